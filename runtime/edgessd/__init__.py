@@ -1,0 +1,34 @@
+"""edgessd: SSD object detection on an edge device.
+
+The letters used in every shape: B batch, P priors, C classes (background not counted), M ground-truth
+boxes, N detections, K kept candidates, H height, W width. Boxes carry their format in the name:
+``boxes_xyxy`` (left, top, right, bottom), ``priors_cxcywh`` (centre, width, height), ``offsets`` (what the
+network regresses). Inside the network's world boxes are fractions of the image; a ``Detector`` returns
+pixels of the frame, x to the right, y down, continuous edges (the first pixel is 0, 0, 1, 1).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgessd.card import ModelCard as ModelCard
+    from edgessd.detections import Detections as Detections
+    from edgessd.detector import Detector as Detector
+    from edgessd.postprocess import PostProcess as PostProcess
+
+__version__ = "0.1.0"
+
+# Imported on first use, so that `edgessd --help` and the data verbs need no OpenCV.
+_EXPORTS = {
+    "ModelCard": "edgessd.card",
+    "Detections": "edgessd.detections",
+    "Detector": "edgessd.detector",
+    "PostProcess": "edgessd.postprocess",
+}
+__all__ = ["Detections", "Detector", "ModelCard", "PostProcess", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module 'edgessd' has no attribute {name!r}")

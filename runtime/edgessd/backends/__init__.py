@@ -1,0 +1,89 @@
+"""Inference engines behind one protocol, and the choice between them."""
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd.card import ModelCard
+from edgessd.errors import InputError
+
+NAMES = ("auto", "onnxruntime", "openvino", "tensorrt")
+
+
+class Backend(Protocol):
+    """A loaded model. ``infer`` may be called by several threads at once."""
+
+    name: str
+
+    def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+        """Return the card's outputs, in its order, for (B, H, W, 3) uint8 BGR. Raises BackendError."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine; calling it twice is harmless."""
+        ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend's name and why it was taken."""
+
+    name: str
+    reason: str
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use (affinity and containers counted)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose(path: Path, wanted: str) -> Choice:
+    """Return the backend for a model file. Raises InputError for a name that cannot run it."""
+    if wanted not in NAMES:
+        raise InputError(f"unknown backend {wanted!r}: choose one of {', '.join(NAMES)}")
+    if path.suffix == ".engine":
+        if wanted not in ("auto", "tensorrt"):
+            raise InputError(f"{path} is a TensorRT engine, {wanted} cannot run it: use --backend tensorrt")
+        return Choice("tensorrt", "the model is a TensorRT engine")
+    if wanted != "auto":
+        return Choice(wanted, "asked for")
+    if _has_gpu_provider():
+        return Choice("onnxruntime", "ONNX Runtime offers the CUDA provider")
+    if find_spec("openvino"):
+        return Choice("openvino", "no CUDA provider; OpenVINO is installed and is the fastest on a CPU")
+    return Choice("onnxruntime", "no CUDA provider and no OpenVINO; ONNX Runtime runs everywhere")
+
+
+def _has_gpu_provider() -> bool:
+    if not find_spec("onnxruntime"):
+        return False
+    from edgessd.backends.onnx_runtime import cuda_available
+
+    return cuda_available()
+
+
+def open_backend(
+    path: Path, card: ModelCard, choice: Choice, *, workers: int = 1, threads: int | None = None
+) -> Backend:
+    """Return the loaded model.
+
+    workers: how many threads will call ``infer`` at once; threads: cores for one call, the cores divided
+    among the workers where None. Raises BackendError or MissingExtra.
+    """
+    per_call = threads or max(1, usable_cores() // workers)
+    match choice.name:
+        case "onnxruntime":
+            from edgessd.backends.onnx_runtime import OnnxRuntimeBackend
+
+            return OnnxRuntimeBackend(path, card, threads=per_call)
+        case "openvino":
+            from edgessd.backends.open_vino import OpenVinoBackend
+
+            return OpenVinoBackend(path, card, threads=per_call, workers=workers)
+        case _:
+            raise InputError(f"the backend {choice.name} cannot run {path}: use onnxruntime or openvino")

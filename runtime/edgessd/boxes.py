@@ -1,0 +1,60 @@
+"""Geometry of boxes in numpy: formats, overlap, and the coding of boxes against priors."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+
+
+class Variances(NamedTuple):
+    """Scale of the regression targets; 0.1 and 0.2 in the paper's code, 1/10 and 1/5 in TensorFlow's."""
+
+    centre: float = 0.1
+    size: float = 0.2
+
+
+def xyxy_to_cxcywh(boxes_xyxy: FloatArray) -> FloatArray:
+    """Return the same boxes as centre and size, (..., 4)."""
+    low, high = boxes_xyxy[..., :2], boxes_xyxy[..., 2:]
+    return np.concatenate([(low + high) / 2, high - low], axis=-1)
+
+
+def cxcywh_to_xyxy(boxes_cxcywh: FloatArray) -> FloatArray:
+    """Return the same boxes as left, top, right, bottom, (..., 4)."""
+    centre, half = boxes_cxcywh[..., :2], boxes_cxcywh[..., 2:] / 2
+    return np.concatenate([centre - half, centre + half], axis=-1)
+
+
+def area(boxes_xyxy: FloatArray) -> FloatArray:
+    """Return the areas (...,); an inverted box counts as 0."""
+    size = np.maximum(boxes_xyxy[..., 2:] - boxes_xyxy[..., :2], 0)
+    return np.asarray(size[..., 0] * size[..., 1])
+
+
+def iou(first_xyxy: FloatArray, second_xyxy: FloatArray) -> FloatArray:
+    """Return the intersection over union of every pair: (M, 4) and (P, 4) give (M, P), in 0..1.
+
+    Two boxes without area overlap by 0.
+    """
+    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
+    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
+    size = np.maximum(high - low, 0)
+    shared = size[..., 0] * size[..., 1]
+    union = area(first_xyxy)[:, None] + area(second_xyxy)[None, :] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
+def encode(boxes_cxcywh: FloatArray, priors_cxcywh: FloatArray, variances: Variances) -> FloatArray:
+    """Return the offsets that turn each prior into its box, (P, 4) (paper, eq. 2)."""
+    centre = (boxes_cxcywh[:, :2] - priors_cxcywh[:, :2]) / priors_cxcywh[:, 2:]
+    size = np.log(boxes_cxcywh[:, 2:] / priors_cxcywh[:, 2:])
+    return np.hstack([centre / variances.centre, size / variances.size])
+
+
+def decode(offsets: FloatArray, priors_cxcywh: FloatArray, variances: Variances) -> FloatArray:
+    """Return the boxes that offsets and priors mean, (P, 4) cxcywh: the inverse of ``encode``."""
+    centre = priors_cxcywh[:, :2] + offsets[:, :2] * variances.centre * priors_cxcywh[:, 2:]
+    size = priors_cxcywh[:, 2:] * np.exp(offsets[:, 2:] * variances.size)
+    return np.hstack([centre, size])

@@ -1,0 +1,99 @@
+"""The detector: a model, its card, a backend and the post-processing, for one frame or a batch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd import self_test
+from edgessd.backends import Choice, choose, open_backend
+from edgessd.card import card_of
+from edgessd.detections import Detections
+from edgessd.models import model_path
+from edgessd.postprocess import REALTIME, PostProcess, RawDecoder
+from edgessd.preprocess import to_input
+from edgessd.priors import generate
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Seconds that one frame spent in each stage of the detector."""
+
+    resize: float
+    inference: float
+    postprocess: float
+
+
+class Detector:
+    """An SSD that finds objects in BGR frames; use it in a with-block.
+
+    ``detect`` may be called by as many threads at once as there are workers.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "default",
+        *,
+        backend: str = "auto",
+        settings: PostProcess = REALTIME,
+        workers: int = 1,
+        threads: int | None = None,
+    ) -> None:
+        """Load a model file or a shipped model by its name, and run its self-test.
+
+        Raises CardError, BackendError or InputError with the fix.
+        """
+        self.path = model_path(model)
+        self.card = card_of(self.path)
+        self.choice: Choice = choose(self.path, backend)
+        self._decode = RawDecoder(self.card, generate(self.card.priors), settings)
+        self.backend = open_backend(self.path, self.card, self.choice, workers=workers, threads=threads)
+        try:
+            outputs = self.backend.infer(self_test.self_test_input(self.card))
+            self_test.check(self.card, outputs, engine=self.backend.name)
+        except BaseException:
+            self.backend.close()
+            raise
+
+    def detect(self, frame: NDArray[np.uint8]) -> Detections:
+        """Return what is in one BGR frame, uint8 (H, W, 3); boxes in pixels of that frame."""
+        return self.detect_timed(frame)[0]
+
+    def detect_timed(self, frame: NDArray[np.uint8]) -> tuple[Detections, StageTimes]:
+        """Return the detections of one frame and the time of each stage."""
+        start = perf_counter()
+        image = to_input(frame, self.card.height, self.card.width)[None]
+        resized = perf_counter()
+        outputs = self.backend.infer(image)
+        inferred = perf_counter()
+        detections = self._to_detections(outputs, 0, frame)
+        return detections, StageTimes(resized - start, inferred - resized, perf_counter() - inferred)
+
+    def detect_batch(self, frames: list[NDArray[np.uint8]]) -> list[Detections]:
+        """Return the detections of several frames, which may differ in size, by one call of the engine."""
+        if not frames:
+            return []
+        images = np.stack([to_input(frame, self.card.height, self.card.width) for frame in frames])
+        outputs = self.backend.infer(images)
+        return [self._to_detections(outputs, index, frame) for index, frame in enumerate(frames)]
+
+    def _to_detections(self, outputs: tuple[NDArray[Any], ...], index: int, frame: NDArray[np.uint8]) -> Detections:
+        height, width = frame.shape[:2]
+        offsets, scores = outputs
+        return self._decode(offsets[index], scores[index], height, width)
+
+    def close(self) -> None:
+        """Free the backend."""
+        self.backend.close()
+
+    def __enter__(self) -> "Detector":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,58 @@
+"""Files are written whole or not at all: beside the target first, then renamed."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgessd.errors import InputError
+
+
+def readable(path: Path, what: str) -> Path:
+    """Return the path of an existing, non-empty file. Raises InputError naming what it should have been."""
+    if path.is_dir():
+        raise InputError(f"expected {what}, but {path} is a folder: give the file itself")
+    if not path.exists():
+        raise InputError(f"no {what} at {path}: check the path")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{what} {path} may not be read by this user: check its permissions")
+    if path.stat().st_size == 0:
+        raise InputError(f"{what} {path} is empty (0 bytes): copy or make it again")
+    return path
+
+
+def writable(path: Path) -> Path:
+    """Return the path of a file that can be created there. Raises InputError before any work is done."""
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; give a file name")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: the folder {path.parent} is read-only for this user")
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield an unfinished file's path beside ``path``; rename it into place when all went well.
+
+    The unfinished file keeps the suffix, since writers choose a format by it. On an error it is removed.
+    """
+    writable(path)
+    unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.unfinished{path.suffix}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another place"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file or none."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

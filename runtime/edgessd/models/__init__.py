@@ -1,0 +1,29 @@
+"""The shipped models, by name."""
+
+from pathlib import Path
+
+from edgessd.errors import InputError
+
+HERE = Path(__file__).parent
+SUFFIXES = (".onnx", ".engine")
+
+
+def shipped() -> dict[str, Path]:
+    """Return every shipped model's name and file."""
+    return {path.stem: path for path in sorted(HERE.glob("*.onnx"))}
+
+
+def model_path(model: str | Path) -> Path:
+    """Return the file of a model given by path or by a shipped name. Raises InputError for neither."""
+    known = shipped()
+    if isinstance(model, str) and model in known:
+        return known[model]
+    path = Path(model)
+    if not path.exists():
+        names = f"; shipped models: {', '.join(known)}" if known else ""
+        raise InputError(f"no model file at {path}: check the path{names}")
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"a model ends in {' or '.join(SUFFIXES)}, got {path.name}: a checkpoint goes through `edgessd export`"
+        )
+    return path

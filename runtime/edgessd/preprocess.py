@@ -1,0 +1,26 @@
+"""The one preprocessing of edgessd: resize to the network's input, nothing else.
+
+Colour order, mean and scale are inside the exported graph. Training, calibration, evaluation and the
+runtime call this function.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd.errors import InputError
+
+
+def to_input(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return the image at the network's size, (height, width, 3) uint8 BGR; the aspect ratio is not kept.
+
+    Raises InputError when the image is not (H, W, 3) uint8 with at least one pixel.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise InputError(
+            f"expected a BGR image, uint8 (H, W, 3), got {image.dtype} {image.shape}: "
+            "convert grey or RGBA images with cv2.cvtColor"
+        )
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

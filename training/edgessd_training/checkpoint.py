@@ -1,0 +1,93 @@
+"""A checkpoint: the network's description, its weights and its card in one file, loaded without pickle."""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgessd.card import ModelCard, loads
+from edgessd.errors import CardError, InputError
+from edgessd.files import readable, replacing
+from edgessd_training.networks import build
+from edgessd_training.networks.ssd import SSD
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network in evaluation mode, the description that rebuilds it, and its card."""
+
+    network: SSD
+    description: Mapping[str, Any]
+    card: ModelCard
+
+
+def save_checkpoint(path: Path, network: SSD, description: Mapping[str, Any], card: ModelCard) -> None:
+    """Write a checkpoint, whole or not at all."""
+    content = {
+        "edgessd": FORMAT,
+        "network": dict(description),
+        "card": card.dumps(),
+        "weights": {name: value.detach().cpu() for name, value in network.state_dict().items()},
+    }
+    with replacing(path) as unfinished:
+        torch.save(content, unfinished)
+
+
+def load_weights_file(path: Path) -> dict[str, Any]:
+    """Return the content of a torch file, read without unpickling code. Raises InputError."""
+    readable(path, "checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
+    except Exception as error:
+        raise InputError(f"{path} is not a checkpoint of tensors, or is cut off: copy or train it again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}, expected a dictionary of weights")
+    return content
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return the network and card of an edgessd checkpoint.
+
+    Raises InputError for another kind of file, CardError when network and card disagree.
+    """
+    content = load_weights_file(path)
+    if content.get("edgessd") != FORMAT:
+        raise InputError(f"{path} is not an edgessd checkpoint: import foreign weights with `edgessd import`")
+    card = loads(str(content["card"]), where=str(path))
+    description = content["network"]
+    network = build(description)
+    load_weights(network, content["weights"], where=str(path))
+    if network.priors.sha256 != card.priors.sha256 or network.activation != card.activation:
+        raise CardError(f"{path}: its card describes another network (priors or activation differ): import it again")
+    return Checkpoint(network.eval(), description, card)
+
+
+def load_weights(network: torch.nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Copy weights into a network. Raises InputError naming missing, surplus and misshapen keys."""
+    own = network.state_dict()
+    missing, surplus = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    misshapen = sorted(
+        f"{name} {tuple(weights[name].shape)} for {tuple(own[name].shape)}"
+        for name in own.keys() & weights.keys()
+        if weights[name].shape != own[name].shape
+    )
+    complaints = [
+        f"{len(names)} {kind} ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"
+        for kind, names in (("missing", missing), ("surplus", surplus), ("misshapen", misshapen))
+        if names
+    ]
+    if complaints:
+        raise InputError(f"the weights of {where} do not fit the network: {'; '.join(complaints)}")
+    network.load_state_dict(dict(weights))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Return whether a file is a torch archive, by its suffix or its bytes."""
+    return path.suffix in (".pt", ".pth") or zipfile.is_zipfile(path)

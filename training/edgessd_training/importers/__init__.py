@@ -1,0 +1,1 @@
+"""Foreign weights into our own networks, one module a family."""

@@ -1,0 +1,197 @@
+"""Google's quantised COCO SSD MobileNetV1 (coco_ssd_mobilenet_v1_1.0_quant) from its TFLite file.
+
+Weights are dequantised; batch norm, folded in the file, becomes the identity with the file's bias; the
+head's rows for the background, which sigmoid scores do not need, are dropped.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgessd.boxes import Variances
+from edgessd.card import ModelCard
+from edgessd.errors import InputError
+from edgessd.extras import need
+from edgessd.files import readable
+from edgessd.priors import generate
+from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.networks import build
+from edgessd_training.networks.ssd import SSD
+
+Array = NDArray[np.float32]
+ANCHOR_TOLERANCE = 0.01  # the file's anchors are uint8: a step of 0.0065
+FULL_FIRST_CHANNELS = 32  # of the first convolution at width 1
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution of the file: (O, I, H, W) float weights, bias, and the name of its output."""
+
+    name: str
+    weight: Array
+    bias: Array
+
+
+def import_tflite(path: Path, labels_path: Path | None = None) -> Checkpoint:
+    """Return the network with the file's weights, and a card with its labels.
+
+    labels_path: text, a label a line, the first the background; ``labelmap.txt`` beside the file if None.
+    Raises InputError when the file is not this family's.
+    """
+    model = _read(path)
+    convolutions = list(_convolutions(model, path))
+    labels = _read_labels(labels_path or path.with_name("labelmap.txt"))
+    body = [convolution for convolution in convolutions if "BoxPredictor" not in convolution.name]
+    boxes = _head(convolutions, "BoxEncodingPredictor")
+    classes = _head(convolutions, "ClassPredictor")
+    if not body or not boxes or len(boxes) != len(classes):
+        raise InputError(f"{path} has no SSD box and class predictors: expected coco_ssd_mobilenet_v1 (quantised)")
+    description = {
+        "family": "ssd_mobilenet_v1",
+        "classes": len(labels),
+        "width": len(body[0].bias) / FULL_FIRST_CHANNELS,
+        "input_size": 300,
+        "activation": "sigmoid",
+    }
+    network = build(description)
+    _fill(network, body, boxes, classes, len(labels), path)
+    _check_anchors(network, model, path)
+    card = ModelCard(
+        name="coco_ssd_mobilenet_v1",
+        labels=labels,
+        height=300,
+        width=300,
+        priors=network.priors,
+        activation="sigmoid",
+        variances=Variances(1 / 10, 1 / 5),
+        nms_iou=0.5,
+        origin="Google, coco_ssd_mobilenet_v1_1.0_quant_2018_06_29, trained on COCO 2017",
+        license="Apache-2.0",
+    )
+    return Checkpoint(network.eval(), description, card)
+
+
+def _read(path: Path) -> Any:
+    schema = need("tflite", "train")
+    content = readable(path, "TFLite file").read_bytes()
+    if content[4:8] != b"TFL3":
+        raise InputError(f"{path} is not a TFLite file (its mark TFL3 is missing): give detect.tflite")
+    try:
+        model = schema.Model.GetRootAs(content, 0)
+        if model.SubgraphsLength() != 1:
+            raise InputError(f"{path} has {model.SubgraphsLength()} subgraphs, expected 1: give detect.tflite")
+        list(_convolutions(model, path))
+    # flatbuffers reads offsets out of the bytes and runs into whatever they point at
+    except (ValueError, IndexError, TypeError, AttributeError, OverflowError, struct.error, MemoryError) as error:
+        raise InputError(f"{path} is damaged or cut off: download it again") from error
+    return model
+
+
+def _convolutions(model: Any, path: Path) -> Iterator[Convolution]:
+    operators = need("tflite", "train").BuiltinOperator
+    graph = model.Subgraphs(0)
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        kind = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
+        if kind not in (operators.CONV_2D, operators.DEPTHWISE_CONV_2D):
+            continue
+        weight = _values(model, graph.Tensors(operator.Inputs(1)))
+        bias = _values(model, graph.Tensors(operator.Inputs(2)))
+        # OHWI and 1HWO to OIHW: a depthwise filter has its channels last
+        axes = (0, 3, 1, 2) if kind == operators.CONV_2D else (3, 0, 1, 2)
+        yield Convolution(graph.Tensors(operator.Outputs(0)).Name().decode(), weight.transpose(axes), bias)
+
+
+def _values(model: Any, tensor: Any) -> Array:
+    """Return a constant tensor as floats: scale * (integer - zero point)."""
+    types = need("tflite", "train").TensorType
+    kind = {types.UINT8: np.uint8, types.INT32: np.int32, types.FLOAT32: np.float32}.get(tensor.Type())
+    if kind is None:
+        raise InputError(
+            f"tensor {tensor.Name().decode()} has a type this import does not know: expected uint8 weights"
+        )
+    raw = model.Buffers(tensor.Buffer()).DataAsNumpy().view(kind).reshape(tensor.ShapeAsNumpy())
+    quantisation = tensor.Quantization()
+    if kind == np.float32 or quantisation is None or quantisation.ScaleLength() == 0:
+        return raw.astype(np.float32)
+    zero_point = quantisation.ZeroPoint(0) if quantisation.ZeroPointLength() else 0
+    return ((raw.astype(np.float64) - zero_point) * quantisation.Scale(0)).astype(np.float32)
+
+
+def _head(convolutions: list[Convolution], kind: str) -> list[Convolution]:
+    """Return the predictors of one kind by their map's number (the file's own order differs)."""
+    found = {}
+    for convolution in convolutions:
+        match = re.search(rf"BoxPredictor_(\d+)/{kind}", convolution.name)
+        if match:
+            found[int(match.group(1))] = convolution
+    return [found[number] for number in sorted(found)]
+
+
+def _fill(
+    network: SSD,
+    body: list[Convolution],
+    boxes: list[Convolution],
+    classes: list[Convolution],
+    class_count: int,
+    path: Path,
+) -> None:
+    layers = [module for module in network.backbone.modules() if isinstance(module, nn.Conv2d)]
+    norms = [module for module in network.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+    if len(layers) != len(body):
+        raise InputError(f"{path} has {len(body)} convolutions, SSD MobileNetV1 has {len(layers)}: wrong network")
+    with torch.no_grad():
+        for layer, norm, source in zip(layers, norms, body, strict=True):
+            _copy(layer.weight, source.weight, source.name)
+            _copy(norm.bias, source.bias, source.name)
+            norm.running_var.fill_(1 - norm.eps)  # with mean 0 and weight 1: the identity
+        for layer, source in zip(network.location.predictors, boxes, strict=True):
+            _copy(layer.weight, _rows(source.weight, 4)[:, [1, 0, 3, 2]], source.name)  # ty tx th tw
+            _copy(layer.bias, _rows(source.bias, 4)[:, [1, 0, 3, 2]], source.name)
+        for layer, source in zip(network.confidence.predictors, classes, strict=True):
+            _copy(layer.weight, _rows(source.weight, class_count + 1)[:, 1:], source.name)
+            _copy(layer.bias, _rows(source.bias, class_count + 1)[:, 1:], source.name)
+
+
+def _rows(values: Array, columns: int) -> Array:
+    """Return a predictor's output channels split into (priors of a cell, columns, ...)."""
+    if len(values) % columns:
+        raise InputError(f"a predictor has {len(values)} channels, not a multiple of {columns}: wrong label file?")
+    return values.reshape(-1, columns, *values.shape[1:])
+
+
+def _copy(target: Tensor, source: Array, name: str) -> None:
+    if source.size != target.numel():
+        raise InputError(f"{name} has {source.size} values, the network expects {tuple(target.shape)}: wrong network")
+    target.copy_(torch.from_numpy(np.ascontiguousarray(source)).reshape(target.shape))
+
+
+def _check_anchors(network: SSD, model: Any, path: Path) -> None:
+    graph = model.Subgraphs(0)
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
+        if tensor.Name() == b"anchors":
+            anchors_cxcywh = _values(model, tensor)[:, [1, 0, 3, 2]]  # the file has y x h w
+            priors_cxcywh = generate(network.priors)
+            if anchors_cxcywh.shape != priors_cxcywh.shape:
+                raise InputError(f"{path} has {len(anchors_cxcywh)} anchors, expected {len(priors_cxcywh)}")
+            worst = np.abs(anchors_cxcywh - priors_cxcywh).max()
+            if worst > ANCHOR_TOLERANCE:
+                raise InputError(f"{path} has other anchors than TensorFlow's SSD (off by {worst:.3f}): cannot import")
+            return
+    raise InputError(f"{path} carries no anchors: expected the file with TFLite_Detection_PostProcess")
+
+
+def _read_labels(path: Path) -> tuple[str, ...]:
+    """Return the labels after the background; ids that COCO left out get a name of their own."""
+    lines = readable(path, "label file").read_text(encoding="utf-8").splitlines()
+    labels = [line.strip() for line in lines]
+    return tuple(f"unused {number}" if label == "???" else label for number, label in enumerate(labels) if number)

@@ -1,0 +1,132 @@
+"""SSD on MobileNetV1 (Howard et al. 2017, arXiv 1704.04861) as TensorFlow's object detection API builds it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgessd.priors import tensorflow_spec
+from edgessd_training.networks.ssd import SSD, Head, Normalise
+
+# (output channels at width 1, stride) of the 13 depthwise separable blocks (1704.04861, table 1).
+BLOCKS = (
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (512, 1),
+    (1024, 2),
+    (1024, 1),
+)
+FIRST_HEAD_BLOCK = 11  # conv 11 at stride 16 is the first map, conv 13 the second
+# (squeeze, output) channels of the four extra maps: 1x1, then 3x3 with stride 2.
+EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
+
+
+class SamePad(nn.Conv2d):
+    """A convolution padded as TensorFlow's SAME: what is odd goes to the bottom and the right.
+
+    At stride 2 an even size is padded 0 before and 1 after, an odd one 1 and 1.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        height, width = maps.shape[-2:]
+        top, bottom = _same_padding(height, self.kernel_size[0], self.stride[0])
+        left, right = _same_padding(width, self.kernel_size[1], self.stride[1])
+        if top == bottom and left == right:
+            return functional.conv2d(maps, self.weight, self.bias, self.stride, (top, left), 1, self.groups)
+        return super().forward(functional.pad(maps, (left, right, top, bottom)))
+
+
+def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    total = max((-(size // -stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Return convolution, batch norm and ReLU6; TensorFlow's batch norm constants."""
+    return nn.Sequential(
+        SamePad(inputs, outputs, kernel, stride, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03),
+        nn.ReLU6(inplace=True),
+    )
+
+
+class MobileNetV1(nn.Module):
+    """The backbone with its four extra maps: six maps, 19 to 1 cells wide at 300 pixels."""
+
+    def __init__(self, width: float) -> None:
+        super().__init__()
+
+        def scaled(channels: int) -> int:
+            return max(8, int(channels * width))
+
+        self.first = conv_bn(3, scaled(32), 3, stride=2)
+        blocks, inputs = [], scaled(32)
+        for channels, stride in BLOCKS:
+            outputs = scaled(channels)
+            blocks.append(nn.Sequential(conv_bn(inputs, inputs, 3, stride, groups=inputs), conv_bn(inputs, outputs, 1)))
+            inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
+        extras = []
+        for squeeze, channels in EXTRAS:
+            outputs = scaled(channels)
+            extras.append(nn.Sequential(conv_bn(inputs, scaled(squeeze), 1), conv_bn(scaled(squeeze), outputs, 3, 2)))
+            inputs = outputs
+        self.extras = nn.ModuleList(extras)
+        self.channels = (scaled(512), scaled(1024), *(scaled(channels) for _, channels in EXTRAS))
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        maps = []
+        current = self.first(pixels)
+        for number, block in enumerate(self.blocks, start=1):
+            current = block(current)
+            if number == FIRST_HEAD_BLOCK:
+                maps.append(current)
+        maps.append(current)
+        for extra in self.extras:
+            current = extra(current)
+            maps.append(current)
+        return maps
+
+
+def ssd_mobilenet_v1(*, classes: int, width: float = 1.0, input_size: int = 300, activation: str = "sigmoid") -> SSD:
+    """Return SSD on MobileNetV1 with 1x1 predictors and TensorFlow's anchors, weights drawn at random.
+
+    classes: C, without background. activation: "sigmoid" has C outputs a prior, "softmax" C + 1.
+    """
+    backbone = MobileNetV1(width)
+    sizes_hw = map_sizes_hw(backbone, input_size)
+    priors = tensorflow_spec(sizes_hw)
+    columns = classes + (activation == "softmax")
+    per_cell = [len(grid.shapes_wh) for grid in priors.maps]
+
+    def head(values: int) -> Head:
+        layers = [nn.Conv2d(c, count * values, 1) for c, count in zip(backbone.channels, per_cell, strict=True)]
+        return Head(layers, values)
+
+    # Input RGB, (x - 128) / 128, as the published quantised file has it.
+    normalise = Normalise((128.0,) * 3, (128.0,) * 3, rgb=True)
+    return SSD(
+        normalise,
+        backbone,
+        head(4),
+        head(columns),
+        priors=priors,
+        input_hw=(input_size, input_size),
+        activation=activation,
+    )
+
+
+def map_sizes_hw(backbone: nn.Module, input_size: int) -> list[tuple[int, int]]:
+    """Return the sizes of the backbone's maps, found by running it on an empty image."""
+    training = backbone.training
+    with torch.no_grad():
+        maps = backbone.eval()(torch.zeros(1, 3, input_size, input_size))
+    backbone.train(training)
+    return [tuple(feature_map.shape[-2:]) for feature_map in maps]

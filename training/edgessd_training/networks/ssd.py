@@ -1,0 +1,98 @@
+"""The SSD itself: pixels to feature maps to offsets and logits for every prior (paper, sec. 2.1)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from edgessd.priors import PriorSpec
+
+
+class Backbone(Protocol):
+    """A module that turns normalised pixels into the maps on which the heads stand, largest first."""
+
+    channels: tuple[int, ...]
+
+    def __call__(self, pixels: Tensor) -> list[Tensor]:
+        """Return the maps (B, channels[k], H_k, W_k) of (B, 3, H, W) float pixels."""
+        ...
+
+
+class Normalise(nn.Module):
+    """uint8 (B, H, W, 3) BGR to float (B, 3, H, W) in the colour order and range of the backbone.
+
+    The cast comes first: TensorRT takes uint8 only straight into a cast.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], *, rgb: bool = True) -> None:
+        """mean, std: of the three channels in the backbone's colour order, on the 0..255 scale."""
+        super().__init__()
+        self.rgb = rgb
+        self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(std).reshape(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = images.float().permute(0, 3, 1, 2)
+        if self.rgb:
+            pixels = pixels.flip(1)
+        return (pixels - self.mean) * self.scale
+
+
+class Head(nn.Module):
+    """One predictor a map, its output reordered to (B, P, values): cell by cell, then prior by prior."""
+
+    def __init__(self, predictors: Sequence[nn.Module], values: int) -> None:
+        super().__init__()
+        self.predictors = nn.ModuleList(predictors)
+        self.values = values
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        rows = [
+            predictor(feature_map).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, self.values))
+            for predictor, feature_map in zip(self.predictors, maps, strict=True)
+        ]
+        return torch.cat(rows, dim=1)
+
+
+class SSD(nn.Module):
+    """A single-shot detector. ``forward`` returns (offsets, logits) in training and evaluation alike.
+
+    ``priors`` is the specification that the heads were made for; ``activation`` what turns logits into
+    scores: "softmax" over C + 1 columns with the background first, or "sigmoid" over C columns.
+    """
+
+    def __init__(
+        self,
+        normalise: Normalise,
+        backbone: nn.Module,
+        location: Head,
+        confidence: Head,
+        *,
+        priors: PriorSpec,
+        input_hw: tuple[int, int],
+        activation: str,
+    ) -> None:
+        super().__init__()
+        self.normalise = normalise
+        self.backbone = backbone
+        self.location = location
+        self.confidence = confidence
+        self.priors = priors
+        self.input_hw = input_hw
+        self.activation = activation
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return offsets (B, P, 4) and logits (B, P, C or C + 1) of (B, H, W, 3) uint8 BGR images."""
+        maps = self.backbone(self.normalise(images))
+        return self.location(maps), self.confidence(maps)
+
+
+def scores_from(logits: Tensor, activation: str) -> Tensor:
+    """Return the scores of the C classes, (B, P, C), no background column."""
+    if activation == "softmax":
+        return logits.softmax(dim=-1)[..., 1:]
+    return logits.sigmoid()
