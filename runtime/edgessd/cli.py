@@ -13,7 +13,7 @@ from edgessd.errors import EdgessdError, InputError
 
 INTERRUPTED = 130
 # Typer carries its own copy of click or imports it, by version; both define this base of usage errors.
-ClickException = typer.BadParameter.__mro__[2]
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def build_app() -> typer.Typer:
