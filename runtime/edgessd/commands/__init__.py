@@ -2,6 +2,13 @@
 
 import typer
 
+from edgessd.commands.bench import bench
+from edgessd.commands.detect import detect
+from edgessd.commands.info import info
+
 
 def register(app: typer.Typer) -> None:
     """Add the runtime's verbs to the command."""
+    app.command()(detect)
+    app.command()(bench)
+    app.command()(info)

@@ -1,0 +1,229 @@
+"""Measures the product's own pipeline: stages, rate, CPU time, frame age, memory, and the machine's limit."""
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edgessd.backends import usable_cores
+from edgessd.detector import Detector
+from edgessd.pipeline import Pipeline, Result
+from edgessd.progress import frame_progress
+from edgessd.sources import Frame, Source
+
+WARM_UP = 30
+MEMORY_SETTLED = 1000  # frames after which memory must be flat
+STAGES = ("decode", "resize", "inference", "postprocess", "hand_over", "overhead")
+
+
+@dataclass
+class Synthetic:
+    """Frames made in memory, for a measurement without a video: blobs that move, 1280x720."""
+
+    name: str = "generated 1280x720 frames (no video decoding)"
+    live: bool = False
+    fps: float | None = None
+    frame_count: int | None = None
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames without end."""
+        coarse = np.random.RandomState(0).randint(0, 256, (18, 32, 3)).astype(np.uint8)
+        wide = np.asarray(cv2.resize(coarse, (2560, 720), interpolation=cv2.INTER_LINEAR), np.uint8)
+        index = 0
+        while True:
+            start = time.monotonic()
+            shift = index * 4 % 1280
+            image = wide[:, shift : shift + 1280].copy()
+            now = time.monotonic()
+            yield Frame(image, self.name, index, now, now - start)
+            index += 1
+
+
+@dataclass
+class Repeated:
+    """A source played again and again; with ``pace`` as a camera that delivers so many frames a second."""
+
+    source: Source
+    pace: float | None = None
+    name: str = field(init=False)
+    live: bool = field(init=False)
+    fps: float | None = field(init=False)
+    frame_count: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take over the source's name."""
+        self.name = self.source.name
+        self.live = self.source.live or self.pace is not None
+        self.fps = self.pace or self.source.fps
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames without end. A paced frame's capture is the moment a camera would have delivered it."""
+        index = 0
+        start = time.monotonic()
+        while True:
+            for frame in self.source.frames():
+                captured = frame.captured_at
+                if self.pace:
+                    due = start + index / self.pace
+                    time.sleep(max(0.0, due - time.monotonic()))
+                    captured = max(due, captured) if captured <= due else captured
+                yield Frame(frame.image, frame.source, index, captured, frame.read_seconds)
+                index += 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one run gave; ``as_json`` is the form of ``bench --json``."""
+
+    frames: int
+    seconds: float
+    cpu_seconds: float
+    dropped: int
+    stages: dict[str, list[float]]
+    ages: list[float]
+    rss_mb: float
+    rss_growth_mb: float | None
+    workers: int
+    source: str
+    live: bool
+
+    @property
+    def fps(self) -> float:
+        """Return frames per second, end to end."""
+        return self.frames / self.seconds
+
+    @property
+    def limit_fps(self) -> float:
+        """Return what the cores could do at this CPU time a frame: cores / (CPU-seconds per frame)."""
+        return usable_cores() / (self.cpu_seconds / self.frames)
+
+    def as_json(self, detector: Detector) -> dict[str, Any]:
+        """Return the figures with the machine, the model and the versions they were measured with."""
+        return {
+            "fps": round(self.fps, 2),
+            "limit_fps": round(self.limit_fps, 2),
+            "cpu_ms_per_frame": round(self.cpu_seconds / self.frames * 1e3, 3),
+            "stages": {stage: percentiles_ms(values) for stage, values in self.stages.items()},
+            "frame_age_ms": percentiles_ms(self.ages),
+            "rss_mb": round(self.rss_mb, 1),
+            "rss_growth_mb": self.rss_growth_mb,
+            "frames": self.frames,
+            "dropped": self.dropped,
+            "workers": self.workers,
+            "live": self.live,
+            "source": self.source,
+            "model": {
+                "name": detector.card.name,
+                "file": detector.path.name,
+                "precision": detector.card.precision,
+                "contract": detector.card.contract,
+                "backend": detector.backend.name,
+            },
+            "machine": machine(),
+        }
+
+
+def percentiles_ms(seconds: list[float]) -> dict[str, float]:
+    """Return the 50th, 90th and 99th percentile in milliseconds."""
+    values = np.percentile(np.array(seconds) * 1e3, [50, 90, 99])
+    return dict(zip(("p50", "p90", "p99"), (round(float(value), 3) for value in values), strict=True))
+
+
+def measure(source: Source, detector: Detector, *, frames: int, workers: int) -> Measurement:
+    """Run a source through the pipeline and return the figures; the first frames warm up and are not counted."""
+    stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    ages: list[float] = []
+    settled_mb = start = cpu_start = dropped_before = 0.0
+    policy = "latest" if source.live else "every"
+    with (
+        Pipeline(source, detector, workers=workers, policy=policy) as pipeline,
+        frame_progress(source.name, frames) as progress,
+    ):
+        for index, result in enumerate(pipeline):
+            if index == WARM_UP:
+                start, cpu_start, dropped_before = time.monotonic(), time.process_time(), pipeline.dropped
+            if index >= WARM_UP:
+                for stage, value in zip(STAGES, _stage_seconds(result, live=source.live), strict=True):
+                    stages[stage].append(value)
+                ages.append(result.age)
+                progress.advance()
+            if index == WARM_UP + MEMORY_SETTLED:
+                settled_mb = rss_mb()
+            if index == WARM_UP + frames:
+                break
+        seconds, cpu = time.monotonic() - start, time.process_time() - cpu_start
+        dropped = int(pipeline.dropped - dropped_before)
+    counted = len(ages)
+    return Measurement(
+        frames=counted,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        dropped=dropped,
+        stages=stages,
+        ages=ages,
+        rss_mb=rss_mb(),
+        rss_growth_mb=round(rss_mb() - settled_mb, 2) if settled_mb else None,
+        workers=workers,
+        source=source.name,
+        live=source.live,
+    )
+
+
+def _stage_seconds(result: Result, *, live: bool) -> tuple[float, ...]:
+    """Return the seconds of every stage in STAGES.
+
+    hand_over is what no stage accounts for; live, it begins at the capture. overhead is all but decoding
+    and inference.
+    """
+    times = result.stages
+    began = result.frame.captured_at if live else result.started_at
+    hand_over = result.finished_at - began - (times.resize + times.inference + times.postprocess)
+    overhead = times.resize + times.postprocess + hand_over
+    return result.frame.read_seconds, times.resize, times.inference, times.postprocess, hand_over, overhead
+
+
+def rss_mb() -> float:
+    """Return this process's resident memory in MB, NaN where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return float("nan")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def machine() -> dict[str, Any]:
+    """Return processor, cores, system and the versions of what computes."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": usable_cores(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {
+            name: found
+            for name in ("edgessd", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx")
+            if (found := _version(name))
+        }
+        | {"opencv": cv2.__version__},
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.lower().startswith(("model name", "hardware")):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,49 @@
+"""``edgessd info``: a model's card and tensors, and the backend that ``auto`` takes."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def info(
+    model: Annotated[str, typer.Argument(help="A model file, or the name of a shipped model.")] = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
+) -> None:
+    """Print what a model is: labels, input, priors, outputs, precision, metrics, and which backend runs it."""
+    from edgessd.backends import choose
+    from edgessd.card import card_of
+    from edgessd.models import model_path
+
+    path = model_path(model)
+    card = card_of(path)
+    if as_json:
+        typer.echo(json.dumps(card.as_json(), indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    choice = choose(path, "auto")
+    shapes = [f"{name} (B, {', '.join(map(str, card.output_shape(name)))})" for name in card.outputs]
+    maps = ", ".join(f"{grid.height}x{grid.width}x{len(grid.shapes_wh)}" for grid in card.priors.maps)
+    rows = {
+        "model": f"{card.name} ({path}, {path.stat().st_size / 1e6:.1f} MB)",
+        "input": f"image (B, {card.height}, {card.width}, 3) uint8 BGR",
+        "outputs": f"{card.contract}: {'; '.join(shapes)}",
+        "precision": card.precision,
+        "scores": card.activation,
+        "priors": f"{len(card.priors)} ({maps}), sha256 {card.priors.sha256[:12]}",
+        "nms": f"IoU {card.nms_iou}, variances {card.variances.centre} {card.variances.size}",
+        "labels": f"{len(card.labels)}: {', '.join(card.labels)}",
+        "origin": card.origin or "not recorded",
+        "licence": card.license or "not recorded",
+        **{f"measured {name}": str(value) for name, value in card.metrics.items()},
+        "self-test": f"tolerance {card.self_test['tolerance']}" if card.self_test else "none",
+        "backend auto": f"{choice.name}: {choice.reason}",
+    }
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console(highlight=False).print(table)

@@ -1,0 +1,23 @@
+"""Options that several verbs share, so that they read the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Typer reads these annotations at run time, on Python 3.10 too.
+Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a shipped model.")]
+Backend = Annotated[str, typer.Option(help="auto, onnxruntime, openvino, tensorrt; `edgessd info` explains auto.")]
+Score = Annotated[float, typer.Option(help="Lowest score reported, 0 to 1.")]
+Classes = Annotated[str | None, typer.Option(help="Report these labels only, comma-separated.", show_default="all")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Frames in work at once.", show_default="the cores for files, 1 live")
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default="no file")]
+
+
+def split_labels(text: str | None) -> tuple[str, ...] | None:
+    """Return the labels of a comma-separated list; None stays None."""
+    if text is None:
+        return None
+    return tuple(label.strip() for label in text.split(",") if label.strip())
