@@ -2,6 +2,9 @@
 
 import typer
 
+from edgessd_training.commands import import_weights
+
 
 def register(app: typer.Typer) -> None:
     """Add the training package's verbs to the command."""
+    app.command("import")(import_weights.import_weights)

@@ -1,1 +1,17 @@
 """Foreign weights into our own networks, one module a family."""
+
+from pathlib import Path
+
+from edgessd.errors import InputError
+from edgessd_training.checkpoint import Checkpoint
+
+
+def import_family(family: str, path: Path, labels_path: Path | None = None) -> Checkpoint:
+    """Return the network that a foreign file holds, with its card. Raises InputError when it does not fit."""
+    match family:
+        case "tflite":
+            from edgessd_training.importers.tflite import import_tflite
+
+            return import_tflite(path, labels_path)
+        case _:
+            raise InputError(f"unknown family {family!r}: choose tflite")

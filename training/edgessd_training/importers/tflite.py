@@ -23,21 +23,33 @@ from edgessd.extras import need
 from edgessd.files import readable
 from edgessd.priors import generate
 from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.importers.labels import checked_labels, read_labels
 from edgessd_training.networks import build
 from edgessd_training.networks.ssd import SSD
 
 Array = NDArray[np.float32]
+MAX_BYTES = 256 << 20
+MAX_ENTRIES = 10_000
+MAX_WIDTH = 2.0
 ANCHOR_TOLERANCE = 0.01  # the file's anchors are uint8: a step of 0.0065
 FULL_FIRST_CHANNELS = 32  # of the first convolution at width 1
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution of the file: (O, I, H, W) float weights, bias, and the name of its output."""
+    """One convolution of the file: (O, I, H, W) float weights, bias (O,), and the name of its output."""
 
     name: str
     weight: Array
     bias: Array
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the import takes from the file: its convolutions in order, and its anchors (P, 4) as y x h w."""
+
+    convolutions: list[Convolution]
+    anchors_yxhw: Array | None
 
 
 def import_tflite(path: Path, labels_path: Path | None = None) -> Checkpoint:
@@ -46,24 +58,29 @@ def import_tflite(path: Path, labels_path: Path | None = None) -> Checkpoint:
     labels_path: text, a label a line, the first the background; ``labelmap.txt`` beside the file if None.
     Raises InputError when the file is not this family's.
     """
-    model = _read(path)
-    convolutions = list(_convolutions(model, path))
-    labels = _read_labels(labels_path or path.with_name("labelmap.txt"))
-    body = [convolution for convolution in convolutions if "BoxPredictor" not in convolution.name]
-    boxes = _head(convolutions, "BoxEncodingPredictor")
-    classes = _head(convolutions, "ClassPredictor")
+    content = _read(path)
+    body = [convolution for convolution in content.convolutions if "BoxPredictor" not in convolution.name]
+    boxes = _head(content.convolutions, "BoxEncodingPredictor")
+    classes = _head(content.convolutions, "ClassPredictor")
     if not body or not boxes or len(boxes) != len(classes):
         raise InputError(f"{path} has no SSD box and class predictors: expected coco_ssd_mobilenet_v1 (quantised)")
+    width = len(body[0].bias) / FULL_FIRST_CHANNELS
+    if not 0 < width <= MAX_WIDTH:
+        raise InputError(f"{path} has {len(body[0].bias)} channels in its first layer: not an SSD MobileNetV1")
+    # A box predictor has 4 channels a prior, a class predictor one for every class and the background.
+    columns = len(classes[0].bias) * 4 // max(len(boxes[0].bias), 1)
+    labels = read_labels(labels_path or _beside(path))
+    checked_labels(labels, columns - 1, path)
     description = {
         "family": "ssd_mobilenet_v1",
         "classes": len(labels),
-        "width": len(body[0].bias) / FULL_FIRST_CHANNELS,
+        "width": width,
         "input_size": 300,
         "activation": "sigmoid",
     }
     network = build(description)
     _fill(network, body, boxes, classes, len(labels), path)
-    _check_anchors(network, model, path)
+    _check_anchors(network, content.anchors_yxhw, path)
     card = ModelCard(
         name="coco_ssd_mobilenet_v1",
         labels=labels,
@@ -79,23 +96,55 @@ def import_tflite(path: Path, labels_path: Path | None = None) -> Checkpoint:
     return Checkpoint(network.eval(), description, card)
 
 
-def _read(path: Path) -> Any:
+def _beside(path: Path) -> Path:
+    labels = path.with_name("labelmap.txt")
+    if not labels.is_file():
+        raise InputError(f"no label file at {labels}: give the one that came with the model by --labels")
+    return labels
+
+
+def _read(path: Path) -> Content:
     schema = need("tflite", "train")
-    content = readable(path, "TFLite file").read_bytes()
+    if readable(path, "TFLite file").stat().st_size > MAX_BYTES:
+        raise InputError(f"{path} is larger than {MAX_BYTES >> 20} MiB, too large for this family: give detect.tflite")
+    content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise InputError(f"{path} is not a TFLite file (its mark TFL3 is missing): give detect.tflite")
     try:
-        model = schema.Model.GetRootAs(content, 0)
-        if model.SubgraphsLength() != 1:
-            raise InputError(f"{path} has {model.SubgraphsLength()} subgraphs, expected 1: give detect.tflite")
-        list(_convolutions(model, path))
+        with np.errstate(all="ignore"):  # a damaged scale overflows; what is not finite is refused below
+            return _content(schema.Model.GetRootAs(content, 0), path)
     # flatbuffers reads offsets out of the bytes and runs into whatever they point at
     except (ValueError, IndexError, TypeError, AttributeError, OverflowError, struct.error, MemoryError) as error:
         raise InputError(f"{path} is damaged or cut off: download it again") from error
-    return model
 
 
-def _convolutions(model: Any, path: Path) -> Iterator[Convolution]:
+def _content(model: Any, path: Path) -> Content:
+    if model.SubgraphsLength() != 1:
+        raise InputError(f"{path} has {model.SubgraphsLength()} subgraphs, expected 1: give detect.tflite")
+    graph = model.Subgraphs(0)
+    if max(graph.OperatorsLength(), graph.TensorsLength()) > MAX_ENTRIES:
+        raise InputError(f"{path} lists more than {MAX_ENTRIES} layers: damaged, or not this family's")
+    convolutions = list(_convolutions(model))
+    for convolution in convolutions:
+        if convolution.bias.shape != convolution.weight.shape[:1] or not _finite(convolution):
+            raise InputError(f"{path} is damaged at {convolution.name}: download it again")
+    return Content(convolutions, _anchors(model))
+
+
+def _finite(convolution: Convolution) -> bool:
+    return bool(np.isfinite(convolution.weight).all() and np.isfinite(convolution.bias).all())
+
+
+def _anchors(model: Any) -> Array | None:
+    graph = model.Subgraphs(0)
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
+        if tensor.Name() == b"anchors":
+            return _values(model, tensor).reshape(-1, 4)
+    return None
+
+
+def _convolutions(model: Any) -> Iterator[Convolution]:
     operators = need("tflite", "train").BuiltinOperator
     graph = model.Subgraphs(0)
     for index in range(graph.OperatorsLength()):
@@ -174,24 +223,13 @@ def _copy(target: Tensor, source: Array, name: str) -> None:
     target.copy_(torch.from_numpy(np.ascontiguousarray(source)).reshape(target.shape))
 
 
-def _check_anchors(network: SSD, model: Any, path: Path) -> None:
-    graph = model.Subgraphs(0)
-    for index in range(graph.TensorsLength()):
-        tensor = graph.Tensors(index)
-        if tensor.Name() == b"anchors":
-            anchors_cxcywh = _values(model, tensor)[:, [1, 0, 3, 2]]  # the file has y x h w
-            priors_cxcywh = generate(network.priors)
-            if anchors_cxcywh.shape != priors_cxcywh.shape:
-                raise InputError(f"{path} has {len(anchors_cxcywh)} anchors, expected {len(priors_cxcywh)}")
-            worst = np.abs(anchors_cxcywh - priors_cxcywh).max()
-            if worst > ANCHOR_TOLERANCE:
-                raise InputError(f"{path} has other anchors than TensorFlow's SSD (off by {worst:.3f}): cannot import")
-            return
-    raise InputError(f"{path} carries no anchors: expected the file with TFLite_Detection_PostProcess")
-
-
-def _read_labels(path: Path) -> tuple[str, ...]:
-    """Return the labels after the background; ids that COCO left out get a name of their own."""
-    lines = readable(path, "label file").read_text(encoding="utf-8").splitlines()
-    labels = [line.strip() for line in lines]
-    return tuple(f"unused {number}" if label == "???" else label for number, label in enumerate(labels) if number)
+def _check_anchors(network: SSD, anchors_yxhw: Array | None, path: Path) -> None:
+    if anchors_yxhw is None:
+        raise InputError(f"{path} carries no anchors: expected the file with TFLite_Detection_PostProcess")
+    anchors_cxcywh = anchors_yxhw[:, [1, 0, 3, 2]]
+    priors_cxcywh = generate(network.priors)
+    if anchors_cxcywh.shape != priors_cxcywh.shape:
+        raise InputError(f"{path} has {len(anchors_cxcywh)} anchors, expected {len(priors_cxcywh)}: wrong network")
+    worst = np.abs(anchors_cxcywh - priors_cxcywh).max()
+    if not worst <= ANCHOR_TOLERANCE:
+        raise InputError(f"{path} has other anchors than TensorFlow's SSD (off by {worst:.3f}): cannot import")

@@ -1,0 +1,46 @@
+"""``edgessd import``: the weights of an older SSD become a checkpoint of this project."""
+
+from enum import Enum
+from pathlib import Path
+
+import typer
+
+
+class Family(str, Enum):
+    """Where the weights come from."""
+
+    tflite = "tflite"
+    torchvision = "torchvision"
+    amdegroot = "amdegroot"
+    lufficc = "lufficc"
+    qfgaohao = "qfgaohao"
+
+
+def import_weights(
+    family: Family = typer.Argument(help="Whose file it is: the repository or library that wrote it."),
+    weights: Path = typer.Argument(help="The file: .tflite for tflite, a PyTorch state dict for the others."),
+    out: Path = typer.Option(..., "--out", help="The checkpoint to write (.pt)."),
+    labels: Path | None = typer.Option(
+        None,
+        "--labels",
+        help="Text, a label a line in the order of the classes; a first line 'background' or '???' is dropped. "
+        "Left out: labelmap.txt beside a TFLite file, else the labels its publisher trained with.",
+        show_default=False,
+    ),
+    name: str | None = typer.Option(
+        None, "--name", help="Name of the model in its card; the network's own where left out.", show_default=False
+    ),
+) -> None:
+    """Import the weights of an older SSD: TFLite, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
+    from edgessd.files import writable
+
+    writable(out)
+    from edgessd_training.checkpoint import save_checkpoint
+    from edgessd_training.importers import import_family
+
+    checkpoint = import_family(family.value, weights, labels)
+    card = checkpoint.card.with_changes(name=name) if name else checkpoint.card
+    save_checkpoint(out, checkpoint.network, checkpoint.description, card)
+    typer.echo(
+        f"wrote {out}: {card.name}, {card.height}x{card.width}, {len(card.labels)} classes, {len(card.priors)} priors"
+    )
