@@ -15,6 +15,7 @@ class Record:
     height, width: pixels as annotated. boxes_xyxy: (M, 4) float32, pixels, continuous edges.
     classes: (M,) int64, index into the data set's labels. difficult: (M,) bool, VOC's flag: not scored.
     crowd: (M,) bool, COCO's flag: neither trained on nor scored.
+    areas: (M,) float64, square pixels as annotated (COCO's are those of the outline); the boxes' own where None.
     """
 
     file_name: str
@@ -25,6 +26,7 @@ class Record:
     classes: NDArray[np.int64]
     difficult: NDArray[np.bool_]
     crowd: NDArray[np.bool_]
+    areas: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""Where a data set lies: the text ``voc:ROOT@SPLIT``, ``coco:ANNOTATIONS.json@IMAGES`` or ``yolo:DATA.yaml@SPLIT``."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from edgessd.errors import DataError
+
+FORMATS = {"voc": "voc:ROOT@SPLIT", "coco": "coco:ANNOTATIONS.json@IMAGES", "yolo": "yolo:DATA.yaml@SPLIT"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """format: one of FORMATS. place: VOC's root, or the JSON or YAML file. part: a split's name, or COCO's images."""
+
+    format: str
+    place: Path
+    part: str
+
+    def __str__(self) -> str:
+        return f"{self.format}:{self.place}@{self.part}"
+
+
+def parse_source(text: str) -> Source:
+    """Return the source that a text names. Raises DataError for any other text or a place that does not exist."""
+    name, _, rest = text.partition(":")
+    place, _, part = rest.rpartition("@")
+    if name not in FORMATS or not place or not part:
+        raise DataError(f"data is given as {', '.join(FORMATS.values())}, got {text!r}")
+    path = Path(place).expanduser()
+    if name == "voc" and not path.is_dir():
+        raise DataError(f"no VOC folder at {path}: give the one that holds Annotations, ImageSets and JPEGImages")
+    if name != "voc" and not path.is_file():
+        raise DataError(f"no annotation file at {path}: data is given as {FORMATS[name]}")
+    if name == "coco" and not Path(part).expanduser().is_dir():
+        raise DataError(f"no folder of images at {part}: data is given as {FORMATS['coco']}")
+    return Source(name, path, part)
+
+
+def leaves_its_folder(name: str) -> bool:
+    """Return whether a file name from an annotation is absolute or climbs out with "..", on any system."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
+
+
+def bounded_bytes(path: Path, limit: int) -> bytes:
+    """Return a file's content. Raises DataError when it is larger than any sound one, or unreadable."""
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise DataError(
+                f"annotations of at most {limit:,} bytes are read, {path} has {size:,}: is it the right file?"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error

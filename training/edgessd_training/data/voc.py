@@ -1,0 +1,149 @@
+"""PASCAL VOC: one XML file an image, splits as lists of image ids (VOC devkit, sec. "Image sets")."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from edgessd.errors import DataError
+from edgessd.extras import need
+from edgessd_training.data.faults import (
+    BROKEN_ANNOTATION,
+    LISTED_TWICE,
+    MISSING_ANNOTATION,
+    UNSAFE_PATH,
+    Fault,
+)
+from edgessd_training.data.images import SUFFIXES
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, side
+from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder
+
+MAX_XML_BYTES = 16 << 20
+MAX_LIST_BYTES = 256 << 20
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+# The lists of one class ("cat_val.txt") have 1, 0 or -1 behind every id.
+_FLAGGED = re.compile(r"^(.*\S)\s+(?:-1|0|1)$")
+
+
+def parse_voc(source: Source) -> RawSet:
+    """Return one split as its files say. Raises DataError when the split does not exist."""
+    root = source.place
+    parsed = RawSet(labels=_labels_file(root))
+    seen = set()
+    for name in split_ids(root, source.part):
+        if name in seen:
+            parsed.faults.append(Fault(LISTED_TWICE, name, f"the split {source.part} lists it more than once"))
+            continue
+        seen.add(name)
+        if leaves_its_folder(name):
+            parsed.faults.append(Fault(UNSAFE_PATH, name, "an image id must not leave the data set's folder"))
+            continue
+        annotation = root / "Annotations" / f"{name}.xml"
+        try:
+            parsed.images.append(_image(root, name, annotation))
+        except FileNotFoundError:
+            parsed.faults.append(
+                Fault(MISSING_ANNOTATION, str(annotation), "the split lists it, the file is not there")
+            )
+        except DataError as error:
+            parsed.faults.append(Fault(BROKEN_ANNOTATION, str(annotation), str(error)))
+    return parsed
+
+
+def split_ids(root: Path, split: str) -> list[str]:
+    """Return the image ids of a split in its order; ``all`` is every annotation where no list has that name.
+
+    Raises DataError naming the splits that exist.
+    """
+    annotations = root / "Annotations"
+    if leaves_its_folder(split):
+        raise DataError(f"a split is a name such as train, got {split!r}")
+    for path in (split_file(root, split), root / "ImageSets" / f"{split}.txt", root / f"{split}.txt"):
+        if path.is_file():
+            try:
+                lines = bounded_bytes(path, MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
+            except UnicodeDecodeError as error:
+                raise DataError(f"the split {path} is not text in UTF-8: write it again") from error
+            return [_id(line.strip(), annotations) for line in lines if line.strip()]
+    if split == "all" and annotations.is_dir():
+        return sorted(path.stem for path in annotations.glob("*.xml"))
+    known = sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt"))
+    raise DataError(
+        f"no split {split!r} in {root / 'ImageSets' / 'Main'}: "
+        f"choose {', '.join([*known[:20], 'all'])} (every annotation)"
+    )
+
+
+def split_file(root: Path, split: str) -> Path:
+    """Return where VOC keeps the list of a split."""
+    return root / "ImageSets" / "Main" / f"{split}.txt"
+
+
+def read_xml(path: Path) -> Any:
+    """Return the root element of an annotation, entities refused. Raises DataError, FileNotFoundError."""
+    elements = need("defusedxml.ElementTree", "eval")
+    if not path.exists():
+        raise FileNotFoundError(path)
+    content = bounded_bytes(path, MAX_XML_BYTES)
+    try:
+        return elements.fromstring(content)
+    except elements.ParseError as error:
+        raise DataError(f"it is not whole XML ({error})") from error
+    # What defusedxml forbids (entities, external references), and bytes of an unknown encoding.
+    except (ValueError, LookupError) as error:
+        raise DataError(f"its XML is refused ({type(error).__name__}): annotations need no entities") from error
+
+
+def _id(line: str, annotations: Path) -> str:
+    """Return the image id of a list's line: all of it, without a class list's flag or a file suffix."""
+    candidates = [line]
+    if flagged := _FLAGGED.match(line):
+        candidates.append(flagged[1])
+    candidates += [candidate[: -len(Path(candidate).suffix)] for candidate in candidates if Path(candidate).suffix]
+    if leaves_its_folder(line):
+        return line
+    existing = [candidate for candidate in candidates if (annotations / f"{candidate}.xml").is_file()]
+    return existing[0] if existing else line
+
+
+def _labels_file(root: Path) -> tuple[str, ...] | None:
+    path = root / "labels.txt"
+    if not path.is_file():
+        return None
+    lines = bounded_bytes(path, MAX_XML_BYTES).decode("utf-8-sig", "replace").splitlines()
+    return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+
+def _image(root: Path, name: str, annotation: Path) -> RawImage:
+    xml = read_xml(annotation)
+    path = _image_path(root, name, (xml.findtext("filename") or "").strip())
+    boxes = tuple(_box(element, index) for index, element in enumerate(xml.findall("object")))
+    height, width = side(xml.findtext("size/height")), side(xml.findtext("size/width"))
+    file_name = path.relative_to(root / "JPEGImages").as_posix()
+    return RawImage(name, file_name, path, height, width, boxes, annotation)
+
+
+def _image_path(root: Path, name: str, filename: str) -> Path:
+    """Return the image of an id: named like the annotation, or else as the annotation's <filename> says."""
+    folder = root / "JPEGImages"
+    for suffix in SUFFIXES:
+        for spelling in (suffix, suffix.upper()):
+            if (folder / f"{name}{spelling}").is_file():
+                return folder / f"{name}{spelling}"
+    if filename and not leaves_its_folder(filename) and (folder / filename).is_file():
+        return folder / filename
+    suffix = Path(filename).suffix
+    return folder / f"{name}{suffix if suffix.lower() in SUFFIXES else '.jpg'}"
+
+
+def _box(element: Any, index: int) -> RawBox:
+    """Return one object; VOC's edges count pixels from 1 and include the last one."""
+    texts = [(element.findtext(f"bndbox/{edge}") or "").strip() for edge in EDGES]
+    left, top, right, bottom = (number(text) for text in texts)
+    return RawBox(
+        label=(element.findtext("name") or "").strip(),
+        box_xyxy=(left - 1, top - 1, right, bottom),
+        drawn_wh=(right - left, bottom - top),
+        text=" ".join(f"{edge} {text or 'missing'}" for edge, text in zip(EDGES, texts, strict=True)),
+        index=index,
+        difficult=(element.findtext("difficult") or "").strip() == "1",
+    )
