@@ -147,7 +147,7 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int) ->
         frame_progress(source.name, frames) as progress,
     ):
         for index, result in enumerate(pipeline):
-            if index == WARM_UP:
+            if index == WARM_UP - 1:
                 start, cpu_start, dropped_before = time.monotonic(), time.process_time(), pipeline.dropped
             if index >= WARM_UP:
                 for stage, value in zip(STAGES, _stage_seconds(result, live=source.live), strict=True):
@@ -156,7 +156,7 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int) ->
                 progress.advance()
             if index == WARM_UP + MEMORY_SETTLED:
                 settled_mb = rss_mb()
-            if index == WARM_UP + frames:
+            if len(ages) == frames:
                 break
         seconds, cpu = time.monotonic() - start, time.process_time() - cpu_start
         dropped = int(pipeline.dropped - dropped_before)

@@ -1,0 +1,182 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from frames import blue_cell
+
+Edgessd = Callable[..., tuple[int, str, str]]
+
+
+def test_a_video_becomes_an_annotated_video_and_json_lines(
+    edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Path
+) -> None:
+    out, lines = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    code, _, err = edgessd("detect", video, "--model", tiny, "--out", out, "--jsonl", lines)
+    assert (code, "20 frames" in err, "blue 10" in err) == (0, True, True)
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [row["frame"] for row in rows] == list(range(20))
+    assert set(rows[0]) == {"source", "frame", "time", "age_ms", "detections"}
+    assert rows[0]["detections"] == []
+    assert rows[15]["detections"][0]["label"] == "blue"
+    assert rows[15]["detections"][0]["box"] == pytest.approx([32, 16, 48, 32], abs=0.1)
+    capture = cv2.VideoCapture(str(out))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blue.avi", "o.jsonl", "o.mp4"]
+
+
+def test_json_lines_on_standard_output(edgessd: Edgessd, tiny: Path, video: Path) -> None:
+    code, out, _ = edgessd("detect", video, "-m", tiny, "--jsonl", "-", "--max-frames", "3")
+    assert code == 0
+    assert [json.loads(line)["frame"] for line in out.splitlines()] == [0, 1, 2]
+
+
+def test_images_of_all_kinds(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    blue = blue_cell(1, 2)
+    cv2.imwrite(str(folder / "colour.png"), blue)
+    cv2.imwrite(str(folder / "grey.png"), blue[..., 0])
+    cv2.imwrite(str(folder / "rgba.png"), cv2.cvtColor(blue, cv2.COLOR_BGR2BGRA))
+    cv2.imwrite(str(folder / "one.png"), blue[:1, :1])
+    cv2.imwrite(str(folder / "wide.png"), np.zeros((20, 20000, 3), np.uint8))
+    (folder / "notes.txt").write_text("not an image")
+    code, lines, err = edgessd("detect", folder, "-m", tiny, "--out", out, "--jsonl", "-")
+    assert code == 0, err
+    rows = {row["source"]: row for row in map(json.loads, lines.splitlines())}
+    assert len(rows["colour.png"]["detections"]) == len(rows["rgba.png"]["detections"]) == 1
+    assert rows["one.png"]["detections"] == rows["wide.png"]["detections"] == []
+    assert len(rows["grey.png"]["detections"]) == 2  # white is blue and red
+    assert {path.name for path in out.iterdir()} == set(rows)
+    assert cv2.imread(str(out / "wide.png")).shape == (20, 20000, 3)
+
+
+def test_one_image_to_one_image(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), blue_cell(0, 0))
+    assert edgessd("detect", tmp_path / "a.png", "-m", tiny, "--out", tmp_path / "b.jpg")[0] == 0
+    assert (tmp_path / "b.jpg").exists()
+
+
+def test_labels_and_threshold(edgessd: Edgessd, tiny: Path, video: Path) -> None:
+    _, _, err = edgessd("detect", video, "-m", tiny, "--classes", "red")
+    assert "nothing found" in err
+    _, _, err = edgessd("detect", video, "-m", tiny, "--score", "1")
+    assert "nothing found" in err
+
+
+@pytest.fixture
+def bad(tmp_path: Path, video: Path, tiny: Path) -> dict[str, Path]:
+    """Files that are not what they claim."""
+    content = video.read_bytes()
+    files = {
+        "empty.mp4": b"",
+        "noise.mp4": bytes(range(256)) * 20,
+        "cut.mp4": b"\x00\x00\x00\x20ftypisom" + content[:500],
+        "noise.jpg": b"\xff\xd8\xff" + bytes(range(200)),
+        "noise.onnx": bytes(range(256)) * 20,
+        "cut.onnx": tiny.read_bytes()[:900],
+        "empty.onnx": b"",
+        "bare.onnx": tiny.read_bytes().replace(b"\x07edgessd", b"\x07another"),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "folder").mkdir()
+    header_only = cv2.VideoWriter(str(tmp_path / "zero.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    header_only.release()
+    return {**{name: tmp_path / name for name in files}, "folder": tmp_path / "folder", "zero": tmp_path / "zero.avi"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["detect", "nowhere.mp4", "-m", "{tiny}"], "nowhere.mp4"),
+        (["detect", "{empty.mp4}", "-m", "{tiny}"], "empty"),
+        (["detect", "{noise.mp4}", "-m", "{tiny}"], "not a video"),
+        (["detect", "{cut.mp4}", "-m", "{tiny}"], "not a video"),
+        (["detect", "{zero}", "-m", "{tiny}"], "no frame"),
+        (["detect", "{noise.jpg}", "-m", "{tiny}"], "not an image"),
+        (["detect", "{folder}", "-m", "{tiny}"], "no image"),
+        (["detect", "99", "-m", "{tiny}"], "camera 99"),
+        (["detect", "{video}", "-m", "{noise.onnx}"], "not a whole ONNX"),
+        (["detect", "{video}", "-m", "{cut.onnx}"], "not a whole ONNX"),
+        (["detect", "{video}", "-m", "{empty.onnx}"], "empty"),
+        (["detect", "{video}", "-m", "{bare.onnx}"], "without an edgessd card"),
+        (["detect", "{video}", "-m", "nowhere.onnx"], "no model file"),
+        (["detect", "{video}", "-m", "{tiny}", "--classes", "bird"], "unknown class 'bird'"),
+        (["detect", "{video}", "-m", "{tiny}", "--score", "1.5"], "0..1"),
+        (["detect", "{video}", "-m", "{tiny}", "--score", "-1"], "0..1"),
+        (["detect", "{video}", "-m", "{tiny}", "--score", "high"], "--score"),
+        (["detect", "{video}", "-m", "{tiny}", "--out", "/nowhere/o.mp4"], "does not exist"),
+        (["detect", "{video}", "-m", "{tiny}", "--out", "{folder}/o.txt"], "cannot write o.txt"),
+        (["detect", "{video}", "-m", "{tiny}", "--out", "{folder}/o.jpg"], "many frames"),
+        (["detect", "{video}", "-m", "{tiny}", "--jsonl", "/nowhere/o.jsonl"], "does not exist"),
+        (["detect", "{video}", "-m", "{tiny}", "--policy", "some"], "every, latest"),
+        (["detect", "{video}", "-m", "{tiny}", "--backend", "tpu"], "unknown backend"),
+        (["detect", "{video}", "-m", "{tiny}", "--max-frames", "0"], "--max-frames"),
+        (["bench", "{noise.onnx}"], "not a whole ONNX"),
+        (["bench", "{tiny}", "nowhere.mp4"], "nowhere.mp4"),
+        (["bench", "{tiny}", "--json", "/nowhere/f.json"], "does not exist"),
+        (["info", "{noise.onnx}"], "not a whole ONNX"),
+        (["info", "{bare.onnx}"], "without an edgessd card"),
+        (["info", "{folder}"], "ends in"),
+        (["fly"], "fly"),
+        (["detect"], "SOURCE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line_and_exit_2(
+    edgessd: Edgessd, tiny: Path, video: Path, bad: dict[str, Path], arguments: list[str], words: str
+) -> None:
+    places = {"tiny": tiny, "video": video, **bad}
+    filled = []
+    for argument in arguments:
+        for name, path in places.items():
+            argument = argument.replace(f"{{{name}}}", str(path))
+        filled.append(argument)
+    before = sorted(bad["folder"].parent.rglob("*"))
+    code, out, err = edgessd(*filled)
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert code == 2, err
+    assert len(errors) == 1
+    assert words in errors[0]
+    assert "Traceback" not in err + out
+    assert sorted(bad["folder"].parent.rglob("*")) == before  # nothing half-written
+
+
+def test_show_without_a_screen(edgessd: Edgessd, tiny: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    code, _, err = edgessd("detect", video, "-m", tiny, "--show")
+    assert (code, "screen" in err) == (2, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupted_video_is_whole(number: signal.Signals, tiny: Path, tmp_path: Path) -> None:
+    long, out = tmp_path / "long.avi", tmp_path / "o.mp4"
+    writer = cv2.VideoWriter(str(long), cv2.VideoWriter.fourcc(*"MJPG"), 25, (640, 480))
+    for _ in range(3000):
+        writer.write(np.zeros((480, 640, 3), np.uint8))
+    writer.release()
+    lines = tmp_path / "o.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgessd", "detect", long, "-m", tiny, "--out", out, "--jsonl", lines],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    deadline = time.monotonic() + 60
+    while (not lines.exists() or lines.stat().st_size < 500) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    frames = cv2.VideoCapture(str(out)).get(cv2.CAP_PROP_FRAME_COUNT)
+    assert 0 < frames < 3000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.avi", "o.jsonl", "o.mp4"]
