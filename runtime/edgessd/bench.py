@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgessd.backends import usable_cores
 from edgessd.detector import Detector
@@ -86,8 +87,8 @@ class Measurement:
     seconds: float
     cpu_seconds: float
     dropped: int
-    stages: dict[str, list[float]]
-    ages: list[float]
+    stages: dict[str, NDArray[np.float64]]
+    ages: NDArray[np.float64]
     rss_mb: float
     rss_growth_mb: float | None
     workers: int
@@ -130,7 +131,7 @@ class Measurement:
         }
 
 
-def percentiles_ms(seconds: list[float]) -> dict[str, float]:
+def percentiles_ms(seconds: NDArray[np.float64] | list[float]) -> dict[str, float]:
     """Return the 50th, 90th and 99th percentile in milliseconds."""
     values = np.percentile(np.array(seconds) * 1e3, [50, 90, 99])
     return dict(zip(("p50", "p90", "p99"), (round(float(value), 3) for value in values), strict=True))
@@ -138,8 +139,9 @@ def percentiles_ms(seconds: list[float]) -> dict[str, float]:
 
 def measure(source: Source, detector: Detector, *, frames: int, workers: int) -> Measurement:
     """Run a source through the pipeline and return the figures; the first frames warm up and are not counted."""
-    stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    ages: list[float] = []
+    # Filled beforehand, so that the record itself does not grow the memory that is measured.
+    rows = np.full((frames, len(STAGES) + 1), np.nan)
+    counted = 0
     settled_mb = start = cpu_start = dropped_before = 0.0
     policy = "latest" if source.live else "every"
     with (
@@ -150,24 +152,22 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int) ->
             if index == WARM_UP - 1:
                 start, cpu_start, dropped_before = time.monotonic(), time.process_time(), pipeline.dropped
             if index >= WARM_UP:
-                for stage, value in zip(STAGES, _stage_seconds(result, live=source.live), strict=True):
-                    stages[stage].append(value)
-                ages.append(result.age)
+                rows[counted] = (*_stage_seconds(result, live=source.live), result.age)
+                counted += 1
                 progress.advance()
             if index == WARM_UP + MEMORY_SETTLED:
                 settled_mb = rss_mb()
-            if len(ages) == frames:
+            if counted == frames:
                 break
         seconds, cpu = time.monotonic() - start, time.process_time() - cpu_start
         dropped = int(pipeline.dropped - dropped_before)
-    counted = len(ages)
     return Measurement(
         frames=counted,
         seconds=seconds,
         cpu_seconds=cpu,
         dropped=dropped,
-        stages=stages,
-        ages=ages,
+        stages={stage: rows[:counted, column] for column, stage in enumerate(STAGES)},
+        ages=rows[:counted, -1],
         rss_mb=rss_mb(),
         rss_growth_mb=round(rss_mb() - settled_mb, 2) if settled_mb else None,
         workers=workers,
