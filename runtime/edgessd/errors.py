@@ -35,3 +35,11 @@ class BackendError(EdgessdError):
 
 class ExportError(EdgessdError):
     """A model could not be exported, or what was exported is not what was trained."""
+
+
+class EngineError(InputError):
+    """A TensorRT engine is not what its card describes, or was not built for this machine."""
+
+
+class TrainingError(EdgessdError):
+    """A training run had to stop, such as when its loss was no number any more."""

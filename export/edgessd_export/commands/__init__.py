@@ -2,6 +2,11 @@
 
 import typer
 
+from edgessd_export.commands.build import build
+from edgessd_export.commands.export import export
+
 
 def register(app: typer.Typer) -> None:
     """Add the export package's verbs to the command."""
+    app.command()(export)
+    app.command()(build)
