@@ -2,9 +2,12 @@
 
 import typer
 
-from edgessd_training.commands import import_weights
+from edgessd_training.commands import evaluate, import_weights, score, train
 
 
 def register(app: typer.Typer) -> None:
     """Add the training package's verbs to the command."""
     app.command("import")(import_weights.import_weights)
+    app.command("eval")(evaluate.evaluate)
+    app.command("score")(score.score)
+    app.command("train")(train.train)

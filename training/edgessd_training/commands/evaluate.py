@@ -1,0 +1,135 @@
+"""``edgessd eval``: how well a model finds the boxes of a data set."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgessd_training.commands.metric_options import Data, Json, LabelMap, Metric, MetricChoice
+
+if TYPE_CHECKING:
+    from edgessd.card import ModelCard
+    from edgessd.postprocess import PostProcess
+    from edgessd_training.checkpoint import Checkpoint
+    from edgessd_training.metrics.evaluate import Detect
+
+MOST_WORKERS = 16
+
+
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="A .pt, .onnx or .engine file, or the name of a shipped model.")
+    ] = "default",
+    data: Data = ...,  # type: ignore[assignment]
+    metric: MetricChoice = Metric.voc07,
+    label_map: LabelMap = None,
+    as_json: Json = None,
+    detections: Annotated[
+        Path | None,
+        typer.Option(help="Write what was found, for `edgessd score` and other tools.", show_default="no file"),
+    ] = None,
+    backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino, tensorrt; not for a .pt file.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Images a call of the model.")] = 1,
+    nms_iou: Annotated[
+        float | None, typer.Option(help="Overlap above which the lower score goes.", show_default="the model's own")
+    ] = None,
+) -> None:
+    """Measure a model on a data set, with the decoding and the NMS that ship (scores from 0.01, 200 boxes a class)."""
+    from dataclasses import replace
+
+    from edgessd.errors import InputError
+    from edgessd.files import writable, write_text
+    from edgessd.postprocess import EVALUATION
+    from edgessd_training.data.progress import image_progress
+    from edgessd_training.data.read import read_data, with_labels
+    from edgessd_training.metrics import evaluate as run
+    from edgessd_training.metrics.detections_file import write_rows
+    from edgessd_training.metrics.labels import DROPPED, class_order, read_label_map, unreached
+    from edgessd_training.metrics.table import print_figures
+
+    for path in filter(None, (as_json, detections)):
+        writable(path)
+    if _is_checkpoint(model) and backend != "auto":
+        raise InputError(f"a checkpoint runs in PyTorch, got --backend {backend}: leave it out, or export the model")
+    mapping = read_label_map(label_map) if label_map else None
+    data_set = read_data(data)
+    card = _card(model)
+    order = class_order(card.labels, data_set, mapping)
+    if mapping is None:
+        settings = replace(EVALUATION, nms_iou=nms_iou)
+        data_set = with_labels(data_set, card.labels)
+    else:
+        # What is mapped to nothing need not enter the NMS: with 90 classes that is most of the time.
+        wanted = tuple(label for label, index in zip(card.labels, order, strict=True) if index != DROPPED)
+        settings = replace(EVALUATION, nms_iou=nms_iou, labels=wanted)
+        if lost := unreached(order, data_set):
+            typer.echo(f"note: no class of the model is mapped to {', '.join(lost)}: their AP is 0", err=True)
+    with _opened(model, backend, settings) as (detect, workers):
+        start = monotonic()
+        with image_progress("eval", len(data_set.records)) as count:
+            result = run.evaluate(
+                detect,
+                data_set,
+                metric.value,
+                order=order if mapping else None,
+                batch=batch,
+                workers=workers,
+                on_images=count,
+            )
+        rate = len(data_set.records) / max(monotonic() - start, 1e-9)
+    if detections:
+        write_rows(detections, result.rows)
+    if as_json:
+        write_text(as_json, json.dumps({**result.figures, "model": model, "data": data}, indent=1, ensure_ascii=False))
+    print_figures(result.figures)
+    typer.echo(f"{rate:.1f} img/s", err=True)
+
+
+def _is_checkpoint(model: str) -> bool:
+    return Path(model).suffix in (".pt", ".pth")
+
+
+def _card(model: str) -> "ModelCard":
+    if _is_checkpoint(model):
+        return _checkpoint(model).card
+    from edgessd.card import card_of
+    from edgessd.models import model_path
+
+    return card_of(model_path(model))
+
+
+@cache
+def _checkpoint(model: str) -> "Checkpoint":
+    from edgessd.extras import need
+
+    need("torch", "train")
+    from edgessd_training.checkpoint import load_checkpoint
+
+    return load_checkpoint(Path(model))
+
+
+@contextmanager
+def _opened(model: str, backend: str, settings: "PostProcess") -> "Iterator[tuple[Detect, int]]":
+    """Yield the model as a function, and how many threads may call it at once."""
+    if not _is_checkpoint(model):
+        from edgessd.backends import usable_cores
+        from edgessd.detector import Detector
+
+        # An engine queues calls on one device; a CPU does best with one call a core.
+        workers = 1 if Path(model).suffix == ".engine" else min(usable_cores(), MOST_WORKERS)
+        with Detector(model, backend=backend, settings=settings, workers=workers) as detector:
+            yield detector.detect_batch, workers
+        return
+    import torch
+
+    from edgessd_training.metrics.network import network_detector
+
+    checkpoint = _checkpoint(model)
+    network = checkpoint.network.to("cuda" if torch.cuda.is_available() else "cpu")
+    with network_detector(network, checkpoint.card, settings) as detect:
+        yield detect, 1

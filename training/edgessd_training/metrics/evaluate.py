@@ -1,0 +1,102 @@
+"""Runs a detector over a data set and measures it: read, detect, count.
+
+The training loop calls ``evaluate`` with its network in memory, `edgessd eval` with a model file.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd.detections import Detections
+from edgessd.errors import DataError
+from edgessd_training.data.images import read_image
+from edgessd_training.data.records import DataSet, Record
+from edgessd_training.metrics import measure
+from edgessd_training.metrics.detections_file import Row, from_rows, to_rows
+from edgessd_training.metrics.labels import mapped
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Images = list[NDArray[np.uint8]]
+# Takes BGR images, (H, W, 3) uint8 each of its own size; returns what is in each, boxes in its pixels.
+Detect = Callable[[Images], list[Detections]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """figures: as ``metrics.measure`` returns them. detections: one entry a record. rows: as a file has them."""
+
+    figures: dict[str, Any]
+    detections: list[Detections]
+    rows: list[Row]
+
+
+def evaluate(
+    detect: Detect,
+    data: DataSet,
+    metric: str,
+    *,
+    order: NDArray[np.int64] | None = None,
+    batch: int = 1,
+    workers: int = 1,
+    readers: int = 2,
+    on_images: Callable[[int], object] = lambda count: None,
+) -> Evaluation:
+    """Return the figures of a detector on a data set.
+
+    detect: called with ``batch`` images (the last call repeats one to fill it), by ``workers`` threads at once.
+    order: the data set's index of each class of the detector (``metrics.labels.class_order``), None where they
+    are the same. readers: threads that decode images. on_images: told how many images were finished.
+    Raises DataError for an image that is missing, broken, or of another size than annotated.
+    """
+    found: list[Detections] = []
+    batches = [data.records[start : start + batch] for start in range(0, len(data.records), batch)]
+
+    def run(loaded: Images) -> list[Detections]:
+        results = detect(loaded + [loaded[-1]] * (batch - len(loaded)))[: len(loaded)]
+        return results if order is None else [mapped(result, order) for result in results]
+
+    with ThreadPoolExecutor(readers) as reading, ThreadPoolExecutor(workers) as working:
+        loaded = _in_order(reading, _load, batches, ahead=2 * max(readers, workers))
+        for results in _in_order(working, run, loaded, ahead=workers):
+            found += results
+            on_images(len(results))
+    rows = to_rows(data, found)
+    detections = from_rows(data, rows)
+    return Evaluation(measure(data, detections, metric), detections, rows)
+
+
+def _load(records: Sequence[Record]) -> Images:
+    images = []
+    for record in records:
+        image = read_image(record.path)
+        height, width = image.shape[:2]
+        if (height, width) != (record.height, record.width):
+            raise DataError(
+                f"{record.path} has {width}x{height} pixels, its annotation says {record.width}x{record.height}: "
+                "`edgessd data check` lists such images, --fix DIR writes a copy without them"
+            )
+        images.append(image)
+    return images
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
+) -> Iterator[Result]:
+    """Yield function(item) of every item in order, computed by the pool at most ``ahead`` items early."""
+    pending: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
