@@ -2,7 +2,7 @@
 
 import typer
 
-from edgessd_training.commands import evaluate, import_weights, score, train
+from edgessd_training.commands import data, evaluate, import_weights, score, train
 
 
 def register(app: typer.Typer) -> None:
@@ -11,3 +11,4 @@ def register(app: typer.Typer) -> None:
     app.command("eval")(evaluate.evaluate)
     app.command("score")(score.score)
     app.command("train")(train.train)
+    app.add_typer(data.app)

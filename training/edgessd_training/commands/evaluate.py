@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,25 +68,25 @@ def evaluate(
         settings = replace(EVALUATION, nms_iou=nms_iou, labels=wanted)
         if lost := unreached(order, data_set):
             typer.echo(f"note: no class of the model is mapped to {', '.join(lost)}: their AP is 0", err=True)
-    with _opened(model, backend, settings) as (detect, workers):
-        start = monotonic()
-        with image_progress("eval", len(data_set.records)) as count:
-            result = run.evaluate(
-                detect,
-                data_set,
-                metric.value,
-                order=order if mapping else None,
-                batch=batch,
-                workers=workers,
-                on_images=count,
-            )
-        rate = len(data_set.records) / max(monotonic() - start, 1e-9)
+    with (
+        _opened(model, backend, settings) as (detect, workers),
+        image_progress("eval", len(data_set.records)) as progress,
+    ):
+        result = run.evaluate(
+            detect,
+            data_set,
+            metric.value,
+            order=order if mapping else None,
+            batch=batch,
+            workers=workers,
+            on_images=progress.count,
+        )
     if detections:
         write_rows(detections, result.rows)
     if as_json:
         write_text(as_json, json.dumps({**result.figures, "model": model, "data": data}, indent=1, ensure_ascii=False))
     print_figures(result.figures)
-    typer.echo(f"{rate:.1f} img/s", err=True)
+    typer.echo(f"{progress.rate:.1f} img/s", err=True)
 
 
 def _is_checkpoint(model: str) -> bool:

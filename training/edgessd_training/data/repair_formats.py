@@ -1,0 +1,128 @@
+"""The three formats of a repaired copy; whatever else the annotations hold stays in them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import SubElement, tostring  # writes only; reading goes through defusedxml
+
+from edgessd.extras import need
+from edgessd_training.data.coco import read_json
+from edgessd_training.data.repair import KeptImage, place_image
+from edgessd_training.data.source import Source
+from edgessd_training.data.voc import EDGES, read_xml, split_file
+from edgessd_training.data.yolo import label_names, label_path, read_yaml
+
+
+def write_split(source: Source, kept: Sequence[KeptImage], folder: Path) -> Source:
+    """Write one split into a folder, beside those already there, and return where it lies now."""
+    match source.format:
+        case "voc":
+            return _write_voc(source, kept, folder)
+        case "coco":
+            return _write_coco(source, kept, folder)
+        case _:
+            return _write_yolo(source, kept, folder)
+
+
+def _write_voc(source: Source, kept: Sequence[KeptImage], folder: Path) -> Source:
+    for entry in kept:
+        place_image(entry.image.path, folder / "JPEGImages" / entry.image.file_name)
+        annotation = folder / "Annotations" / f"{entry.image.key}.xml"
+        annotation.parent.mkdir(parents=True, exist_ok=True)
+        annotation.write_bytes(tostring(_repaired_xml(entry), encoding="utf-8"))
+    listing = split_file(folder, source.part)
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    listing.write_text("".join(f"{entry.image.key}\n" for entry in kept), encoding="utf-8")
+    if (source.place / "labels.txt").is_file():
+        place_image(source.place / "labels.txt", folder / "labels.txt")
+    return Source("voc", folder, source.part)
+
+
+def _repaired_xml(entry: KeptImage) -> Any:
+    assert entry.image.annotation is not None  # every VOC image has one
+    xml = read_xml(entry.image.annotation)
+    size = xml.find("size")
+    if size is None:
+        size = SubElement(xml, "size")
+    for name, value in zip(("height", "width"), entry.size_hw, strict=True):
+        element = size.find(name)
+        if element is None:
+            element = SubElement(size, name)
+        element.text = str(value)
+    for index, element in enumerate(xml.findall("object")):
+        if index not in entry.boxes:
+            xml.remove(element)
+        elif index in entry.clipped:
+            left, top, right, bottom = entry.boxes[index]
+            for edge, value in zip(EDGES, (left + 1, top + 1, right, bottom), strict=True):
+                element.find("bndbox").find(edge).text = _text(value)
+    return xml
+
+
+def _write_coco(source: Source, kept: Sequence[KeptImage], folder: Path) -> Source:
+    content = read_json(source.place)
+    images = folder / Path(source.part).name
+    by_id = {int(entry.image.key): entry for entry in kept}
+    boxes = {place: edges for entry in kept for place, edges in entry.boxes.items()}
+    clipped = {place for entry in kept for place in entry.clipped}
+    listed = {}
+    for item in content["images"]:
+        if isinstance(item, dict) and item.get("id") in by_id and item["id"] not in listed:
+            height, width = by_id[item["id"]].size_hw
+            listed[item["id"]] = {**item, "height": height, "width": width}
+    annotations = []
+    for place, item in enumerate(content["annotations"]):
+        if place in clipped:
+            left, top, right, bottom = boxes[place]
+            size = (right - left) * (bottom - top)
+            area = item.get("area", size)
+            item = {**item, "bbox": [left, top, right - left, bottom - top], "area": min(area, size)}
+        if place in boxes:
+            annotations.append(item)
+    for entry in kept:
+        place_image(entry.image.path, images / entry.image.file_name)
+    images.mkdir(parents=True, exist_ok=True)
+    target = folder / source.place.name
+    repaired = {**content, "images": list(listed.values()), "annotations": annotations}
+    target.write_text(json.dumps(repaired, ensure_ascii=False), encoding="utf-8")
+    return Source("coco", target, str(images))
+
+
+def _write_yolo(source: Source, kept: Sequence[KeptImage], folder: Path) -> Source:
+    lines = []
+    for entry in kept:
+        image = folder / entry.image.file_name
+        place_image(entry.image.path, image)
+        lines.append(f"./{entry.image.file_name}\n")
+        if entry.image.annotation:
+            labels = label_path(image, folder)
+            labels.parent.mkdir(parents=True, exist_ok=True)
+            labels.write_text(_yolo_lines(entry), encoding="utf-8")
+    (folder / f"{source.part}.txt").write_text("".join(lines), encoding="utf-8")
+    target = folder / source.place.name
+    earlier = read_yaml(target) if target.exists() else {}
+    names = list(label_names(read_yaml(source.place), source.place))
+    yaml = need("yaml", "eval")
+    content = {**earlier, "names": names, source.part: f"{source.part}.txt"}
+    target.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return Source("yolo", target, source.part)
+
+
+def _yolo_lines(entry: KeptImage) -> str:
+    assert entry.image.annotation is not None  # asked by the caller
+    height, width = entry.size_hw
+    kept = []
+    for row, line in enumerate(entry.image.annotation.read_text(encoding="utf-8", errors="replace").splitlines()):
+        if row in entry.clipped:
+            left, top, right, bottom = entry.boxes[row]
+            centre_and_size = ((left + right) / 2 / width, (top + bottom) / 2 / height)
+            centre_and_size += ((right - left) / width, (bottom - top) / height)
+            line = " ".join([line.split()[0], *(f"{value:.8f}" for value in centre_and_size)])
+        if row in entry.boxes:
+            kept.append(line + "\n")
+    return "".join(kept)
+
+
+def _text(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.3f}"
