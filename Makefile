@@ -1,0 +1,40 @@
+# One command makes what it needs: `make test` builds its own virtual environment first.
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+
+.PHONY: test lint test-runtime test-oldest test-newest clean
+
+test: $(VENV)/.ready
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet $(TORCH) --editable '.[dev]'
+	touch $@
+
+# The runtime alone, as a device has it: no torch. Oldest is what JetPack 6 brings.
+test-oldest:
+	$(MAKE) test-runtime VENV=.venv-oldest PYTHON=$(or $(OLDEST_PYTHON),python3.10) PACKAGES='opencv-python==4.8.* numpy==1.26.*'
+
+test-newest:
+	$(MAKE) test-runtime VENV=.venv-newest PYTHON=$(or $(NEWEST_PYTHON),python3.12) PACKAGES='opencv-python>=5 numpy>=2'
+
+test-runtime: $(VENV)/.runtime
+	$(VENV)/bin/python -m pytest tests/runtime
+
+$(VENV)/.runtime: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,openvino,runtime-test]' $(PACKAGES)
+	touch $@
+
+clean:
+	rm -rf .venv .venv-oldest .venv-newest build dist
