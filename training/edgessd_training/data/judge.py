@@ -38,10 +38,10 @@ def image_faults(
     seen = set()
     for place, box in enumerate(image.boxes):
         where = f"{image.file_name}, box {box.index + 1} ({box.label})"
-        if labels is not None and box.label not in labels:
-            yield Fault(UNKNOWN_LABEL, where, f"{box.label!r} is not among the labels", index, place)
-        elif not box.label:
+        if not box.label:
             yield Fault(UNKNOWN_LABEL, where, "the box has no label", index, place)
+        elif labels is not None and box.label not in labels:
+            yield Fault(UNKNOWN_LABEL, where, f"{box.label!r} is not among the labels", index, place)
         if (found := _shape_fault(box)) or (size_hw and (found := _edge_fault(box, *size_hw))):
             kind, rule = found
             yield Fault(kind, where, f"{rule}: {box.text}", index, place)

@@ -82,13 +82,24 @@ def root_of(content: dict[str, Any], path: Path) -> Path:
 
 
 def label_path(image: Path, root: Path) -> Path:
-    """Return where an image's labels lie: the last folder ``images`` below the root becomes ``labels``."""
-    parts = list(image.relative_to(root).parts) if image.is_relative_to(root) else list(image.parts)
-    base = root if image.is_relative_to(root) else Path()
-    folders = parts[:-1]
+    """Return where an image's labels lie: below the root the last folder ``images`` is ``labels``, else beside it."""
+    return root / _swapped(image.relative_to(root)) if image.is_relative_to(root) else _swapped(image)
+
+
+def _found_labels(image: Path, root: Path) -> Path | None:
+    """Return an image's label file; where ``path`` itself names the folder images, that is the one to swap."""
+    place = label_path(image, root)
+    for candidate in (place, _swapped(image)) if place == image.with_suffix(".txt") else (place,):
+        if candidate != image.with_suffix(".txt") and candidate.is_file():
+            return candidate
+    return place if place.is_file() else None
+
+
+def _swapped(image: Path) -> Path:
+    *folders, name = image.parts
     if "images" in folders:
-        parts[len(folders) - 1 - folders[::-1].index("images")] = "labels"
-    return base.joinpath(*parts).with_suffix(".txt")
+        folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
+    return Path(*folders, name).with_suffix(".txt")
 
 
 def _image_paths(content: dict[str, Any], source: Source, root: Path, faults: list[Fault]) -> list[Path]:
@@ -132,8 +143,7 @@ def _listed(listing: Path, root: Path, faults: list[Fault]) -> list[Path]:
 
 def _image(path: Path, root: Path, labels: tuple[str, ...], faults: list[Fault], index: int) -> RawImage:
     file_name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    text_path = label_path(path, root)
-    annotation = text_path if text_path.is_file() else None
+    annotation = _found_labels(path, root)
     try:
         height, width = image_size_hw(path)
     except DataError as error:
