@@ -31,8 +31,9 @@ class ModelCard:
 
     height, width: the network's input in pixels. activation: what the graph applied to the logits.
     contract: which tensors leave the graph (see CONTRACTS); kept is K of ``compact`` and ``end2end``.
+    score_floor: the lowest score that ``end2end`` lets through; thresholds below it cannot be met.
     training: data, recipe, versions. metrics: name to value with the data they were measured on.
-    self_test: see ``edgessd.self_test``. engine: what was built, by what, for which GPU.
+    quantisation: how fp16 or int8 was made. self_test: see ``edgessd.self_test``. engine: what was built, by what, for which GPU.
     """
 
     name: str
@@ -45,11 +46,13 @@ class ModelCard:
     nms_iou: float = 0.45
     contract: str = "raw"
     kept: int | None = None
+    score_floor: float = 0.0
     precision: str = "fp32"
     origin: str = ""
     license: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    quantisation: Mapping[str, Any] = field(default_factory=dict)
     self_test: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,5 +1,6 @@
 """The detector: a model, its card, a backend and the post-processing, for one frame or a batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from edgessd import self_test
 from edgessd.backends import Choice, choose, open_backend
-from edgessd.card import card_of
+from edgessd.card import ModelCard, card_of
+from edgessd.compact import CompactDecoder, End2EndDecoder
 from edgessd.detections import Detections
 from edgessd.models import model_path
 from edgessd.postprocess import REALTIME, PostProcess, RawDecoder
@@ -50,7 +52,7 @@ class Detector:
         self.path = model_path(model)
         self.card = card_of(self.path)
         self.choice: Choice = choose(self.path, backend)
-        self._decode = RawDecoder(self.card, generate(self.card.priors), settings)
+        self._decode = decoder_for(self.card, settings)
         self.backend = open_backend(self.path, self.card, self.choice, workers=workers, threads=threads)
         try:
             outputs = self.backend.infer(self_test.self_test_input(self.card))
@@ -83,8 +85,7 @@ class Detector:
 
     def _to_detections(self, outputs: tuple[NDArray[Any], ...], index: int, frame: NDArray[np.uint8]) -> Detections:
         height, width = frame.shape[:2]
-        offsets, scores = outputs
-        return self._decode(offsets[index], scores[index], height, width)
+        return self._decode(*(tensor[index] for tensor in outputs), height, width)
 
     def close(self) -> None:
         """Free the backend."""
@@ -97,3 +98,14 @@ class Detector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def decoder_for(card: ModelCard, settings: PostProcess) -> Callable[..., Detections]:
+    """Return what turns one image's tensors, then its height and width, into detections, by the card's contract."""
+    match card.contract:
+        case "raw":
+            return RawDecoder(card, generate(card.priors), settings)
+        case "compact":
+            return CompactDecoder(card, settings)
+        case _:
+            return End2EndDecoder(card, settings)

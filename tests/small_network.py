@@ -1,0 +1,39 @@
+"""A small SSD whose features and scores vary as a trained one's do, for the tests of export."""
+
+import torch
+
+from edgessd import ModelCard
+from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.networks import build
+
+
+def small_checkpoint(activation: str = "sigmoid", seed: int = 7) -> Checkpoint:
+    """Return a network of three classes on 128x128 pixels, batch norms fitted to noise and blobs."""
+    description = {
+        "family": "ssd_mobilenet_v1",
+        "classes": 3,
+        "width": 0.25,
+        "input_size": 128,
+        "activation": activation,
+    }
+    torch.manual_seed(seed)
+    network = build(description)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    for parameter in network.confidence.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)  # scores spread over 0..1, so that thresholds divide them
+    coarse = torch.rand(8, 3, 6, 6)
+    images = torch.nn.functional.interpolate(coarse, size=(128, 128), mode="bilinear") * 255
+    with torch.no_grad():
+        network.train()(images.permute(0, 2, 3, 1).to(torch.uint8))
+    network.eval()
+    card = ModelCard(
+        name="small",
+        labels=("cat", "dog", "hen"),
+        height=128,
+        width=128,
+        priors=network.priors,
+        activation=activation,
+    )
+    return Checkpoint(network, description, card)
