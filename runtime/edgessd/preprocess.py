@@ -16,11 +16,16 @@ def to_input(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
 
     Raises InputError when the image is not (H, W, 3) uint8 with at least one pixel.
     """
+    check_image(image)
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Raise InputError when the image is not (H, W, 3) uint8 with at least one pixel."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise InputError(
             f"expected a BGR image, uint8 (H, W, 3), got {image.dtype} {image.shape}: "
             "convert grey or RGBA images with cv2.cvtColor"
         )
-    if image.shape[:2] == (height, width):
-        return image
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

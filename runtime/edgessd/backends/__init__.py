@@ -85,5 +85,17 @@ def open_backend(
             from edgessd.backends.open_vino import OpenVinoBackend
 
             return OpenVinoBackend(path, card, threads=per_call, workers=workers)
+        case "tensorrt":
+            return _open_tensorrt(path, workers)
         case _:
             raise InputError(f"the backend {choice.name} cannot run {path}: use onnxruntime or openvino")
+
+
+def _open_tensorrt(path: Path, workers: int) -> Backend:
+    """Return an engine, loaded; an ONNX file's engine comes from the cache, built where it is not there yet."""
+    from edgessd.backends.tensor_rt import TensorRTBackend
+    from edgessd.cuda.library import load
+    from edgessd.engine_cache import engine_for
+
+    load()  # before minutes go into an engine that nothing here could run
+    return TensorRTBackend(path if path.suffix == ".engine" else engine_for(path).path, workers=workers)

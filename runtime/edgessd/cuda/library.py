@@ -15,6 +15,7 @@ INVALID_CONTEXT = 201
 STICKY = frozenset({214, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721})
 _MULTIPROCESSORS, _INTEGRATED, _MAJOR, _MINOR = 16, 18, 75, 76  # cuda.h, CUdevice_attribute
 _START_FIXES = {
+    3: "CUDA was started before this process was forked: start the process with multiprocessing's 'spawn'",
     34: "a stub of libcuda stands in the way: remove the toolkit's lib64/stubs folder from LD_LIBRARY_PATH",
     100: "the driver sees no GPU: check `nvidia-smi`, CUDA_VISIBLE_DEVICES, and in a container `--gpus all`",
     101: "no such device: check CUDA_VISIBLE_DEVICES",

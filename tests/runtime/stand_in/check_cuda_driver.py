@@ -83,7 +83,7 @@ def test_a_spoilt_capture_is_an_error_and_leaves_capture_mode(driver: Driver) ->
 
 def test_too_much_memory_is_named(driver: Driver, stand_in: ctypes.CDLL) -> None:
     stand_in.stand_in_memory(1000)
-    with pytest.raises(OutOfDeviceMemory, match="out of memory.*smaller batch"):
+    with pytest.raises(OutOfDeviceMemory, match=r"out of memory.*smaller batch"):
         driver.allocate(1001)
     driver.free(driver.allocate(1000))
 
@@ -116,14 +116,18 @@ def test_another_thread_is_told_so(driver: Driver) -> None:
 
 
 def test_all_that_is_left_is_freed_at_the_end(stand_in: ctypes.CDLL, calls: Callable[[], list[str]]) -> None:
-    with pytest.raises(RuntimeError, match="mid-way"), open_driver() as driver:
-        stream = driver.create_stream()
-        driver.allocate(10)
-        driver.allocate_pinned(10, mapped=False)
-        driver.create_event(timed=False)
-        driver.begin_capture(stream)
-        driver.end_capture(stream)
-        raise RuntimeError("mid-way")
+    def leave_in_the_middle() -> None:
+        with open_driver() as driver:
+            stream = driver.create_stream()
+            driver.allocate(10)
+            driver.allocate_pinned(10, mapped=False)
+            driver.create_event(timed=False)
+            driver.begin_capture(stream)
+            driver.end_capture(stream)
+            raise RuntimeError("mid-way")
+
+    with pytest.raises(RuntimeError, match="mid-way"):
+        leave_in_the_middle()
     assert calls().count("cuDevicePrimaryCtxRelease") == 1
 
 

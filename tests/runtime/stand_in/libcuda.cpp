@@ -148,6 +148,7 @@ long stand_in_alive(const char *kind) { return alive[kind]; }
 void stand_in_log(int on) { std::lock_guard<std::recursive_mutex> guard(lock); logging = on; calls.clear(); }
 const char *stand_in_calls() { return calls.c_str(); }
 int stand_in_has_context() { return !contexts.empty(); }
+int stand_in_capturing(Stream *stream) { return stream->capture != nullptr; }
 int stand_in_on_device(void *pointer, size_t size) { return on_device(pointer, size); }
 int stand_in_enqueue(Stream *stream, int (*work)(void *), void *value) {
   ENTER("enqueue");

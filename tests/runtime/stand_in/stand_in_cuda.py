@@ -9,6 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 KERNEL = HERE.parents[2] / "runtime" / "edgessd" / "cuda" / "kernels" / "resize.cu"
+LOADED: list[ctypes.CDLL] = []  # the stand-in of this process, once it is loaded
 COMPILER = shutil.which("c++") or shutil.which("g++")
 
 
@@ -32,6 +33,8 @@ def load(library: Path) -> ctypes.CDLL:
     loaded.stand_in_memory.argtypes = [ctypes.c_size_t]
     loaded.stand_in_on_device.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     loaded.stand_in_enqueue.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    loaded.stand_in_capturing.argtypes = [ctypes.c_void_p]
+    LOADED.append(loaded)
     return loaded
 
 
