@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.card import ModelCard, read_sidecar, sidecar
-from edgessd.cuda_device import CudaDevice, find_cuda_device
+from edgessd.cuda.library import Device, state
 from edgessd.errors import EngineError
 from edgessd.files import readable
 
@@ -117,7 +117,7 @@ def open_engine(path: Path) -> ModelCard:
     return card
 
 
-def check_runs_here(card: ModelCard, path: Path, *, version: str | None, device: CudaDevice | None) -> None:
+def check_runs_here(card: ModelCard, path: Path, *, version: str | None, device: Device | None) -> None:
     """Raise EngineError where the TensorRT or the GPU here is not what the engine was built for.
 
     version: of the installed module that built it; what is None cannot be compared and passes.
@@ -185,7 +185,8 @@ def describe_engine(path: Path) -> tuple[ModelCard, dict[str, str]]:
     )
     converted = ", ".join(f"{count} {name}" for name, count in layers.get("convolutions_built", {}).items())
     rows = {
-        "built by": f"{engine['module']} {engine['version']} on {engine['gpu'] or 'a machine without need of a GPU'}",
+        "built by": f"{engine['module']} {engine['version']}"
+        + (f" on {engine['gpu']}" if engine["gpu"] else ", which needs no GPU to build"),
         "runs on": f"compute capability {', '.join(engine['compute_capabilities'])}",
         "batch": "min {min}, best {opt}, max {max}".format(**engine["profile"]),
         "tensors": tensors,
@@ -204,4 +205,5 @@ def describe_engine(path: Path) -> tuple[ModelCard, dict[str, str]]:
 def check_engine_here(card: ModelCard, path: Path) -> None:
     """Raise EngineError where this machine's TensorRT or GPU differs from what the engine was built for."""
     version = installed_version(str(card.engine["module"]))
-    check_runs_here(card, path, version=version, device=find_cuda_device())
+    devices = state().devices
+    check_runs_here(card, path, version=version, device=devices[0] if devices else None)

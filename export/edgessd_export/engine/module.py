@@ -5,7 +5,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from edgessd.cuda_device import CudaDevice, cuda_device, find_cuda_device
+from edgessd.cuda.errors import CudaError
+from edgessd.cuda.library import Device, device, load
 from edgessd.errors import BackendError, InputError, MissingExtra
 
 MODULES = ("auto", "tensorrt", "tensorrt_rtx")
@@ -46,7 +47,7 @@ class TensorRT:
 
     trt: Any
     abilities: Abilities
-    device: CudaDevice | None
+    device: Device | None
 
 
 def load_tensorrt(wanted: str = "auto") -> TensorRT:
@@ -56,14 +57,14 @@ def load_tensorrt(wanted: str = "auto") -> TensorRT:
     not load and for TensorRT without a CUDA driver, into which nothing is called then.
     """
     name = _choose(wanted)
-    device = find_cuda_device() if name == "tensorrt_rtx" else _device_for_tensorrt()
+    gpu = None if name == "tensorrt_rtx" else _gpu_for_tensorrt()
     try:
         trt = import_module(name)
     # A wheel without its libraries raises ImportError, OSError or RuntimeError, by version.
     except Exception as error:
         raise BackendError(f"{name} is installed but does not load ({error}): install it again") from error
     found = abilities(trt)
-    return TensorRT(trt, found, None if found.ahead_of_time else device)
+    return TensorRT(trt, found, gpu)
 
 
 def _choose(wanted: str) -> str:
@@ -80,12 +81,13 @@ def _choose(wanted: str) -> str:
     )
 
 
-def _device_for_tensorrt() -> CudaDevice:
+def _gpu_for_tensorrt() -> Device:
+    """Return the GPU; TensorRT 11 would kill the process where there is none, so it is not even imported then."""
     try:
-        return cuda_device()
-    except BackendError as error:
+        return device(load(), 0)
+    except CudaError as error:
         raise BackendError(
-            f"TensorRT builds on the GPU it builds for, and there is {error}; or build for RTX GPUs without one: "
+            f"TensorRT builds on the GPU it builds for: {error}; or build for RTX GPUs without one: "
             "pip install 'edgessd[rtx]', then --module tensorrt_rtx"
         ) from error
 

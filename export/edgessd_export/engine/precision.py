@@ -79,7 +79,7 @@ def check_asked(asked: Mapping[str, str], card: ModelCard) -> None:
     """Raise ExportError when the graph does not hold the precision its card claims."""
     counts = Counter(asked.values())
     holds = {
-        "fp32": set(counts) == {"fp32"},
+        "fp32": set(counts) <= {"fp32"},
         "fp16": counts["fp16"] > 0 and counts["int8"] == 0,
         "int8": counts["int8"] > 0,
     }
