@@ -2,7 +2,7 @@
 
 import typer
 
-from edgessd_training.commands import data, evaluate, import_weights, score, train
+from edgessd_training.commands import data, data_show, evaluate, import_weights, score, train
 
 
 def register(app: typer.Typer) -> None:
@@ -11,4 +11,5 @@ def register(app: typer.Typer) -> None:
     app.command("eval")(evaluate.evaluate)
     app.command("score")(score.score)
     app.command("train")(train.train)
+    data.app.command("show")(data_show.show)
     app.add_typer(data.app)

@@ -1,0 +1,37 @@
+"""``edgessd data show``: people look rather than read."""
+
+from pathlib import Path
+
+import typer
+
+
+def show(
+    data: str = typer.Argument(
+        ..., help="voc:ROOT@SPLIT, coco:ANNOTATIONS.json@IMAGES or yolo:DATA.yaml@SPLIT.", metavar="DATA"
+    ),
+    out: Path = typer.Option(..., "--out", help="The picture to write, .png or .jpg."),
+    recipe: str = typer.Option(
+        "", "--recipe", help="Augment, resize and match as this recipe does; the paper's SSD300 otherwise."
+    ),
+    set_: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="Change a key of the recipe; repeatable."),
+    count: int = typer.Option(24, "--count", min=1, max=200, help="How many samples."),
+    epoch: int = typer.Option(0, "--epoch", min=0, help="The samples of which epoch."),
+) -> None:
+    """Draw augmented training samples with their boxes and matched priors (white) on one sheet."""
+    from edgessd.extras import need
+
+    cv2 = need("cv2", "eval")
+    from edgessd.errors import InputError
+    from edgessd.files import replacing
+    from edgessd_training.data.read import read_data
+    from edgessd_training.sample_setup import default_maker, recipe_maker
+    from edgessd_training.sheet import contact_sheet
+
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"--out must end in .png or .jpg, got {out}")
+    data_set = read_data(data)
+    maker = recipe_maker(recipe, set_, data_set) if recipe else default_maker(data_set)
+    picture = contact_sheet(maker, data_set.labels, count, epoch)
+    with replacing(out) as unfinished:
+        cv2.imwrite(str(unfinished), picture)
+    typer.echo(f"{out}: {count} samples of {data}; boxes in colours, matched priors white")

@@ -1,0 +1,32 @@
+"""An exponential moving average of the weights, which is what is judged and shipped."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+Weights = dict[str, Tensor]
+
+
+def copy_weights(network: nn.Module) -> Weights:
+    """Return a copy of all weights and statistics."""
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+@torch.no_grad()
+def update_average(average: Weights, network: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards the network's weights, in place.
+
+    Early steps count more, (1 + step) / (10 + step), so that the random start is forgotten.
+    """
+    keep = min(decay, (1 + step) / (10 + step))
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value.detach(), 1 - keep)
+        else:
+            average[name].copy_(value)
+
+
+def replace_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into the network, in place."""
+    network.load_state_dict(dict(weights))

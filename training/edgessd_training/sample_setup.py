@@ -1,0 +1,52 @@
+"""The sample maker of a recipe: the one that trains, and that the contact sheet shows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgessd.boxes import Variances
+from edgessd.card import VARIANCES
+from edgessd.priors import generate, ssd300_spec
+from edgessd_training.cache import ImageCache, annotated_image
+from edgessd_training.data.records import DataSet
+from edgessd_training.matching import priors_of
+from edgessd_training.recipe import Recipe
+from edgessd_training.samples import Grid, SampleMaker
+
+
+def make_samples(recipe: Recipe, data: DataSet, grids: tuple[Grid, ...]) -> SampleMaker:
+    """Return the maker of a recipe's samples; reads all images first where the recipe keeps them in memory."""
+    return SampleMaker(
+        records=data.records,
+        read=ImageCache(data.records) if recipe.data.cache else annotated_image,
+        augment=recipe.augment,
+        grids=grids,
+        seed=recipe.seed,
+        plain_from=recipe.epochs - recipe.augment.plain_epochs,
+        threshold=recipe.matching.iou,
+        ignore_difficult=recipe.data.difficult == "ignore",
+    )
+
+
+def recipe_grids(recipe: Recipe, classes: int, variances: Variances = VARIANCES) -> tuple[Grid, ...]:
+    """Return the priors of every input size, from the networks the recipe describes."""
+    from edgessd_training.networks import build
+
+    description: Mapping[str, Any] = {**recipe.network, "classes": classes}
+    sizes = recipe.augment.multi_scale
+    descriptions = [{**description, "input_size": size} for size in sizes] or [description]
+    networks = [build(each) for each in descriptions]
+    return tuple(Grid(*network.input_hw, priors_of(generate(network.priors), variances)) for network in networks)
+
+
+def recipe_maker(name: str, changes: Sequence[str], data: DataSet) -> SampleMaker:
+    """Return the maker of a recipe given by path or name, without a cache."""
+    from edgessd_training.recipe_file import read_recipe, recipe_path
+
+    recipe = read_recipe(recipe_path(name), [*changes, "data.cache=false"])
+    return make_samples(recipe, data, recipe_grids(recipe, len(data.labels)))
+
+
+def default_maker(data: DataSet) -> SampleMaker:
+    """Return the maker of the paper's SSD300: its priors need no torch."""
+    grid = Grid(300, 300, priors_of(generate(ssd300_spec()), VARIANCES))
+    return make_samples(Recipe("sheet", {"family": "ssd300_vgg16"}), data, (grid,))

@@ -1,0 +1,143 @@
+"""The weights a run starts from: random, an ImageNet backbone, or a detector of other classes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgessd.boxes import Variances
+from edgessd.card import VARIANCES
+from edgessd.errors import InputError
+from edgessd.files import readable
+from edgessd_training.checkpoint import Checkpoint, load_checkpoint
+from edgessd_training.metrics.labels import read_label_map
+from edgessd_training.networks import build
+from edgessd_training.networks.ssd import SSD
+from edgessd_training.recipe import Recipe, Start
+
+
+def start_network(recipe: Recipe, labels: Sequence[str], folders: Sequence[Path]) -> tuple[SSD, Variances, list[str]]:
+    """Return the network to train, the variances of its offsets, and what was done, for the log.
+
+    folders: where relative paths of the recipe are looked for. Raises InputError for weights that do not fit.
+    """
+    torch.manual_seed(recipe.seed)
+    description = {**recipe.network, "classes": len(labels)}
+    network = build(description)
+    check_activation(recipe, network)
+    notes = []
+    if recipe.start.backbone and recipe.start.checkpoint:
+        raise InputError("start.backbone and start.checkpoint are both set: a checkpoint has its backbone; drop one")
+    if recipe.start.backbone:
+        from edgessd_training.networks import load_backbone
+
+        path = find(recipe.start.backbone, folders)
+        load_backbone(network, path)
+        notes.append(f"backbone from {path.name}")
+    if recipe.start.checkpoint:
+        path = find(recipe.start.checkpoint, folders)
+        source = load_checkpoint(path)
+        reused = reuse(network, description, labels, source, recipe.start, where=str(path))
+        notes.append(f"weights from {path.name}, classifiers of {len(reused)} of {len(labels)} classes reused")
+        return network, source.card.variances, notes
+    return network, VARIANCES, notes
+
+
+def check_activation(recipe: Recipe, network: SSD) -> None:
+    """Raise InputError when the loss does not go with the network's activation."""
+    wanted = {"softmax": "softmax", "focal": "sigmoid"}[recipe.loss.scores]
+    if network.activation != wanted:
+        raise InputError(
+            f"loss.scores = {recipe.loss.scores} trains a {wanted} network, this one ends in {network.activation}: "
+            f'set network.activation = "{wanted}", or the other loss'
+        )
+
+
+def find(text: str, folders: Sequence[Path]) -> Path:
+    """Return the existing file that a recipe names. Raises InputError."""
+    candidates = [folder / Path(text).expanduser() for folder in folders]
+    found = next((path for path in candidates if path.exists()), None)
+    if found is None:
+        looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
+        raise InputError(f"no weights at {text!r} (looked in {looked}): copy the file there, or --set its path")
+    return readable(found, "weights file")
+
+
+def classifiers(network: SSD) -> list[nn.Conv2d]:
+    """Return the last convolution of every confidence predictor: the rows that belong to classes."""
+    return [
+        [module for module in predictor.modules() if isinstance(module, nn.Conv2d)][-1]
+        for predictor in network.confidence.predictors
+    ]
+
+
+def reuse(
+    network: SSD,
+    description: Mapping[str, Any],
+    labels: Sequence[str],
+    source: Checkpoint,
+    start: Start,
+    *,
+    where: str,
+) -> list[str]:
+    """Copy a detector's weights into the network; return the labels whose classifier rows were reused.
+
+    Raises InputError for a network that differs in more than its classes, or a label map naming an unknown label.
+    """
+    rest = {key: value for key, value in source.description.items() if key != "classes"}
+    own = {key: value for key, value in description.items() if key != "classes"}
+    if network.priors.sha256 != source.network.priors.sha256 or own.get("family") != rest.get("family"):
+        raise InputError(f"{where} is another network ({rest}) than the recipe's ({own}): make [network] the same")
+    if network.activation != source.network.activation:
+        raise InputError(f"{where} ends in {source.network.activation}: set network.activation to it")
+    rows = matching_rows(labels, source.card.labels, start.label_map, where=where)
+    head = {id(layer) for layer in classifiers(network)}
+    sources = dict(source.network.named_modules())
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            if id(module) in head:
+                _copy_rows(module, sources[name], rows, len(labels), len(source.card.labels), network.activation)
+                continue
+            own_tensors = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+            for key, value in own_tensors.items():
+                _copy(value, getattr(sources.get(name), key, None), f"{name}.{key}", where)
+    return [labels[own_row] for own_row in rows]
+
+
+def matching_rows(labels: Sequence[str], source_labels: Sequence[str], label_map: str, *, where: str) -> dict[int, int]:
+    """Return own class index to the source's: of the same name, or joined by the label map. Raises InputError."""
+    names = read_label_map(label_map) if label_map else {label: label for label in source_labels}
+    unknown = [*(theirs for theirs in names if theirs not in source_labels)]
+    if unknown:
+        raise InputError(f"start.label_map names {unknown[0]!r}, {where} has {', '.join(source_labels)}")
+    place = {label: index for index, label in enumerate(labels)}
+    rows: dict[int, int] = {}
+    for index, theirs in enumerate(source_labels):
+        if names.get(theirs) in place:
+            rows.setdefault(place[names[theirs]], index)
+    if label_map and not rows:
+        raise InputError(f"start.label_map joins no class of {where} to one of the data ({', '.join(labels)})")
+    return dict(sorted(rows.items()))
+
+
+def _copy_rows(
+    layer: nn.Module, source: nn.Module, rows: Mapping[int, int], count: int, source_count: int, activation: str
+) -> None:
+    background = int(activation == "softmax")
+    pairs = [(own + background, theirs + background) for own, theirs in rows.items()]
+    pairs += [(0, 0)] * background
+    for key in ("weight", "bias"):
+        target, given = getattr(layer, key), getattr(source, key)
+        target_rows = target.unflatten(0, (-1, count + background))
+        given_rows = given.unflatten(0, (-1, source_count + background))
+        for own, theirs in pairs:
+            target_rows[:, own] = given_rows[:, theirs]
+
+
+def _copy(target: Tensor, source: Tensor | None, name: str, where: str) -> None:
+    if source is None or source.shape != target.shape:
+        given = "nothing" if source is None else str(tuple(source.shape))
+        raise InputError(f"{where} has {given} for {name}, the recipe's network {tuple(target.shape)}: other [network]")
+    target.copy_(source)
