@@ -28,12 +28,12 @@ def bench(
     json_file: Json = None,
 ) -> None:
     """Measure stages, FPS, CPU time, frame age and memory on this machine, beside what its cores allow."""
-    from edgessd.bench import Repeated, Synthetic, measure
+    from edgessd.bench import Synthetic, measure
     from edgessd.detector import Detector
     from edgessd.files import writable, write_text
     from edgessd.postprocess import PostProcess
     from edgessd.runner import default_workers, stop_on_signals
-    from edgessd.sources import open_source
+    from edgessd.sources import Repeated, open_source
 
     if json_file is not None:
         writable(json_file)

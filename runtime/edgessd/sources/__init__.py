@@ -1,0 +1,24 @@
+"""Where frames come from: files, images, cameras, network streams, pipelines of other programs, standard input."""
+
+import os
+
+# Read by OpenCV when it loads: a broken file is our one-line error, not FFmpeg's page.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+# Read at every opening. TCP: a lost packet is sent again instead of smearing the picture. FFmpeg otherwise
+# listens to a camera for five seconds before it gives the first frame.
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|analyzeduration;1000000")
+
+from edgessd.sources.address import Address as Address
+from edgessd.sources.address import parse_address as parse_address
+from edgessd.sources.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from edgessd.sources.files import MAX_PIXELS as MAX_PIXELS
+from edgessd.sources.files import Images as Images
+from edgessd.sources.files import VideoFile as VideoFile
+from edgessd.sources.files import read_image as read_image
+from edgessd.sources.frame import Frame as Frame
+from edgessd.sources.frame import Interruptible as Interruptible
+from edgessd.sources.frame import Source as Source
+from edgessd.sources.opening import open_address as open_address
+from edgessd.sources.opening import open_source as open_source
+from edgessd.sources.repeated import Repeated as Repeated

@@ -1,0 +1,48 @@
+"""A frame, and what a source of frames is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame and when it came into being.
+
+    image: (H, W, 3) uint8 BGR. index: its number in the source, from 0. captured_at: seconds of the
+    monotonic clock at which the source delivered it. read_seconds: how long reading it took.
+    """
+
+    image: NDArray[np.uint8]
+    source: str
+    index: int
+    captured_at: float
+    read_seconds: float = 0.0
+
+
+class Source(Protocol):
+    """A named stream of frames. ``frame_count`` is the header's word, which may differ from the truth.
+
+    ``name`` never holds a password: it stands in every log, metric and result.
+    """
+
+    name: str
+    live: bool
+    fps: float | None
+    frame_count: int | None
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the source ends; closing the iterator frees the device or file."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A source whose reading, when it hangs, another thread can end."""
+
+    def interrupt(self) -> None:
+        """Make a read that hangs return; the source is of no use afterwards."""
+        ...

@@ -1,0 +1,42 @@
+"""A source played again and again, as fast as it reads or as a camera would deliver it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from edgessd.sources.frame import Frame, Source
+
+
+@dataclass
+class Repeated:
+    """A source without an end; with ``pace`` a camera that delivers so many frames a second."""
+
+    source: Source
+    pace: float | None = None
+    loop: bool = True
+    name: str = field(init=False)
+    live: bool = field(init=False)
+    fps: float | None = field(init=False)
+    frame_count: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take over the source's name."""
+        self.name = self.source.name
+        self.live = self.source.live or self.pace is not None
+        self.fps = self.pace or self.source.fps
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames without end. A paced frame's capture is the moment a camera would have delivered it."""
+        index = 0
+        start = time.monotonic()
+        while True:
+            for frame in self.source.frames():
+                captured = frame.captured_at
+                if self.pace:
+                    due = start + index / self.pace
+                    time.sleep(max(0.0, due - time.monotonic()))
+                    captured = max(due, captured) if captured <= due else captured
+                yield Frame(frame.image, frame.source, index, captured, frame.read_seconds)
+                index += 1
+            if not self.loop:
+                return

@@ -1,0 +1,66 @@
+"""YUV4MPEG2, what other programs write frames as: a line of header with the size, then I420 planes."""
+
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import cv2
+import numpy as np
+
+from edgessd.sources.faults import SourceFault
+from edgessd.sources.files import MAX_PIXELS
+from edgessd.sources.frame import Frame
+
+MAGIC = b"YUV4MPEG2"
+_MAX_HEADER = 512
+
+
+def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> Iterator[Frame]:
+    """Yield frames. read: exactly so many bytes, fewer at the end; first: the bytes already read of the header.
+
+    Raises SourceFault for what is no YUV4MPEG2 in 4:2:0.
+    """
+    height, width = _size(first + _line(read, name), name)
+    # Odd sizes: the colour planes are rounded up, which OpenCV's conversion does not know.
+    if height % 2 or width % 2:
+        raise SourceFault("not a stream", f"{name} sends {width}x{height} frames: the size must be even, scale it")
+    frame_bytes = height * width * 3 // 2
+    index = 0
+    start = monotonic()
+    while True:
+        marker = _line(read, name)
+        planes = read(frame_bytes) if marker else b""
+        if len(planes) < frame_bytes:
+            return
+        if not marker.startswith(b"FRAME"):
+            raise SourceFault("not a stream", f"{name} sends a damaged frame header: see the program that writes")
+        yuv = np.frombuffer(planes, np.uint8).reshape(height * 3 // 2, width)
+        image = np.asarray(cv2.cvtColor(yuv, cv2.COLOR_YUV2BGR_I420), np.uint8)
+        now = monotonic()
+        yield Frame(image, name, index, now, now - start)
+        index += 1
+        start = monotonic()
+
+
+def _line(read: Callable[[int], bytes], name: str) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        more = read(1)
+        if not more:
+            return b""
+        line += more
+        if len(line) > _MAX_HEADER:
+            raise SourceFault("not a stream", f"{name} sends no YUV4MPEG2: see the program that writes")
+    return bytes(line)
+
+
+def _size(header: bytes, name: str) -> tuple[int, int]:
+    fields = header.decode("latin1").split()
+    sizes = {field[0]: field[1:] for field in fields[1:] if field[0] in "WHC"}
+    height, width = (int(sizes.get(side, "0")) if sizes.get(side, "0").isdecimal() else 0 for side in "HW")
+    if not fields:
+        raise SourceFault("ended", f"{name} ended before its first frame: see what it complains of")
+    if fields[0] != MAGIC.decode() or not 0 < height * width <= MAX_PIXELS:
+        raise SourceFault("not a stream", f"{name} sends no YUV4MPEG2: see the program that writes")
+    if not sizes.get("C", "420").startswith("420"):
+        raise SourceFault("not a stream", f"{name} sends {sizes['C']} planes: convert to I420 (yuv420p)")
+    return height, width
