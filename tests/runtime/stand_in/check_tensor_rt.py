@@ -14,8 +14,9 @@ import tensorrt
 from frames import blue_cell
 from tiny_engine import LARGEST, images, scores_of, write_engine
 
-from edgessd.backends.tensor_rt import TensorRTBackend
-from edgessd.backends.tensor_rt import worker as ring
+from edgessd.backends.tensor_rt import TensorRTBackend, ring
+from edgessd.backends.tensor_rt.worker import Settings, open_ring
+from edgessd.cuda import open_driver
 from edgessd.detector import Detector
 from edgessd.engine_file import open_engine
 from edgessd.errors import BackendError, InputError
@@ -180,10 +181,10 @@ def test_two_jobs_are_on_the_device_before_the_first_is_waited_for(
     engine: Path, calls: Calls, *, overlap: bool
 ) -> None:
     jobs = [ring.Job(images(1, seed)) for seed in range(5)]
-    settings = ring.Settings(overlap=overlap, graphs=False)
-    with ring.open_driver() as driver, ring.open_ring(driver, engine, open_engine(engine), settings) as (_, slots):
+    settings = Settings(overlap=overlap, graphs=False)
+    with open_driver() as driver, open_ring(driver, engine, open_engine(engine), settings) as (_, slots):
         calls()
-        ring.run(slots, ("scores",), Prefilled(jobs), settings)
+        ring.run(slots, ("scores",), Prefilled(jobs), overlap=overlap)
         order = [call for call in calls() if call in ("enqueue", "cuEventSynchronize")]
     assert order == [
         *["enqueue", "enqueue", "cuEventSynchronize"],  # two in flight, the first is answered,

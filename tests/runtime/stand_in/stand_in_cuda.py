@@ -7,7 +7,7 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 KERNEL = HERE.parents[2] / "runtime" / "edgessd" / "cuda" / "kernels" / "resize.cu"
 LOADED: list[ctypes.CDLL] = []  # the stand-in of this process, once it is loaded
 COMPILER = shutil.which("c++") or shutil.which("g++")

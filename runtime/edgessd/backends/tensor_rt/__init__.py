@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.backends.tensor_rt.worker import Inbox, Job, Opened, Settings, serve
+from edgessd.backends.tensor_rt.ring import Inbox, Job
+from edgessd.backends.tensor_rt.worker import Opened, Settings, serve
 from edgessd.cuda.library import load
 from edgessd.engine_file import check_engine_here, open_engine
 from edgessd.errors import BackendError, InputError
