@@ -5,6 +5,7 @@ What is measured passes through these rows, so that `edgessd score` on a written
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -67,9 +68,9 @@ def read_rows(path: Path) -> list[Row]:
 def from_rows(data: DataSet, rows: Sequence[Row], label_map: Mapping[str, str] | None = None) -> list[Detections]:
     """Return the detections of each record, in the order of the rows.
 
-    An image is found by its whole file name, or by its last part where only one image has it. With a label map
-    the rows' labels are mapped, and rows left out of it dropped. Raises DataError for an image or a label that
-    the data set does not have.
+    An image is found by its whole file name, or by its last part, with or without the suffix, where only one
+    image has it. With a label map the rows' labels are mapped, and rows left out of it dropped. Raises DataError
+    for an image or a label that the data set does not have.
     """
     images = _places(data)
     labels = {label: index for index, label in enumerate(data.labels)}
@@ -83,7 +84,8 @@ def from_rows(data: DataSet, rows: Sequence[Row], label_map: Mapping[str, str] |
                 f"a detection has the label {label!r}, {data.source} has {', '.join(data.labels)}: "
                 "correct the names or give --label-map"
             )
-        place = images.get(row["file_name"], images.get(PurePosixPath(row["file_name"]).name))
+        name = PurePosixPath(row["file_name"])
+        place = next((images[key] for key in (row["file_name"], name.name, name.stem) if key in images), None)
         if place is None:
             raise DataError(
                 f"a detection is on {row['file_name']!r}, which {data.source} does not have "
@@ -94,12 +96,14 @@ def from_rows(data: DataSet, rows: Sequence[Row], label_map: Mapping[str, str] |
 
 
 def _places(data: DataSet) -> dict[str, int]:
-    """Return the record's index by file name, and by the name's last part where that is unambiguous."""
-    last_parts: dict[str, list[int]] = {}
-    for index, record in enumerate(data.records):
-        last_parts.setdefault(PurePosixPath(record.file_name).name, []).append(index)
-    short = {name: places[0] for name, places in last_parts.items() if len(places) == 1}
-    return {**short, **{record.file_name: index for index, record in enumerate(data.records)}}
+    """Return the record's index by file name; by its last part and its stem too, where one record alone has it."""
+    places: dict[str, int] = {}
+    for shortened in (lambda name: name.stem, lambda name: name.name):
+        names = [shortened(PurePosixPath(record.file_name)) for record in data.records]
+        counts = Counter(names)
+        places.update((name, index) for index, name in enumerate(names) if counts[name] == 1)
+    places.update((record.file_name, index) for index, record in enumerate(data.records))
+    return places
 
 
 def _detections(own: list[tuple[int, Row]]) -> Detections:
