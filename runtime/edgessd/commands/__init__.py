@@ -4,7 +4,9 @@ import typer
 
 from edgessd.commands.bench import bench
 from edgessd.commands.detect import detect
+from edgessd.commands.doctor import doctor
 from edgessd.commands.info import info
+from edgessd.commands.selftest import selftest
 
 
 def register(app: typer.Typer) -> None:
@@ -12,3 +14,5 @@ def register(app: typer.Typer) -> None:
     app.command()(detect)
     app.command()(bench)
     app.command()(info)
+    app.command()(doctor)
+    app.command()(selftest)

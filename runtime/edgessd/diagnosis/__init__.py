@@ -1,0 +1,1 @@
+"""What this machine can run: facts gathered without trusting any library, and a verdict on every backend."""

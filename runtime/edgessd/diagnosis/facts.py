@@ -1,0 +1,70 @@
+"""The facts of this machine, every library asked in a process of its own and all at once."""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from edgessd import __version__
+from edgessd.backends import usable_cores
+from edgessd.diagnosis.jetson import jetson_facts
+from edgessd.diagnosis.probe import PROBES
+
+PROBE_SECONDS = 60.0
+NVIDIA = "0x10de"  # its PCI vendor number
+Facts = dict[str, Any]
+
+
+def gather() -> Facts:
+    """Return what is installed and connected. A library that is absent is None, one that fails has a ``problem``."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        answers = dict(zip(PROBES, pool.map(ask, PROBES), strict=True))
+    return {
+        "edgessd": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": usable_cores(),
+        "jetson": jetson_facts(),
+        "nvidia_gpu": has_nvidia_card(),
+        **answers,
+    }
+
+
+def has_nvidia_card(devices: Path = Path("/sys/bus/pci/devices")) -> bool:
+    """Return whether a PCI card of NVIDIA is in this machine, with or without a driver."""
+    for vendor in devices.glob("*/vendor"):
+        with suppress(OSError):
+            if vendor.read_text().strip() == NVIDIA:
+                return True
+    return False
+
+
+def ask(name: str) -> dict[str, Any] | None:
+    """Return a library's answer, None where it is not installed; ``{"problem": text}`` where it does not load."""
+    module, _ = PROBES[name]
+    if find_spec(module) is None or (name == "cuda-bindings" and find_spec("cuda.bindings") is None):
+        return None
+    command = [sys.executable, "-m", "edgessd.diagnosis.probe", name]
+    # The probe must see the same modules as this process, wherever it was started.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        return {"problem": f"does not answer within {PROBE_SECONDS:.0f} s"}
+    if done.returncode < 0:
+        return {"problem": f"kills the process that loads it ({signal.Signals(-done.returncode).name})"}
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    if done.returncode:
+        return {"problem": lines[-1] if lines else f"ends with exit code {done.returncode}"}
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer

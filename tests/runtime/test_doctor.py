@@ -1,0 +1,211 @@
+"""The doctor: verdicts from made-up machines, broken libraries survived, and this machine for real."""
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgessd.diagnosis import facts as gathering
+from edgessd.diagnosis.facts import ask, has_nvidia_card
+from edgessd.diagnosis.jetson import jetson_facts, power_mode
+from edgessd.diagnosis.report import rows
+from edgessd.diagnosis.verdicts import Verdict, can_detect, verdicts, video_note
+
+Command = Callable[..., tuple[int, str, str]]
+NO_DRIVER = {"driver_version": None, "devices": [], "problem": "no NVIDIA driver here (libcuda.so.1 ...): install it"}
+ORIN = {
+    "name": "Orin",
+    "compute_capability": "8.7",
+    "memory_bytes": 8 << 30,
+    "multiprocessors": 8,
+    "integrated": True,
+}
+CUDA = {"driver_version": "12.6", "devices": [ORIN], "problem": None}
+OPENCV = {"version": "4.8.0", "gstreamer": True, "ffmpeg": True, "windows": "GTK+", "file": "/cv2.so"}
+
+
+def machine(**changes: Any) -> dict[str, Any]:
+    """Return the facts of a Linux machine with nothing but OpenCV, changed as told."""
+    nothing = dict.fromkeys(
+        ("onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "pycuda", "cuda-bindings", "jetson")
+    )
+    basis = {"edgessd": "0.1.0", "python": "3.10.12", "executable": "/usr/bin/python3", "system": "Linux", "cores": 6}
+    return {**basis, **nothing, "nvidia_gpu": False, "opencv": OPENCV, "cuda": NO_DRIVER, **changes}
+
+
+def verdict(name: str, **changes: Any) -> Verdict:
+    return next(found for found in verdicts(machine(**changes)) if found.backend == name)
+
+
+JETSON = {"board": "Jetson Orin Nano", "l4t": "36.4.3", "jetpack": "6.2", "power_mode": "15W"}
+ORT = {"version": "1.22", "providers": ["CPUExecutionProvider"]}
+
+
+def test_a_machine_without_any_backend_cannot_detect() -> None:
+    found = verdicts(machine())
+    assert not can_detect(found)
+    assert [one.command for one in found if one.backend in ("onnxruntime", "openvino")] == [
+        "pip install 'edgessd[cpu]'",
+        "pip install 'edgessd[openvino]'",
+    ]
+
+
+def test_one_backend_is_enough() -> None:
+    assert can_detect(verdicts(machine(onnxruntime=ORT)))
+
+
+def test_without_opencv_nothing_runs() -> None:
+    found = verdicts(machine(opencv=None, onnxruntime=ORT, openvino={"version": "2026.4", "devices": ["CPU"]}))
+    assert not can_detect(found)
+    assert {(one.reason, one.command) for one in found} == {("OpenCV is not installed", "pip install 'edgessd[cpu]'")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "command"),
+    [
+        ({}, "no NVIDIA GPU", None),
+        ({"nvidia_gpu": True}, "no driver is visible", "ubuntu-drivers install"),
+        ({"cuda": {**NO_DRIVER, "problem": "CUDA cannot start: x (803); restart the machine"}}, "CUDA", "restart the"),
+        ({"cuda": NO_DRIVER, "jetson": JETSON}, "container", "--runtime nvidia"),
+        ({"cuda": CUDA}, "no TensorRT module", "pip install 'edgessd[tensorrt]'"),
+        ({"cuda": CUDA, "jetson": JETSON}, "no TensorRT module", "sudo apt install python3-libnvinfer"),
+        ({"cuda": CUDA, "tensorrt": {"problem": "no libnvinfer"}}, "tensorrt no libnvinfer", "edgessd[tensorrt]"),
+        ({"cuda": CUDA, "tensorrt": {"version": "10.3"}}, "neither pycuda nor", "pip install 'cuda-bindings==12.*'"),
+        (
+            {"cuda": CUDA, "tensorrt": {"version": "10.3"}, "pycuda": {"problem": "undefined symbol"}},
+            "pycuda undefined symbol",
+            "cuda-bindings==12.*",
+        ),
+    ],
+)
+def test_what_tensorrt_lacks_and_the_next_command(changes: dict, reason: str, command: str | None) -> None:
+    found = verdict("tensorrt", **changes)
+    assert not found.runs
+    assert reason in found.reason
+    assert found.command is None if command is None else command in str(found.command)
+
+
+@pytest.mark.parametrize(
+    ("library", "module"),
+    [("pycuda", "tensorrt"), ("cuda-bindings", "tensorrt"), ("pycuda", "tensorrt_rtx")],
+)
+def test_where_tensorrt_runs(library: str, module: str) -> None:
+    found = verdict("tensorrt", cuda=CUDA, **{module: {"version": "1.2"}, library: {"version": "3.4"}})
+    assert (found.runs, found.reason) == (True, f"{module} 1.2 with {library} 3.4 on Orin")
+
+
+def test_cuda_for_onnxruntime_is_another_wheel() -> None:
+    assert "edgessd[gpu]" in str(verdict("onnxruntime (CUDA)", cuda=CUDA, onnxruntime=ORT).command)
+    gpu = {**ORT, "providers": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+    assert verdict("onnxruntime (CUDA)", cuda=CUDA, onnxruntime=gpu).runs
+
+
+def test_a_jetson_keeps_its_own_opencv() -> None:
+    assert verdict("onnxruntime", jetson=JETSON).command == "pip install onnxruntime"
+    assert "system-site-packages" in str(verdict("onnxruntime", jetson=JETSON, opencv=None).command)
+    assert "no GStreamer" in str(video_note(machine(jetson=JETSON, opencv={**OPENCV, "gstreamer": False})))
+    assert video_note(machine(jetson=JETSON)) is None
+
+
+def test_opencv_without_any_reader_is_noted() -> None:
+    assert "reads no videos" in str(video_note(machine(opencv={**OPENCV, "gstreamer": False, "ffmpeg": False})))
+
+
+def test_rows_say_what_is_there_and_what_does_not_load() -> None:
+    shown = rows(machine(cuda=CUDA, jetson=JETSON, pycuda={"problem": "undefined symbol"}))
+    assert shown["CUDA"] == "driver for CUDA 12.6: Orin (compute capability 8.7, 8.0 GiB, shared with the CPU)"
+    assert shown["pycuda"] == "does not load: undefined symbol"
+    assert shown["TensorRT"] == "not installed"
+    assert shown["Jetson"] == "Jetson Orin Nano, JetPack 6.2, L4T 36.4.3, power mode 15W"
+
+
+# A Jetson's own files and programs.
+
+
+def test_a_jetson_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "etc/nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n")
+    (tmp_path / "proc/device-tree/model").write_text("NVIDIA Jetson Orin Nano Developer Kit\0")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, prints in (("dpkg-query", "6.2+b77"), ("nvpmodel", "NV Power Mode: MAXN_SUPER\n2")):
+        program = programs / name
+        program.write_text(f"#!/bin/sh\nprintf '{prints}'\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    assert jetson_facts(tmp_path) == {
+        "board": "NVIDIA Jetson Orin Nano Developer Kit",
+        "l4t": "36.4.3",
+        "jetpack": "6.2+b77",
+        "power_mode": "MAXN_SUPER",
+    }
+
+
+def test_another_machine_is_no_jetson(tmp_path: Path) -> None:
+    assert jetson_facts(tmp_path) is None
+
+
+def test_power_mode_of_unknown_text() -> None:
+    assert power_mode("") is None
+
+
+@pytest.mark.parametrize(("vendor", "found"), [("0x10de\n", True), ("0x8086\n", False)])
+def test_a_card_of_nvidia(tmp_path: Path, vendor: str, *, found: bool) -> None:
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0/vendor").write_text(vendor)
+    assert has_nvidia_card(tmp_path) is found
+
+
+# Libraries that do not load.
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "kills the process that loads it (SIGSEGV)"),
+        ("raise ImportError('libnvinfer.so.10: cannot open shared object file')", "libnvinfer.so.10: cannot open"),
+        ("import sys; sys.exit(5)", "ends with exit code 5"),
+        ("import time; time.sleep(60)", "does not answer within 2 s"),
+    ],
+)
+def test_a_broken_library_is_reported_and_survived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+) -> None:
+    (tmp_path / "tensorrt.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(gathering, "PROBE_SECONDS", 2.0)
+    assert said in ask("tensorrt")["problem"]
+
+
+def test_an_absent_library_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "find_spec", lambda name: None)
+    assert ask("tensorrt") is None
+
+
+# This machine.
+
+
+def test_doctor_on_this_machine(edgessd: Command) -> None:
+    code, out, _ = edgessd("doctor", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["can_detect"]
+    assert report["opencv"]["version"]
+    assert {one["backend"] for one in report["backends"]} == {
+        "onnxruntime",
+        "onnxruntime (CUDA)",
+        "openvino",
+        "tensorrt",
+    }
+
+
+def test_doctor_exits_with_1_where_nothing_runs(edgessd: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "gather", machine)
+    code, out, _ = edgessd("doctor")
+    assert code == 1
+    assert "pip install 'edgessd[cpu]'" in out
