@@ -71,12 +71,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def load_weights(network: torch.nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
     """Copy weights into a network. Raises InputError naming missing, surplus and misshapen keys."""
-    own = network.state_dict()
-    missing, surplus = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    check_fit(network.state_dict(), weights, where=where)
+    network.load_state_dict(dict(weights))
+
+
+def check_fit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Raise InputError naming missing, surplus and misshapen keys of weights, under the names that they have."""
+    missing, surplus = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
     misshapen = sorted(
-        f"{name} {tuple(weights[name].shape)} for {tuple(own[name].shape)}"
-        for name in own.keys() & weights.keys()
-        if weights[name].shape != own[name].shape
+        f"{name} {tuple(weights[name].shape)} for {tuple(expected[name].shape)}"
+        for name in expected.keys() & weights.keys()
+        if weights[name].shape != expected[name].shape
     )
     complaints = [
         f"{len(names)} {kind} ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"
@@ -85,7 +90,6 @@ def load_weights(network: torch.nn.Module, weights: Mapping[str, Tensor], *, whe
     ]
     if complaints:
         raise InputError(f"the weights of {where} do not fit the network: {'; '.join(complaints)}")
-    network.load_state_dict(dict(weights))
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -13,5 +13,21 @@ def import_family(family: str, path: Path, labels_path: Path | None = None) -> C
             from edgessd_training.importers.tflite import import_tflite
 
             return import_tflite(path, labels_path)
+        case "torchvision":
+            from edgessd_training.importers.torchvision import import_torchvision
+
+            return import_torchvision(path, labels_path)
+        case "amdegroot":
+            from edgessd_training.importers.vgg import import_amdegroot
+
+            return import_amdegroot(path, labels_path)
+        case "lufficc":
+            from edgessd_training.importers.vgg import import_lufficc
+
+            return import_lufficc(path, labels_path)
+        case "qfgaohao":
+            from edgessd_training.importers.qfgaohao import import_qfgaohao
+
+            return import_qfgaohao(path, labels_path)
         case _:
-            raise InputError(f"unknown family {family!r}: choose tflite")
+            raise InputError(f"unknown family {family!r}: choose tflite, torchvision, amdegroot, lufficc or qfgaohao")

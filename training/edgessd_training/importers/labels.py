@@ -9,6 +9,26 @@ MAX_BYTES = 1 << 20
 # How the label files of the old repositories call their first line.
 BACKGROUND_NAMES = ("???", "background", "__background__")
 
+VOC = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
+    *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+# COCO's category ids 1 to 90; ids that never had a category are None.
+COCO_IDS = (
+    *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light"),
+    *("fire hydrant", None, "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep"),
+    *("cow", "elephant", "bear", "zebra", "giraffe", None, "backpack", "umbrella", None, None),
+    *("handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat"),
+    *("baseball glove", "skateboard", "surfboard", "tennis racket", "bottle", None, "wine glass", "cup", "fork"),
+    *("knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog"),
+    *("pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", None, "dining table", None),
+    *(None, "toilet", None, "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave"),
+    *("oven", "toaster", "sink", "refrigerator", None, "book", "clock", "vase", "scissors", "teddy bear"),
+    *("hair drier", "toothbrush"),
+)
+COCO_80 = tuple(name for name in COCO_IDS if name)
+COCO_90 = tuple(name or f"unused {number}" for number, name in enumerate(COCO_IDS, start=1))
+
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Return the labels without the background, which is dropped where it stands in the first line.
@@ -43,3 +63,16 @@ def checked_labels(labels: tuple[str, ...], classes: int, where: Path) -> tuple[
             "give the label file it was trained with by --labels"
         )
     return labels
+
+
+def labels_for(classes: int, labels_path: Path | None, where: Path) -> tuple[str, ...]:
+    """Return the labels of a file, or where none is given those of the data set with that many classes.
+
+    20 classes are VOC's, 80 COCO's in order, 90 COCO's by id. Raises InputError when that leaves a doubt.
+    """
+    if labels_path is not None:
+        return checked_labels(read_labels(labels_path), classes, where)
+    known = {len(labels): labels for labels in (VOC, COCO_80, COCO_90)}
+    if classes not in known:
+        raise InputError(f"{where} has {classes} classes, neither VOC's 20 nor COCO's: name them by --labels FILE")
+    return known[classes]

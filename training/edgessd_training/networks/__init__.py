@@ -6,21 +6,55 @@ from typing import Any
 from edgessd.errors import InputError
 from edgessd_training.networks.ssd import SSD
 
+FAMILIES = (
+    "ssd300_vgg16",
+    "ssd512_vgg16",
+    "ssd_mobilenet_v1",
+    "ssdlite_mobilenet_v2",
+    "ssdlite_mobilenet_v3_large",
+    "qfgaohao_mb1_ssd",
+    "qfgaohao_mb2_ssd_lite",
+)
+
 
 def build(description: Mapping[str, Any]) -> SSD:
-    """Return an untrained network.
+    """Return an untrained network, its weights drawn as published.
 
-    description: ``family`` and that family's own keys (see its module), all plain JSON values.
-    Raises InputError for a family or a key that does not exist.
+    description: ``family``, that family's own keys (see its module) and those of ``assemble``, all plain
+    JSON values. Raises InputError for a family or a key that does not exist.
     """
     options = {key: value for key, value in description.items() if key != "family"}
     try:
         match description.get("family"):
+            case "ssd300_vgg16":
+                from edgessd_training.networks.vgg16 import ssd300_vgg16
+
+                return ssd300_vgg16(**options)
+            case "ssd512_vgg16":
+                from edgessd_training.networks.vgg16 import ssd512_vgg16
+
+                return ssd512_vgg16(**options)
             case "ssd_mobilenet_v1":
                 from edgessd_training.networks.mobilenet_v1 import ssd_mobilenet_v1
 
                 return ssd_mobilenet_v1(**options)
+            case "ssdlite_mobilenet_v2":
+                from edgessd_training.networks.mobilenet_v2 import ssdlite_mobilenet_v2
+
+                return ssdlite_mobilenet_v2(**options)
+            case "ssdlite_mobilenet_v3_large":
+                from edgessd_training.networks.mobilenet_v3 import ssdlite_mobilenet_v3_large
+
+                return ssdlite_mobilenet_v3_large(**options)
+            case "qfgaohao_mb1_ssd":
+                from edgessd_training.networks.qfgaohao import qfgaohao_mb1_ssd
+
+                return qfgaohao_mb1_ssd(**options)
+            case "qfgaohao_mb2_ssd_lite":
+                from edgessd_training.networks.qfgaohao import qfgaohao_mb2_ssd_lite
+
+                return qfgaohao_mb2_ssd_lite(**options)
             case family:
-                raise InputError(f"unknown network family {family!r}: choose ssd_mobilenet_v1")
+                raise InputError(f"unknown network family {family!r}: choose {', '.join(FAMILIES)}")
     except TypeError as error:
         raise InputError(f"wrong options for {description.get('family')}: {error}") from error

@@ -1,11 +1,14 @@
 """SSD on MobileNetV1 (Howard et al. 2017, arXiv 1704.04861) as TensorFlow's object detection API builds it."""
 
-import torch
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from edgessd.priors import tensorflow_spec
-from edgessd_training.networks.ssd import SSD, Head, Normalise
+from edgessd_training.networks.assemble import InputSize, assemble, check_width, map_sizes_hw
+from edgessd_training.networks.layers import kaiming, normal_003
+from edgessd_training.networks.ssd import SSD
 
 # (output channels at width 1, stride) of the 13 depthwise separable blocks (1704.04861, table 1).
 BLOCKS = (
@@ -26,6 +29,8 @@ BLOCKS = (
 FIRST_HEAD_BLOCK = 11  # conv 11 at stride 16 is the first map, conv 13 the second
 # (squeeze, output) channels of the four extra maps: 1x1, then 3x3 with stride 2.
 EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
+# Input RGB, (x - 128) / 128, as the published quantised file has it.
+MEAN, STD = (128.0,) * 3, (128.0,) * 3
 
 
 class SamePad(nn.Conv2d):
@@ -79,6 +84,8 @@ class MobileNetV1(nn.Module):
             extras.append(nn.Sequential(conv_bn(inputs, scaled(squeeze), 1), conv_bn(scaled(squeeze), outputs, 3, 2)))
             inputs = outputs
         self.extras = nn.ModuleList(extras)
+        kaiming(self)
+        normal_003(self.extras)
         self.channels = (scaled(512), scaled(1024), *(scaled(channels) for _, channels in EXTRAS))
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
@@ -95,38 +102,21 @@ class MobileNetV1(nn.Module):
         return maps
 
 
-def ssd_mobilenet_v1(*, classes: int, width: float = 1.0, input_size: int = 300, activation: str = "sigmoid") -> SSD:
-    """Return SSD on MobileNetV1 with 1x1 predictors and TensorFlow's anchors, weights drawn at random.
+def ssd_mobilenet_v1(
+    *, input_size: InputSize = 300, width: float = 1.0, activation: str = "sigmoid", **shared: Any
+) -> SSD:
+    """Return SSD on MobileNetV1 with 1x1 predictors and TensorFlow's anchors.
 
-    classes: C, without background. activation: "sigmoid" has C outputs a prior, "softmax" C + 1.
+    The other keys are those of ``assemble``.
     """
+    check_width(width)
     backbone = MobileNetV1(width)
     sizes_hw = map_sizes_hw(backbone, input_size)
-    priors = tensorflow_spec(sizes_hw)
-    columns = classes + (activation == "softmax")
-    per_cell = [len(grid.shapes_wh) for grid in priors.maps]
-
-    def head(values: int) -> Head:
-        layers = [nn.Conv2d(c, count * values, 1) for c, count in zip(backbone.channels, per_cell, strict=True)]
-        return Head(layers, values)
-
-    # Input RGB, (x - 128) / 128, as the published quantised file has it.
-    normalise = Normalise((128.0,) * 3, (128.0,) * 3, rgb=True)
-    return SSD(
-        normalise,
+    return assemble(
         backbone,
-        head(4),
-        head(columns),
-        priors=priors,
-        input_hw=(input_size, input_size),
-        activation=activation,
+        sizes_hw,
+        tensorflow_spec(sizes_hw),
+        lambda inputs, outputs: nn.Conv2d(inputs, outputs, 1),
+        normal_003,
+        **{"input_size": input_size, "activation": activation, "mean": MEAN, "std": STD, **shared},
     )
-
-
-def map_sizes_hw(backbone: nn.Module, input_size: int) -> list[tuple[int, int]]:
-    """Return the sizes of the backbone's maps, found by running it on an empty image."""
-    training = backbone.training
-    with torch.no_grad():
-        maps = backbone.eval()(torch.zeros(1, 3, input_size, input_size))
-    backbone.train(training)
-    return [tuple(feature_map.shape[-2:]) for feature_map in maps]

@@ -72,6 +72,7 @@ class SSD(nn.Module):
         location: Head,
         confidence: Head,
         *,
+        neck: nn.Module | None = None,
         priors: PriorSpec,
         input_hw: tuple[int, int],
         activation: str,
@@ -79,6 +80,7 @@ class SSD(nn.Module):
         super().__init__()
         self.normalise = normalise
         self.backbone = backbone
+        self.neck = neck or nn.Identity()
         self.location = location
         self.confidence = confidence
         self.priors = priors
@@ -87,7 +89,7 @@ class SSD(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return offsets (B, P, 4) and logits (B, P, C or C + 1) of (B, H, W, 3) uint8 BGR images."""
-        maps = self.backbone(self.normalise(images))
+        maps = self.neck(self.backbone(self.normalise(images)))
         return self.location(maps), self.confidence(maps)
 
 

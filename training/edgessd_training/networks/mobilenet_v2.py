@@ -1,0 +1,73 @@
+"""SSDLite on MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, sec. 6.2)."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from edgessd_training.networks.assemble import InputSize, check_width, map_sizes_hw
+from edgessd_training.networks.layers import InvertedResidual, conv_bn, divisible, kaiming
+from edgessd_training.networks.ssd import SSD
+from edgessd_training.networks.ssdlite import extra_maps, ssdlite
+
+# (expansion, output channels, repeats, stride of the first) of the blocks (1801.04381, table 2).
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+FIRST_HEAD_BLOCK = 13  # its expansion, at stride 16, is the first map; the last layer is the second (sec. 6.2)
+LAST_CHANNELS = 1280
+# torchvision's classifier has PyTorch's epsilon; the momentum is TensorFlow's, for small batches.
+NORM = {"eps": 1e-5, "momentum": 0.03}
+# torchvision's ImageNet means and deviations, on the 0..255 scale.
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+class MobileNetV2(nn.Module):
+    """The backbone with its four extra maps: six maps, 19 to 1 cells wide at 300 pixels."""
+
+    def __init__(self, width: float) -> None:
+        super().__init__()
+        inputs = divisible(32 * width)
+        self.first = conv_bn(3, inputs, 3, stride=2, **NORM)
+        self.blocks = nn.ModuleList()
+        for expansion, channels, repeats, first_stride in STAGES:
+            outputs = divisible(channels * width)
+            for repeat in range(repeats):
+                stride = first_stride if repeat == 0 else 1
+                self.blocks.append(InvertedResidual(inputs, inputs * expansion, outputs, stride, **NORM))
+                inputs = outputs
+        last = divisible(LAST_CHANNELS * max(1.0, width))
+        self.last = conv_bn(inputs, last, 1, **NORM)
+        kaiming(self)
+        self.extras, extra_channels = extra_maps(last, width)
+        expanded = self.blocks[FIRST_HEAD_BLOCK].expand[0].out_channels
+        self.channels = (expanded, last, *extra_channels)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        current = self.first(pixels)
+        for block in self.blocks[:FIRST_HEAD_BLOCK]:
+            current = block(current)
+        head_block = self.blocks[FIRST_HEAD_BLOCK]
+        expanded = head_block.expand(current)
+        current = head_block.finish(current, expanded)
+        for block in self.blocks[FIRST_HEAD_BLOCK + 1 :]:
+            current = block(current)
+        current = self.last(current)
+        maps = [expanded, current]
+        for extra in self.extras:
+            current = extra(current)
+            maps.append(current)
+        return maps
+
+
+def ssdlite_mobilenet_v2(*, input_size: InputSize = 300, width: float = 1.0, **shared: Any) -> SSD:
+    """Return SSDLite on MobileNetV2. The other keys are those of ``assemble``."""
+    check_width(width)
+    backbone = MobileNetV2(width)
+    sizes_hw = map_sizes_hw(backbone, input_size)
+    return ssdlite(backbone, sizes_hw, **{"input_size": input_size, "mean": MEAN, "std": STD, **shared})
