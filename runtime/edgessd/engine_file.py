@@ -32,7 +32,19 @@ REQUIRED = (
     "layers",
     "card_sha256",
 )
-REBUILD = "build it again with"
+# The options of `edgessd build` by their names in the card.
+VALUES = {
+    "workspace_mib": "--workspace",
+    "level": "--level",
+    "hardware_compatible": "--hardware-compatible",
+    "dla": "--dla",
+}
+SWITCHES = {
+    "low_memory": ("--low-memory", True),
+    "version_compatible": ("--version-compatible", True),
+    "timing_cache": ("--no-timing-cache", False),
+    "tf32": ("--no-tf32", False),
+}
 
 
 def file_sha256(path: Path) -> str:
@@ -165,45 +177,28 @@ def installed_version(module: str) -> str | None:
 
 
 def rebuild_command(card: ModelCard, path: Path) -> str:
-    """Return the advice that ends an error: the command that builds this engine again."""
-    module = card.engine.get("module")
-    chosen = f" --module {module}" if module == "tensorrt_rtx" else ""
-    return f"{REBUILD} `edgessd build {card.name}.onnx --out {shlex.quote(str(path))}{chosen}`"
+    """Return the advice that ends an error: the command that builds this engine again with its options."""
+    engine, options = card.engine, card.engine.get("options")
+    words = ["edgessd", "build", str(engine.get("onnx", f"{card.name}.onnx")), "--out", str(path)]
+    if engine.get("module") == "tensorrt_rtx":
+        words += ["--module", "tensorrt_rtx"]
+    given = options if isinstance(options, Mapping) else {}
+    for name, value in zip(("--min-batch", "--opt-batch", "--max-batch"), given.get("batches") or (), strict=False):
+        words += [name, str(value)]
+    for target in given.get("compute_capabilities") or ():
+        words += ["--compute-capability", str(target)]
+    words += [word for key, name in VALUES.items() if given.get(key) is not None for word in (name, str(given[key]))]
+    words += [name for key, (name, when) in SWITCHES.items() if given.get(key) is when]
+    return f"build it again with `{shlex.join(words)}`"
 
 
-def describe_engine(path: Path) -> tuple[ModelCard, dict[str, str]]:
-    """Return an engine's card and the rows that ``edgessd info`` shows about the engine itself.
+def check_engine_here(card: ModelCard, path: Path) -> str:
+    """Return what of this machine matches the engine, in words.
 
-    Raises EngineError for an engine that its card does not confirm.
+    Raises EngineError where its TensorRT or GPU differs from what the engine was built for.
     """
-    card = open_engine(path)
-    engine, layers = card.engine, card.engine["layers"]
-    memory, built = engine.get("memory_bytes", {}), engine.get("build", {})
-    tensors = "; ".join(
-        f"{tensor['name']} {tensor['dtype']} ({', '.join(str(size) for size in tensor['shape'])})"
-        for tensor in engine["tensors"]
-    )
-    converted = ", ".join(f"{count} {name}" for name, count in layers.get("convolutions_built", {}).items())
-    rows = {
-        "built by": f"{engine['module']} {engine['version']}"
-        + (f" on {engine['gpu']}" if engine["gpu"] else ", which needs no GPU to build"),
-        "runs on": f"compute capability {', '.join(engine['compute_capabilities'])}",
-        "batch": "min {min}, best {opt}, max {max}".format(**engine["profile"]),
-        "tensors": tensors,
-        "layers": f"{layers.get('total')}: " + ", ".join(f"{n} {p}" for p, n in layers.get("precisions", {}).items()),
-        "convolutions": f"{layers.get('convolutions')}: {converted or 'not reported'}",
-        "memory": ", ".join(f"{kind} {size / 1e6:.1f} MB" for kind, size in memory.items()) or "not recorded",
-        "build": f"{built.get('seconds')} s, {built.get('peak_rss_mib')} MiB at its peak",
-        "options": ", ".join(
-            f"{key} {value}" for key, value in engine["options"].items() if value not in (None, [], False)
-        ),
-        "from ONNX": f"sha256 {engine['onnx_sha256'][:12]}",
-    }
-    return card, rows
-
-
-def check_engine_here(card: ModelCard, path: Path) -> None:
-    """Raise EngineError where this machine's TensorRT or GPU differs from what the engine was built for."""
-    version = installed_version(str(card.engine["module"]))
-    devices = state().devices
+    module = str(card.engine["module"])
+    version, devices = installed_version(module), state().devices
     check_runs_here(card, path, version=version, device=devices[0] if devices else None)
+    here = f"{module} {version} is the same" if version else f"no {module} to compare with"
+    return f"{here}; {f'runs on this {devices[0].name}' if devices else 'no CUDA device to compare with'}"

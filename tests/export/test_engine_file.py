@@ -11,14 +11,15 @@ from edgessd.cli import run
 from edgessd.cuda.library import Device
 from edgessd.engine_file import (
     check_runs_here,
-    describe_engine,
     file_sha256,
     kind_of,
     open_engine,
     prefix_of,
+    rebuild_command,
     runs_on,
     sealed,
 )
+from edgessd.engine_report import describe_engine
 from edgessd.errors import CardError, EngineError, InputError
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.options import BuildOptions, capability_from_text, options_from_json
@@ -141,6 +142,18 @@ def test_an_engine_of_tensorrt_belongs_to_its_gpu_unless_built_compatible(engine
     check_runs_here(open_engine(engine), engine, version="10.13.3.9", device=RTX_4070)
     with pytest.raises(EngineError, match=r"built by tensorrt 10\.3\.0, here is 11\.4\.0"):
         check_runs_here(open_engine(engine), engine, version="11.4.0", device=RTX_4070)
+
+
+def test_the_rebuild_command_repeats_the_options(engine: Path) -> None:
+    options = BuildOptions(
+        batches=(1, 2, 4), level=4, low_memory=True, compute_capabilities=("8.9",), timing_cache=False, tf32=False
+    )
+    write_card(engine, CARD, options=options.as_json(), onnx="my model.onnx")
+    command = rebuild_command(open_engine(engine), engine)
+    assert command == (
+        f"build it again with `edgessd build 'my model.onnx' --out {engine} --module tensorrt_rtx --min-batch 1 "
+        "--opt-batch 2 --max-batch 4 --compute-capability 8.9 --level 4 --low-memory --no-timing-cache --no-tf32`"
+    )
 
 
 def test_targets() -> None:

@@ -17,7 +17,8 @@ from onnx import helper
 from edgessd.card import card_of, sidecar
 from edgessd.cli import run
 from edgessd.engine_cache import engine_for
-from edgessd.engine_file import describe_engine, file_sha256, open_engine
+from edgessd.engine_file import file_sha256, open_engine
+from edgessd.engine_report import describe_engine
 from edgessd.errors import EngineError, ExportError, InputError
 from edgessd_export.engine.cache import Ensured, cache_folder, ensure_engine
 from edgessd_export.engine.options import BuildOptions

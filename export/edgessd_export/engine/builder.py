@@ -84,6 +84,7 @@ def build(
         "version": found.version,
         "compute_capabilities": list(targets),
         "gpu": tensorrt.device.name if tensorrt.device else None,
+        "onnx": onnx.name,
         "onnx_sha256": onnx_sha256,
         "engine_sha256": hashlib.sha256(memoryview(plan)).hexdigest(),
         "tensors": tensors,

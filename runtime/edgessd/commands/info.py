@@ -13,10 +13,16 @@ def info(
     """Print what a model is: labels, input, priors, outputs, precision, metrics, and which backend runs it."""
     from edgessd.backends import choose
     from edgessd.card import card_of
+    from edgessd.engine_file import check_engine_here
+    from edgessd.engine_report import describe_engine
     from edgessd.models import model_path
 
     path = model_path(model)
-    card = card_of(path)
+    engine_rows: dict[str, str] = {}
+    if path.suffix == ".engine":
+        card, engine_rows = describe_engine(path)
+    else:
+        card = card_of(path)
     if as_json:
         typer.echo(json.dumps(card.as_json(), indent=1, ensure_ascii=False))
         return
@@ -40,6 +46,7 @@ def info(
         **{f"measured {name}": str(value) for name, value in card.metrics.items()},
         "self-test": f"tolerance {card.self_test['tolerance']}" if card.self_test else "none",
         "backend auto": f"{choice.name}: {choice.reason}",
+        **engine_rows,
     }
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
@@ -47,3 +54,5 @@ def info(
     for name, value in rows.items():
         table.add_row(name, value)
     Console(highlight=False).print(table)
+    if engine_rows:
+        typer.echo(f"here: {check_engine_here(card, path)}")  # raises, after the table, where it cannot run
