@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd import self_test
-from edgessd.backends import Choice, choose, open_backend
+from edgessd.backends import Choice, ResizingBackend, choose, open_backend
 from edgessd.card import ModelCard, card_of
 from edgessd.compact import CompactDecoder, End2EndDecoder
 from edgessd.detections import Detections
+from edgessd.errors import InputError
 from edgessd.models import model_path
 from edgessd.postprocess import REALTIME, PostProcess, RawDecoder
 from edgessd.preprocess import to_input
@@ -44,9 +45,11 @@ class Detector:
         settings: PostProcess = REALTIME,
         workers: int = 1,
         threads: int | None = None,
+        gpu_resize: bool = False,
     ) -> None:
         """Load a model file or a shipped model by its name, and run its self-test.
 
+        gpu_resize: single frames are resized on the GPU (TensorRT alone); batches still on the CPU.
         Raises CardError, BackendError or InputError with the fix.
         """
         self.path = model_path(model)
@@ -57,6 +60,7 @@ class Detector:
         try:
             outputs = self.backend.infer(self_test.self_test_input(self.card))
             self_test.check(self.card, outputs, engine=self.backend.name)
+            self._resizing = self._backend_that_resizes() if gpu_resize else None
         except BaseException:
             self.backend.close()
             raise
@@ -66,8 +70,13 @@ class Detector:
         return self.detect_timed(frame)[0]
 
     def detect_timed(self, frame: NDArray[np.uint8]) -> tuple[Detections, StageTimes]:
-        """Return the detections of one frame and the time of each stage."""
+        """Return the detections of one frame and the time of each stage; a resize on the GPU is part of inference."""
         start = perf_counter()
+        if self._resizing:
+            outputs = self._resizing.infer_frame(frame)
+            inferred = perf_counter()
+            detections = self._to_detections(outputs, 0, frame)
+            return detections, StageTimes(0.0, inferred - start, perf_counter() - inferred)
         image = to_input(frame, self.card.height, self.card.width)[None]
         resized = perf_counter()
         outputs = self.backend.infer(image)
@@ -77,11 +86,30 @@ class Detector:
 
     def detect_batch(self, frames: list[NDArray[np.uint8]]) -> list[Detections]:
         """Return the detections of several frames, which may differ in size, by one call of the engine."""
+        return [detections for detections, _ in self.detect_batch_timed(frames)]
+
+    def detect_batch_timed(self, frames: list[NDArray[np.uint8]]) -> list[tuple[Detections, StageTimes]]:
+        """Return the detections of several frames and each frame's share of the time of each stage."""
         if not frames:
             return []
+        start = perf_counter()
         images = np.stack([to_input(frame, self.card.height, self.card.width) for frame in frames])
+        resized = perf_counter()
         outputs = self.backend.infer(images)
-        return [self._to_detections(outputs, index, frame) for index, frame in enumerate(frames)]
+        inferred = perf_counter()
+        found = [self._to_detections(outputs, index, frame) for index, frame in enumerate(frames)]
+        count = len(frames)
+        share = StageTimes(
+            (resized - start) / count, (inferred - resized) / count, (perf_counter() - inferred) / count
+        )
+        return [(detections, share) for detections in found]
+
+    def _backend_that_resizes(self) -> ResizingBackend:
+        if not isinstance(self.backend, ResizingBackend):
+            raise InputError(
+                f"resizing on the GPU needs the backend tensorrt, this model runs on {self.backend.name}: leave it out"
+            )
+        return self.backend
 
     def _to_detections(self, outputs: tuple[NDArray[Any], ...], index: int, frame: NDArray[np.uint8]) -> Detections:
         height, width = frame.shape[:2]

@@ -1,0 +1,107 @@
+"""Figures for Prometheus on an HTTP page."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from edgessd.errors import InputError
+from edgessd.extras import need
+from edgessd.pipeline import Result
+from edgessd.sinks.queued import QueuedSink
+from edgessd.status import State, Status
+
+STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+AGE_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 5)
+
+
+class Prometheus:
+    """Serves ``http://ADDRESS:PORT/metrics``. What streams and sinks count themselves is asked at every scrape."""
+
+    needs_image = False
+
+    def __init__(self, labels: tuple[str, ...], *, address: str = "127.0.0.1", port: int = 9464) -> None:
+        """Raises InputError when the port is taken."""
+        client = need("prometheus_client", "streams")
+        self._client = client
+        self._labels = labels
+        self._registry = registry = client.CollectorRegistry()
+        self._stages = client.Histogram(
+            "edgessd_stage_seconds", "Time of one frame in a stage", ["stream", "stage"],
+            registry=registry, buckets=STAGE_SECONDS,
+        )  # fmt: skip
+        self._ages = client.Histogram(
+            "edgessd_frame_age_seconds", "From capture to result", ["stream"], registry=registry, buckets=AGE_SECONDS
+        )
+        self._found = client.Counter("edgessd_detections", "Objects found", ["stream", "label"], registry=registry)
+        try:
+            self._server, self._thread = client.start_http_server(port, address, registry)
+        except OSError as error:
+            raise InputError(f"metrics cannot be served on {address}:{port}: {error.strerror}; take another") from error
+        self.port: int = self._server.server_port
+
+    def watch(self, statuses: Callable[[], Sequence[Status]], sinks: Callable[[], Sequence[QueuedSink]]) -> None:
+        """Add what these return to every scrape."""
+        self._registry.register(_Counters(self._client, statuses, sinks))
+
+    def write(self, result: Result) -> None:
+        """Count one frame."""
+        stream, times = result.frame.source, result.stages
+        seconds = {
+            "decode": result.frame.read_seconds,
+            "resize": times.resize,
+            "inference": times.inference,
+            "postprocess": times.postprocess,
+        }
+        for stage, value in seconds.items():
+            self._stages.labels(stream, stage).observe(value)
+        self._ages.labels(stream).observe(result.age)
+        for index in result.detections.classes.tolist():
+            self._found.labels(stream, self._labels[index]).inc()
+
+    def report(self, status: Status) -> None:
+        """States are asked for at the scrape."""
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Counters:
+    """What Prometheus' client calls a collector."""
+
+    def __init__(
+        self, client: Any, statuses: Callable[[], Sequence[Status]], sinks: Callable[[], Sequence[QueuedSink]]
+    ) -> None:
+        self._statuses = statuses
+        self._sinks = sinks
+        self._gauge = client.metrics_core.GaugeMetricFamily
+        self._counter = client.metrics_core.CounterMetricFamily
+
+    def collect(self) -> Iterator[Any]:
+        """Yield the families."""
+        statuses = self._statuses()
+        texts = {
+            "frames": "Frames read",
+            "dropped": "Frames that a newer one replaced",
+            "reconnects": "Connections after the first",
+        }
+        for name, text in texts.items():
+            family = self._counter(f"edgessd_stream_{name}", text, labels=["stream"])
+            for status in statuses:
+                family.add_metric([status.name], getattr(status, name))
+            yield family
+        fps = self._gauge("edgessd_fps", "Frames read a second", labels=["stream"])
+        age = self._gauge("edgessd_last_frame_age_seconds", "Since the last frame's capture", labels=["stream"])
+        state = self._gauge("edgessd_stream_state", "1 for the state it is in", labels=["stream", "state"])
+        for status in statuses:
+            fps.add_metric([status.name], status.fps)
+            if status.last_frame_age is not None:
+                age.add_metric([status.name], status.last_frame_age)
+            for each in State:
+                state.add_metric([status.name, str(each)], float(status.state is each))
+        yield from (fps, age, state)
+        for name, text in (("dropped", "Results that a full queue lost"), ("failed", "Results it could not write")):
+            family = self._counter(f"edgessd_sink_{name}", text, labels=["sink"])
+            for sink in self._sinks():
+                family.add_metric([sink.name], getattr(sink, name))
+            yield family

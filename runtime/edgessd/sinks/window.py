@@ -1,0 +1,39 @@
+"""A window for the person at the screen."""
+
+import os
+
+import cv2
+
+from edgessd.draw import draw
+from edgessd.errors import InputError
+from edgessd.pipeline import Result
+
+
+class WindowClosed(Exception):
+    """The person closed the window or pressed q."""
+
+
+class WindowSink:
+    """A window that shows the annotated frames; q or Esc ends the run."""
+
+    TITLE = "edgessd"
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        """Raises InputError where there is no screen: OpenCV would end the process."""
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise InputError("--show needs a screen and neither DISPLAY nor WAYLAND_DISPLAY is set: use --out instead")
+        try:
+            cv2.namedWindow(self.TITLE, cv2.WINDOW_NORMAL)
+        except cv2.error as error:
+            raise InputError("this OpenCV was built without windows: install opencv-python, or use --out") from error
+        self._labels = labels
+
+    def write(self, result: Result) -> None:
+        """Show one frame. Raises WindowClosed when the person has seen enough."""
+        cv2.imshow(self.TITLE, draw(result.frame.image, result.detections, self._labels))
+        if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
+            raise WindowClosed
+
+    def close(self) -> None:
+        """Close the window."""
+        cv2.destroyAllWindows()

@@ -1,0 +1,262 @@
+"""A source kept alive: read on a thread of its own, watched, and connected again when it fails."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+
+from edgessd.errors import EdgessdError, InputError
+from edgessd.sources import Frame, Interruptible, Source
+from edgessd.sources.faults import SourceFault
+from edgessd.status import State, Status
+from edgessd.streams.patience import Patience
+
+POLICIES = ("latest", "every")
+PATIENCE = Patience()
+_EVERY_QUEUE = 2
+_MAX_ABANDONED = 3
+_GRACE_SECONDS = 1.0
+_POLL_SECONDS = 0.1
+_RATE_WINDOW = 64
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Turn:
+    """One thread's time at the source. busy_since: when opening or reading began, None while it does neither."""
+
+    busy_since: float | None = None
+    source: Source | None = None
+    interrupted: bool = False
+    abandoned: bool = False
+
+
+class Reader:
+    """Reads one source for weeks. ``latest`` holds the newest frame only, ``every`` waits until frames are taken.
+
+    A hang is first interrupted; a thread that cannot be is left behind (three at most) and another takes over.
+    Itself a ``Source``: ``frames()`` goes on across reconnections.
+    """
+
+    live = True
+    fps: float | None = None
+    frame_count: int | None = None
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Source],
+        *,
+        policy: str | None = None,
+        patience: Patience = PATIENCE,
+        ready: threading.Condition | None = None,
+    ) -> None:
+        """connect: opens the source anew. policy: ``latest`` for live sources, else ``every``, where None.
+
+        ready: notified at every frame, shared by the readers of one batcher. Raises InputError.
+        """
+        if policy not in (None, *POLICIES):
+            raise InputError(f"unknown policy {policy!r}: choose one of {', '.join(POLICIES)}")
+        self.name = name
+        self.ready = ready or threading.Condition()
+        self._connect = connect
+        self._policy = policy
+        self._patience = patience
+        self._stop = threading.Event()
+        self._frames: deque[Frame] = deque()
+        self._read_at: deque[float] = deque(maxlen=_RATE_WINDOW)
+        self._count = self._dropped = self._reconnects = self._attempt = 0
+        self._connected_once = False
+        self._live_source = True
+        self._over = False
+        self._fault: SourceFault | None = None
+        self._turn = _Turn()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._turn = turn = _Turn()
+        # A daemon: a camera that hangs in its driver must not keep the process.
+        thread = threading.Thread(target=self._run, args=(turn,), name=f"read {self.name}", daemon=True)
+        self._threads = [*(old for old in self._threads if old.is_alive()), thread]
+        thread.start()
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """End reading; wait so long for the thread. What was read stays to be popped."""
+        self._stop.set()
+        with self.ready:
+            self.ready.notify_all()
+        if self._turn.busy_since is not None and isinstance(self._turn.source, Interruptible):
+            self._turn.source.interrupt()
+        if self._threads and timeout > 0:
+            self._threads[-1].join(timeout)
+
+    def pop(self) -> Frame | None:
+        """Return the next frame if there is one; the caller holds ``ready``."""
+        if not self._frames:
+            return None
+        frame = self._frames.popleft()
+        if self._policy == "every" or not self._live_source:
+            self.ready.notify_all()
+        return frame
+
+    @property
+    def waiting(self) -> int:
+        """Return how many frames wait to be popped."""
+        return len(self._frames)
+
+    @property
+    def dropped(self) -> int:
+        """Return how many frames a newer one replaced."""
+        return self._dropped
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the source is over; a camera that fails is waited for."""
+        self.start()
+        try:
+            while True:
+                with self.ready:
+                    if not self._frames:
+                        self.ready.wait(_POLL_SECONDS)
+                    frame = self.pop()
+                self.watch()
+                if frame is not None:
+                    yield frame
+                elif self._over and not self._frames:
+                    if self._fault is not None:
+                        raise self._fault
+                    return
+        finally:
+            self.stop(timeout=1.0)
+
+    def watch(self) -> None:
+        """Break off a read that hangs. To be called a few times a second."""
+        turn = self._turn
+        began = turn.busy_since
+        if began is None or self._stop.is_set():
+            return
+        late = monotonic() - began - self._patience.hang_after
+        if late > 0 and not turn.interrupted:
+            turn.interrupted = True
+            if isinstance(turn.source, Interruptible):
+                turn.source.interrupt()
+        if late > _GRACE_SECONDS and sum(thread.is_alive() for thread in self._threads) <= _MAX_ABANDONED:
+            turn.abandoned = True
+            seconds = monotonic() - began
+            self._fault = SourceFault("hung", f"{self.name} hung for {seconds:.0f} s and was left: see the camera")
+            log.warning("%s", self._fault, extra={"stream": self.name})
+            self.start()
+
+    def status(self) -> Status:
+        """Return how the stream is now."""
+        last = self._read_at[-1] if self._read_at else None
+        age = None if last is None else monotonic() - last
+        fault = self._fault
+        if self._over:
+            state = State.FAILED if fault else State.ENDED
+        elif fault is not None and fault.lasting:
+            state = State.FAILED
+        elif age is None:
+            state = State.CONNECTING
+        else:
+            state = State.STALE if self._live_source and age > self._patience.stale_after else State.LIVE
+        if state is State.STALE and fault is None:
+            fault = SourceFault("no frames", f"{self.name} gives no frames: see the camera")
+        wrong = fault if state is not State.LIVE else None
+        return Status(
+            name=self.name,
+            state=state,
+            reason=wrong.reason if wrong else None,
+            text=str(wrong) if wrong else None,
+            last_frame_age=age,
+            fps=self._rate() if state is State.LIVE else 0.0,
+            frames=self._count,
+            dropped=self._dropped,
+            reconnects=self._reconnects,
+            over=self._over and not self._frames,
+        )
+
+    def _rate(self) -> float:
+        times = list(self._read_at)
+        return (len(times) - 1) / max(times[-1] - times[0], 1e-9) if len(times) > 1 else 0.0
+
+    def _run(self, turn: _Turn) -> None:
+        while not self._gone(turn):
+            began = monotonic()
+            turn.interrupted = False
+            try:
+                self._read(turn)
+                over, fault = not self._live_source, None
+                if not over:
+                    fault = SourceFault("cut off", f"{self.name} ended the connection: see the camera and the network")
+            except SourceFault as error:
+                over, fault = turn.source is not None and not self._live_source, error
+            except EdgessdError as error:
+                over, fault = True, SourceFault("unusable", str(error))
+            # OpenCV, drivers and codecs raise a zoo; one stream's fault is never another's.
+            except Exception as error:
+                log.exception("reading %s failed", self.name, extra={"stream": self.name})
+                over, fault = False, SourceFault("error", f"{self.name} failed ({type(error).__name__}): see the log")
+            turn.busy_since = turn.source = None
+            if self._gone(turn):
+                return
+            if turn.interrupted:
+                fault = SourceFault("hung", f"{self.name} hung for {monotonic() - began:.0f} s: see the camera")
+            self._fault, self._over = fault, over
+            with self.ready:
+                self.ready.notify_all()
+            if over:
+                return
+            self._stop.wait(self._pause(fault, lived=monotonic() - began))
+
+    def _pause(self, fault: SourceFault | None, *, lived: float) -> float:
+        if fault is not None and fault.lasting:
+            return self._patience.lasting_retry
+        if lived >= self._patience.longest_retry and self._connected_once and self._fresh():
+            self._attempt = 0
+        self._attempt += 1
+        return self._patience.before_retry(self._attempt - 1)
+
+    def _fresh(self) -> bool:
+        return bool(self._read_at) and monotonic() - self._read_at[-1] <= self._patience.hang_after
+
+    def _gone(self, turn: _Turn) -> bool:
+        return turn.abandoned or self._stop.is_set()
+
+    def _read(self, turn: _Turn) -> None:
+        """Read one connection to its end."""
+        turn.busy_since = monotonic()
+        turn.source = source = self._connect()
+        self._live_source = source.live
+        latest = self._policy == "latest" or (self._policy is None and source.live)
+        frames: Any = source.frames()
+        with closing(frames):
+            first = True
+            for frame in frames:
+                turn.busy_since = None
+                if self._gone(turn):
+                    return
+                if first:
+                    first = False
+                    self._reconnects += self._connected_once
+                    self._connected_once = True
+                    self._fault = None
+                self._offer(frame, turn, latest=latest)
+                turn.busy_since = monotonic()
+
+    def _offer(self, frame: Frame, turn: _Turn, *, latest: bool) -> None:
+        numbered = replace(frame, source=self.name, index=self._count)
+        with self.ready:
+            self._count += 1
+            self._read_at.append(frame.captured_at)
+            while not latest and len(self._frames) >= _EVERY_QUEUE and not self._gone(turn):
+                self.ready.wait(_POLL_SECONDS)
+            if latest and self._frames:
+                self._frames.clear()
+                self._dropped += 1
+            self._frames.append(numbered)
+            self.ready.notify_all()
