@@ -31,7 +31,7 @@ def start_network(recipe: Recipe, labels: Sequence[str], folders: Sequence[Path]
     if recipe.start.backbone and recipe.start.checkpoint:
         raise InputError("start.backbone and start.checkpoint are both set: a checkpoint has its backbone; drop one")
     if recipe.start.backbone:
-        from edgessd_training.networks import load_backbone
+        from edgessd_training.importers.backbone import load_backbone
 
         path = find(recipe.start.backbone, folders)
         load_backbone(network, path)
