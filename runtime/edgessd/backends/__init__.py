@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,15 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the engine; calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class ResizingBackend(Backend, Protocol):
+    """A backend that also takes whole frames and resizes them on its device."""
+
+    def infer_frame(self, frame: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+        """Return the card's outputs, B = 1, for one (H, W, 3) uint8 BGR frame. Raises InputError, BackendError."""
         ...
 
 

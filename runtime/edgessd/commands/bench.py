@@ -25,6 +25,7 @@ def bench(
     ] = None,
     score: Score = 0.3,
     workers: Workers = None,
+    gpu_resize: Annotated[bool, typer.Option("--gpu-resize", help="Resize frames on the GPU (TensorRT).")] = False,
     json_file: Json = None,
 ) -> None:
     """Measure stages, FPS, CPU time, frame age and memory on this machine, beside what its cores allow."""
@@ -40,7 +41,10 @@ def bench(
     played = Repeated(open_source(source) if source else Synthetic(), pace)
     count = workers or default_workers([played])
     settings = PostProcess(score=score)
-    with stop_on_signals(), Detector(model, backend=backend, settings=settings, workers=count) as detector:
+    with (
+        stop_on_signals(),
+        Detector(model, backend=backend, settings=settings, workers=count, gpu_resize=gpu_resize) as detector,
+    ):
         measurement = measure(played, detector, frames=frames, workers=count)
         figures = measurement.as_json(detector)
     _print(measurement, detector, figures)

@@ -49,12 +49,12 @@ def try_backend(path: Path, card: ModelCard, backend: str) -> Trial:
             start = perf_counter()
             opened.infer(image)
             times.append(perf_counter() - start)
-        error = None
+        complaint = None
         try:
             check(card, outputs, engine=opened.name)
         except EdgessdError as wrong:
-            error = str(wrong)
-        return Trial(backend, opened.name, error, difference, tolerance, loaded, median(times) * 1e3)
+            complaint = str(wrong)
+        return Trial(backend, opened.name, complaint, difference, tolerance, loaded, median(times) * 1e3)
     except EdgessdError as failed:
         return Trial(backend, opened.name, str(failed), load_seconds=loaded)
     finally:

@@ -71,6 +71,13 @@ def test_a_detector_finds_the_blue_cell(engine: Path) -> None:
     assert found.classes.tolist() == [0]
 
 
+def test_a_detector_that_resizes_on_the_device(engine: Path, calls: Calls) -> None:
+    with Detector(engine, gpu_resize=True) as detector:
+        found = detector.detect(blue_cell(1, 2, height=96, width=128))
+    np.testing.assert_allclose(found.boxes_xyxy, [[64, 32, 96, 64]], atol=1e-4)
+    assert "cuLaunchKernel" in calls()
+
+
 def test_all_is_allocated_once_and_addresses_are_set_once(backend: TensorRTBackend, calls: Calls) -> None:
     assert made("set_tensor_address") == [f"set_tensor_address {n}" for n in ("image", "offsets", "scores")] * 2
     calls()
