@@ -20,7 +20,8 @@ PRECISION_WORDS = (
 )
 ONNX_NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
 # CaskConvolution, correlation, gemm...: the kinds that multiply; copies and reformats carry a node's name too.
-MULTIPLIES = re.compile(r"conv|correlation|gemm|matmul|matrix_multiply|fprop", re.IGNORECASE)
+# RTX turns a 1x1 convolution of a small map into a runtime_fusion.
+MULTIPLIES = re.compile(r"conv|correlation|gemm|matmul|matrix_multiply|fprop|runtime_fusion", re.IGNORECASE)
 NAMED_IN_ERROR = 6
 
 
