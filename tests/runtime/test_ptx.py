@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy_resize import numpy_resize
 
 from edgessd.cuda.compile_ptx import PINNED, PTX, SOURCE, compile_ptx, nvrtc
 from edgessd.errors import MissingExtra
@@ -36,25 +37,6 @@ SIZES = [
 ]
 
 
-def in_numpy(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the kernel's arithmetic in float32, step by step."""
-    one, half = np.float32(1), np.float32(0.5)
-
-    def places(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        scale = np.float32(size) / np.float32(wanted)
-        at = np.clip((np.arange(wanted, dtype=np.float32) + half) * scale - half, np.float32(0), np.float32(size - 1))
-        low = at.astype(np.int32)
-        return low, np.minimum(low + 1, size - 1), at - low.astype(np.float32)
-
-    top, bottom, down = places(image.shape[0], height)
-    left, right, across = places(image.shape[1], width)
-    across, down = across[None, :, None], down[:, None, None]
-    pixels = image.astype(np.float32)
-    above = pixels[top][:, left] * (one - across) + pixels[top][:, right] * across
-    below = pixels[bottom][:, left] * (one - across) + pixels[bottom][:, right] * across
-    return np.rint(above * (one - down) + below * down).astype(np.uint8)
-
-
 def photograph(height: int, width: int) -> np.ndarray:
     """Return soft blobs with some noise."""
     random = np.random.RandomState(height * width)
@@ -65,7 +47,7 @@ def photograph(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize(("height", "width", "to_height", "to_width"), SIZES)
 def test_the_arithmetic_is_opencvs_within_a_grey_level(height: int, width: int, to_height: int, to_width: int) -> None:
     image = photograph(height, width)
-    ours = in_numpy(image, to_height, to_width).astype(int)
+    ours = numpy_resize(image, to_height, to_width).astype(int)
     theirs = cv2.resize(image, (to_width, to_height), interpolation=cv2.INTER_LINEAR).astype(int)
     assert np.abs(ours - theirs).max() <= 1
     assert np.abs(ours - theirs).mean() < 0.5
@@ -91,7 +73,7 @@ def test_the_kernels_source_gives_the_same_bytes(
     image = photograph(height, width)
     target = np.zeros((to_height, to_width, 3), np.uint8)
     kernel_on_the_cpu.resize(image.ctypes, height, width, target.ctypes, to_height, to_width)
-    np.testing.assert_array_equal(target, in_numpy(image, to_height, to_width))
+    np.testing.assert_array_equal(target, numpy_resize(image, to_height, to_width))
 
 
 def test_the_committed_ptx_is_what_the_source_gives() -> None:

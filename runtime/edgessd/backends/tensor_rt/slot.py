@@ -45,10 +45,10 @@ class Slot:
         self._runs = 0  # since the batch changed
         self._resizer: FrameResizer | None = None
         self._buffers: dict[str, Buffer] = {}
-        self._stream = self._done = 0
+        self.stream = self._done = 0
         self._context = engine.create_context(own_graph=graphs.wanted)
         try:
-            self._stream = driver.create_stream()
+            self.stream = driver.create_stream()
             self._done = driver.create_event(timed=False)
             for tensor in engine.tensors:
                 buffer = Buffer(driver, engine.largest * tensor.row_bytes)
@@ -63,7 +63,7 @@ class Slot:
         """Start the inference of (B, H, W, 3) images, B within the profile's largest."""
         buffer = self._buffers[INPUT]
         np.copyto(buffer.pinned.bytes[: images.nbytes].reshape(images.shape), images)
-        buffer.to_device(images.nbytes, self._stream)
+        buffer.to_device(images.nbytes, self.stream)
         self._enqueue(len(images))
 
     def submit_frame(self, frame: NDArray[np.uint8]) -> None:
@@ -71,7 +71,7 @@ class Slot:
         if self._resizer is None:
             height, width = next(tensor.row_shape for tensor in self._engine.tensors if tensor.is_input)[:2]
             self._resizer = FrameResizer(self._driver, load_resize_kernel(self._driver), height, width)
-        self._resizer.enqueue(frame, self._buffers[INPUT].pointer, self._stream)
+        self._resizer.enqueue(frame, self._buffers[INPUT].pointer, self.stream)
         self._enqueue(1)
 
     def is_done(self) -> bool:
@@ -107,10 +107,10 @@ class Slot:
         if self._graph is None and self._runs == 1 and self._graphs.wanted:
             self._graph = self._record()
         if self._graph is not None and self._graphs.wanted:
-            self._driver.launch_graph(self._graph, self._stream)
+            self._driver.launch_graph(self._graph, self.stream)
         else:
             self._execute()
-        self._driver.record(self._done, self._stream)
+        self._driver.record(self._done, self.stream)
         self._runs += 1
 
     def _set_batch(self, batch: int) -> None:
@@ -123,19 +123,19 @@ class Slot:
 
     def _execute(self) -> None:
         """Put the inference and the copies of its outputs on the stream."""
-        if not self._context.execute_async_v3(self._stream):
+        if not self._context.execute_async_v3(self.stream):
             self._driver.check()  # a lost device is the better explanation
             raise BackendError(f"{self._engine.title} cannot run the engine: {self._engine.said()}")
         for tensor in self._engine.tensors:
             if not tensor.is_input:
-                self._buffers[tensor.name].to_host(self._batch * tensor.row_bytes, self._stream)
+                self._buffers[tensor.name].to_host(self._batch * tensor.row_bytes, self.stream)
 
     def _record(self) -> int | None:
         """Return the inference as a CUDA graph, None where that fails; the reason is logged."""
         if captures_itself(self._engine.tensorrt):
             return None  # a graph of the module's own runs inside execute_async_v3
         try:
-            self._driver.begin_capture(self._stream)
+            self._driver.begin_capture(self.stream)
         except CudaError as error:
             self._graphs.give_up(error)
             return None
@@ -145,7 +145,7 @@ class Slot:
         except BackendError as error:
             problem = error
         try:
-            graph = self._driver.end_capture(self._stream)  # always: the stream is left capturing otherwise
+            graph = self._driver.end_capture(self.stream)  # always: the stream is left capturing otherwise
         except DeviceLost:
             raise
         except CudaError as error:
@@ -170,8 +170,8 @@ class Slot:
     def close(self) -> None:
         """Free all in the order of use: graph, context, buffers, event, stream. A lost device frees nothing more."""
         try:
-            if self._stream:
-                self._driver.synchronize(self._stream)
+            if self.stream:
+                self._driver.synchronize(self.stream)
             self._drop_graph()
             self._context = None
             if self._resizer:
@@ -181,13 +181,13 @@ class Slot:
             self._buffers.clear()
             if self._done:
                 self._driver.destroy_event(self._done)
-            if self._stream:
-                self._driver.destroy_stream(self._stream)
+            if self.stream:
+                self._driver.destroy_stream(self.stream)
         except CudaError as error:
             LOG.info("a slot was closed on a device that fails, which frees nothing more: %s", error)
         finally:
             self._context = None
-            self._stream = self._done = 0
+            self.stream = self._done = 0
 
 
 def open_slots(driver: Driver, engine: Engine, graphs: GraphUse, wanted: int) -> list[Slot]:
