@@ -98,6 +98,13 @@ def test_where_tensorrt_runs(library: str, module: str) -> None:
     assert (found.runs, found.reason) == (True, f"{module} 1.2 with {library} 3.4 on Orin")
 
 
+def test_bindings_newer_than_the_driver_are_pointed_out() -> None:
+    found = verdict("tensorrt", cuda=CUDA, tensorrt={"version": "10.3"}, **{"cuda-bindings": {"version": "13.5.0"}})
+    assert found.runs
+    assert "made for drivers of CUDA 13, here is 12" in found.reason
+    assert found.command == "pip install 'cuda-bindings==12.*'"
+
+
 def test_cuda_for_onnxruntime_is_another_wheel() -> None:
     assert "edgessd[gpu]" in str(verdict("onnxruntime (CUDA)", cuda=CUDA, onnxruntime=ORT).command)
     gpu = {**ORT, "providers": ["CUDAExecutionProvider", "CPUExecutionProvider"]}

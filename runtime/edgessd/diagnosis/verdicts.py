@@ -126,7 +126,12 @@ def _tensorrt(facts: Facts) -> Verdict:
         major = str(facts["cuda"]["driver_version"]).split(".")[0]
         return Verdict("tensorrt", False, reason, f"pip install 'cuda-bindings=={major}.*'")
     version, at_hand = facts[module]["version"], facts[library]["version"]
-    return Verdict("tensorrt", True, f"{module} {version} with {library} {at_hand} on {device['name']}")
+    reason = f"{module} {version} with {library} {at_hand} on {device['name']}"
+    made_for, driver = at_hand.split(".")[0], str(facts["cuda"]["driver_version"]).split(".")[0]
+    if library == "cuda-bindings" and made_for.isdecimal() and int(made_for) > int(driver):
+        reason += f"; these bindings are made for drivers of CUDA {made_for}, here is {driver}"
+        return Verdict("tensorrt", True, reason, f"pip install 'cuda-bindings=={driver}.*'")
+    return Verdict("tensorrt", True, reason)
 
 
 def _tensorrt_command(facts: Facts) -> str:
