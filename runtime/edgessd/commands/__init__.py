@@ -6,6 +6,7 @@ from edgessd.commands.bench import bench
 from edgessd.commands.detect import detect
 from edgessd.commands.doctor import doctor
 from edgessd.commands.info import info
+from edgessd.commands.run import run
 from edgessd.commands.selftest import selftest
 
 
@@ -14,5 +15,6 @@ def register(app: typer.Typer) -> None:
     app.command()(detect)
     app.command()(bench)
     app.command()(info)
+    app.command()(run)
     app.command()(doctor)
     app.command()(selftest)

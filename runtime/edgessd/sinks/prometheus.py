@@ -1,12 +1,12 @@
 """Figures for Prometheus on an HTTP page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from edgessd.errors import InputError
 from edgessd.extras import need
 from edgessd.pipeline import Result
-from edgessd.sinks.queued import QueuedSink
+from edgessd.sinks.sink import Board
 from edgessd.status import State, Status
 
 STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
@@ -38,9 +38,9 @@ class Prometheus:
             raise InputError(f"metrics cannot be served on {address}:{port}: {error.strerror}; take another") from error
         self.port: int = self._server.server_port
 
-    def watch(self, statuses: Callable[[], Sequence[Status]], sinks: Callable[[], Sequence[QueuedSink]]) -> None:
-        """Add what these return to every scrape."""
-        self._registry.register(_Counters(self._client, statuses, sinks))
+    def watch(self, board: Board) -> None:
+        """Add what the board knows to every scrape."""
+        self._registry.register(_Counters(self._client, board))
 
     def write(self, result: Result) -> None:
         """Count one frame."""
@@ -69,17 +69,14 @@ class Prometheus:
 class _Counters:
     """What Prometheus' client calls a collector."""
 
-    def __init__(
-        self, client: Any, statuses: Callable[[], Sequence[Status]], sinks: Callable[[], Sequence[QueuedSink]]
-    ) -> None:
-        self._statuses = statuses
-        self._sinks = sinks
+    def __init__(self, client: Any, board: Board) -> None:
+        self._board = board
         self._gauge = client.metrics_core.GaugeMetricFamily
         self._counter = client.metrics_core.CounterMetricFamily
 
     def collect(self) -> Iterator[Any]:
         """Yield the families."""
-        statuses = self._statuses()
+        statuses = self._board.statuses()
         texts = {
             "frames": "Frames read",
             "dropped": "Frames that a newer one replaced",
@@ -102,6 +99,6 @@ class _Counters:
         yield from (fps, age, state)
         for name, text in (("dropped", "Results that a full queue lost"), ("failed", "Results it could not write")):
             family = self._counter(f"edgessd_sink_{name}", text, labels=["sink"])
-            for sink in self._sinks():
+            for sink in self._board.sinks:
                 family.add_metric([sink.name], getattr(sink, name))
             yield family

@@ -11,7 +11,7 @@ from time import monotonic
 import numpy as np
 
 from edgessd.pipeline import Result
-from edgessd.sinks.sink import StreamSink
+from edgessd.sinks.sink import Board, BoardReader, StreamSink
 from edgessd.status import Status
 
 CAPACITY = 256
@@ -42,6 +42,11 @@ class QueuedSink:
         self._complained_at = -_COMPLAIN_SECONDS
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
         self._thread.start()
+
+    def watch(self, board: Board) -> None:
+        """Tell the sink whom to ask for counters, if it wants any."""
+        if isinstance(self._sink, BoardReader):
+            self._sink.watch(board)
 
     def put(self, item: Result | Status) -> None:
         """Take a result or a state without waiting."""

@@ -1,9 +1,31 @@
 """What takes results."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from edgessd.pipeline import Result
 from edgessd.status import Status
+
+
+class Counted(Protocol):
+    """A sink's counters. dropped: results that a full queue lost; failed: those it could not write."""
+
+    name: str
+    dropped: int
+    failed: int
+
+
+class Board(Protocol):
+    """Who knows how streams and sinks are."""
+
+    def statuses(self) -> list[Status]:
+        """Return how every stream is now."""
+        ...
+
+    @property
+    def sinks(self) -> Sequence[Counted]:
+        """Return the sinks."""
+        ...
 
 
 class Sink(Protocol):
@@ -28,4 +50,13 @@ class StreamSink(Sink, Protocol):
 
     def report(self, status: Status) -> None:
         """Take the new state of a stream, and that of one that is away every ten seconds."""
+        ...
+
+
+@runtime_checkable
+class BoardReader(Protocol):
+    """A sink that asks how all streams and sinks are, when somebody asks it."""
+
+    def watch(self, board: Board) -> None:
+        """Learn whom to ask; before the first result."""
         ...

@@ -10,10 +10,10 @@ from time import monotonic
 from typing import Any
 
 from edgessd.errors import EdgessdError, InputError
+from edgessd.patience import Patience
 from edgessd.sources import Frame, Interruptible, Source
 from edgessd.sources.faults import SourceFault
 from edgessd.status import State, Status
-from edgessd.streams.patience import Patience
 
 POLICIES = ("latest", "every")
 PATIENCE = Patience()

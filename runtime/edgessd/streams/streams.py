@@ -8,15 +8,15 @@ from typing import Any
 
 import cv2
 
-from edgessd.backends import usable_cores
 from edgessd.detector import Detector
 from edgessd.errors import EdgessdError, InputError
+from edgessd.patience import Patience
 from edgessd.pipeline import Result
 from edgessd.sinks.queued import QueuedSink
 from edgessd.sources import Source, open_address, parse_address
 from edgessd.status import State, Status
 from edgessd.streams.batcher import Batcher, Lane, Ticket
-from edgessd.streams.patience import Patience
+from edgessd.streams.capacity import check_batch
 from edgessd.streams.reader import PATIENCE, Reader
 
 BATCH_DEADLINE = 0.005
@@ -63,6 +63,8 @@ class Streams:
             threading.Thread(target=self._work, args=(number,), name=f"detect {number}", daemon=True)
             for number in range(workers)
         ]
+        for sink in self._sinks:
+            sink.watch(self)
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def __enter__(self) -> "Streams":
@@ -119,9 +121,9 @@ class Streams:
         return [lane.reader.status() for lane in lanes]
 
     @property
-    def sinks(self) -> tuple[QueuedSink, ...]:
+    def sinks(self) -> Sequence[QueuedSink]:
         """Return the sinks, for their counters."""
-        return tuple(self._sinks)
+        return self._sinks
 
     @property
     def healthy(self) -> bool:
@@ -226,21 +228,3 @@ def _log_state(status: Status) -> None:
     log.log(
         logging.INFO if fine else logging.WARNING, "%s is %s%s%s", status.name, status.state, age, text, extra=facts
     )
-
-
-def check_batch(detector: Detector, batch: int) -> None:
-    """Raise InputError when the model does not take so many images in one call."""
-    import numpy as np
-
-    if batch == 1:
-        return
-    card = detector.card
-    try:
-        detector.backend.infer(np.zeros((batch, card.height, card.width, 3), np.uint8))
-    except EdgessdError as error:
-        raise InputError(f"{detector.path.name} takes no batch of {batch}: {error}") from error
-
-
-def default_workers() -> int:
-    """Return the workers for several streams: a core each, measured better than one frame on all cores."""
-    return usable_cores()

@@ -1,0 +1,142 @@
+"""``edgessd run``: many streams for weeks, as a configuration file says."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edgessd.config import Config
+    from edgessd.detector import Detector
+    from edgessd.sinks import QueuedSink
+    from edgessd.streams import Streams
+
+
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file of model, streams and sinks.")],
+    check: Annotated[bool, typer.Option("--check", help="Only check file, model and sinks; read no camera.")] = False,
+    log_format: Annotated[
+        str | None, typer.Option(help="text or json, instead of the file's log_format.", show_default="the file's")
+    ] = None,
+) -> None:
+    """Watch the streams of a configuration file until they end; SIGTERM or Ctrl-C drains and closes all."""
+    from dataclasses import replace
+
+    from edgessd.config import read_config
+    from edgessd.logs import log_to_stderr
+
+    wanted = read_config(config)
+    if log_format is not None:
+        wanted = replace(wanted, run=replace(wanted.run, log_format=log_format))
+    if check:
+        _check(config, wanted)
+        return
+    log_to_stderr(wanted.run.log_level, as_json=wanted.run.log_format == "json")
+    with _set_by_signals() as stop:
+        _run(wanted, stop)
+
+
+@contextmanager
+def _set_by_signals() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM and Ctrl-C set."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_detector(config: "Config") -> "Detector":
+    from edgessd.detector import Detector
+    from edgessd.postprocess import PostProcess
+    from edgessd.streams.capacity import default_workers
+
+    model = config.model
+    settings = PostProcess(score=model.score, labels=model.classes, class_scores=model.thresholds)
+    return Detector(
+        model.path, backend=model.backend, settings=settings, workers=config.run.workers or default_workers()
+    )
+
+
+def _check(path: Path, config: "Config") -> None:
+    """Print what would run. Raises InputError for what would not."""
+    from edgessd.config.sinks import kind_of
+    from edgessd.sources import parse_address
+    from edgessd.streams.capacity import check_batch
+
+    addresses = [parse_address(stream.source) for stream in config.streams]
+    for sink in config.sinks:
+        sink.check()
+    with _open_detector(config) as detector:
+        check_batch(detector, config.run.batch or 1)
+        typer.echo(f"{path}: {detector.card.name} {detector.card.precision} on {detector.backend.name}")
+    for stream, address in zip(config.streams, addresses, strict=True):
+        typer.echo(f"stream {stream.name}: {address.name}")
+    for sink in config.sinks:
+        typer.echo(f"sink {kind_of(sink)}: {', '.join(sink.streams) if sink.streams else 'all streams'}")
+
+
+def _run(config: "Config", stop: threading.Event) -> None:
+    import logging
+
+    from edgessd import systemd
+    from edgessd.sources import parse_address
+    from edgessd.streams import Streams
+    from edgessd.streams.capacity import default_batch, default_workers
+
+    log = logging.getLogger("edgessd.run")
+    for stream in config.streams:
+        parse_address(stream.source)  # a wrong address is told before the model is loaded
+    workers = config.run.workers or default_workers()
+    with _open_detector(config) as detector:
+        batch = config.run.batch or default_batch(detector, len(config.streams))
+        log.info("%s on %s, %d workers, batch %d", detector.card.name, detector.backend.name, workers, batch)
+        with Streams(
+            detector,
+            _open_sinks(config, detector.card.labels),
+            workers=workers,
+            batch=batch,
+            batch_deadline=config.run.batch_deadline_ms / 1e3,
+        ) as streams:
+            for stream in config.streams:
+                streams.add(stream.name, stream.source, policy=stream.policy, patience=stream.patience)
+            systemd.notify("READY=1")
+            _wait(streams, stop)
+            systemd.notify("STOPPING=1")
+        failed = [status for status in streams.statuses() if status.over and status.reason is not None]
+    log.info("stopped" if stop.is_set() else "every stream is over")
+    if failed and not stop.is_set():
+        from edgessd.errors import VideoError
+
+        raise VideoError(failed[0].text or f"stream {failed[0].name} failed")
+
+
+def _open_sinks(config: "Config", labels: tuple[str, ...]) -> "list[QueuedSink]":
+    from edgessd.config.sinks import kind_of
+    from edgessd.sinks import QueuedSink
+
+    kinds = [kind_of(sink) for sink in config.sinks]
+    names = [kind if kinds.count(kind) == 1 else f"{kind}-{index}" for index, kind in enumerate(kinds)]
+    return [
+        QueuedSink(name, sink.open(labels), streams=sink.streams)
+        for name, sink in zip(names, config.sinks, strict=True)
+    ]
+
+
+def _wait(streams: "Streams", stop: threading.Event) -> None:
+    """Return when told to stop or when all is over; tell systemd meanwhile that the workers make progress."""
+    from edgessd import systemd
+
+    interval = systemd.watchdog_seconds()
+    while not streams.wait(stop, timeout=interval / 3 if interval else 60.0) and not stop.is_set():
+        if interval and streams.healthy:
+            systemd.notify("WATCHDOG=1")

@@ -1,0 +1,161 @@
+"""What ``edgessd run`` is told: a TOML file of model, streams and sinks."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgessd.config.sinks import SINK_TABLES, SinkTable
+from edgessd.config.tables import from_table
+from edgessd.errors import InputError
+from edgessd.files import readable
+from edgessd.nearest import did_you_mean
+from edgessd.patience import Patience
+
+# A stream's name stands in topics, file names and metrics.
+_STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_TOP_LEVEL = ("model", "run", "streams", "sinks")
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """``[model]``. path: a file or a shipped model's name. thresholds: the lowest score of single labels."""
+
+    path: str = "default"
+    backend: str = "auto"
+    score: float = 0.3
+    classes: tuple[str, ...] | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """``[run]``. workers: the cores where not given. batch: frames in one call, 1 on a CPU where not given.
+
+    batch_deadline_ms: how long a frame waits for those of other streams. log_format: text or json.
+    """
+
+    workers: int | None = None
+    batch: int | None = None
+    batch_deadline_ms: float = 5.0
+    log_format: str = "text"
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a value outside what is allowed."""
+        for name in ("workers", "batch"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= 256:
+                raise InputError(f"{name} must be 1 to 256, got {value}")
+        if not 0 <= self.batch_deadline_ms <= 1000:
+            raise InputError(f"batch_deadline_ms must be 0 to 1000, got {self.batch_deadline_ms:g}")
+        if self.log_format not in ("text", "json"):
+            raise InputError(f"no log_format {self.log_format!r}: {did_you_mean(self.log_format, ('text', 'json'))}")
+        levels = ("debug", "info", "warning", "error")
+        if self.log_level not in levels:
+            raise InputError(f"no log_level {self.log_level!r}: {did_you_mean(self.log_level, levels)}")
+
+
+@dataclass(frozen=True)
+class StreamTable:
+    """``[[streams]]``. source: as ``edgessd detect`` takes it. The seconds are those of ``Patience``."""
+
+    name: str
+    source: str = field(repr=False)
+    policy: str | None = None
+    stale_after: float = 2.0
+    hang_after: float = 8.0
+    first_retry: float = 0.1
+    longest_retry: float = 1.0
+    lasting_retry: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a name that cannot be a topic or a file name, a policy or a time that cannot be."""
+        if not _STREAM_NAME.fullmatch(self.name):
+            raise InputError(f"a stream's name has letters, digits, '_', '-' and '.', got {self.name!r}")
+        if self.policy not in (None, "latest", "every"):
+            raise InputError(f"no policy {self.policy!r}: {did_you_mean(str(self.policy), ('latest', 'every'))}")
+        _ = self.patience
+
+    @property
+    def patience(self) -> Patience:
+        """Return the times. Raises InputError."""
+        return Patience(
+            stale_after=self.stale_after,
+            hang_after=self.hang_after,
+            first_retry=self.first_retry,
+            longest_retry=self.longest_retry,
+            lasting_retry=self.lasting_retry,
+        )
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file."""
+
+    model: ModelTable
+    run: RunTable
+    streams: tuple[StreamTable, ...]
+    sinks: tuple[SinkTable, ...]
+
+
+def read_config(path: Path) -> Config:
+    """Return a configuration file's content. Raises InputError naming the place of what is wrong."""
+    readable(path, "configuration")
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML: {error}; correct the line") from error
+    try:
+        return config_from(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def config_from(content: Mapping[str, Any]) -> Config:
+    """Return the configuration in a parsed file. Raises InputError."""
+    for key in content:
+        if key not in _TOP_LEVEL:
+            raise InputError(f"there is no table {key!r}: {did_you_mean(key, _TOP_LEVEL)}")
+    streams = _list(content, "streams")
+    if not streams:
+        raise InputError("there is no stream: add [[streams]] with name and source")
+    config = Config(
+        model=from_table(ModelTable, content.get("model", {}), "model"),
+        run=from_table(RunTable, content.get("run", {}), "run"),
+        streams=tuple(from_table(StreamTable, table, f"streams[{index}]") for index, table in enumerate(streams)),
+        sinks=tuple(_sink(table, f"sinks[{index}]") for index, table in enumerate(_list(content, "sinks"))),
+    )
+    names = Counter(stream.name for stream in config.streams)
+    if repeated := [name for name, count in names.items() if count > 1]:
+        raise InputError(f"two streams are named {repeated[0]!r}: give each a name of its own")
+    for index, sink in enumerate(config.sinks):
+        for name in sink.streams or ():
+            if name not in names:
+                raise InputError(f"sinks[{index}].streams names no stream {name!r}: {did_you_mean(name, names)}")
+    return config
+
+
+def _list(content: Mapping[str, Any], key: str) -> list[Any]:
+    value = content.get(key, [])
+    if not isinstance(value, list):
+        raise InputError(f"{key} is a list of tables: write [[{key}]] with two brackets")
+    return value
+
+
+def _sink(table: object, where: str) -> SinkTable:
+    kind = table.get("type") if isinstance(table, Mapping) else None
+    if not isinstance(kind, str):
+        raise InputError(f"{where} needs the key 'type': one of {', '.join(SINK_TABLES)}")
+    if kind not in SINK_TABLES:
+        raise InputError(f"{where} has no type {kind!r}: {did_you_mean(kind, SINK_TABLES)}")
+    assert isinstance(table, Mapping)
+    rest = {key: value for key, value in table.items() if key != "type"}
+    return from_table(SINK_TABLES[kind], rest, f"{where} ({kind})")

@@ -1,0 +1,38 @@
+"""How many frames to detect at once, in workers and in batches."""
+
+import numpy as np
+
+from edgessd.backends import usable_cores
+from edgessd.detector import Detector
+from edgessd.errors import EdgessdError, InputError
+
+MOST_BY_DEFAULT = 8
+
+
+def default_workers() -> int:
+    """Return the workers for several streams: one a core."""
+    return usable_cores()
+
+
+def default_batch(detector: Detector, streams: int) -> int:
+    """Return the frames in one call: one on a CPU, where a batch costs what its frames cost; else one a stream.
+
+    An engine's profile bounds it.
+    """
+    on_gpu = "CUDA" in detector.backend.name or "tensorrt" in detector.backend.name.lower()
+    if not on_gpu:
+        return 1
+    profile = detector.card.engine.get("profile", {})
+    most = int(profile.get("max", MOST_BY_DEFAULT)) if isinstance(profile, dict) else MOST_BY_DEFAULT
+    return max(1, min(streams, most, MOST_BY_DEFAULT))
+
+
+def check_batch(detector: Detector, batch: int) -> None:
+    """Raise InputError when the model does not take so many images in one call."""
+    if batch == 1:
+        return
+    card = detector.card
+    try:
+        detector.backend.infer(np.zeros((batch, card.height, card.width, 3), np.uint8))
+    except EdgessdError as error:
+        raise InputError(f"{detector.path.name} takes no batch of {batch}: {error}") from error
