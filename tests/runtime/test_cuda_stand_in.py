@@ -39,7 +39,17 @@ def test_on_the_stand_in(checks: str, driver: str, library: Path, tmp_path: Path
         "PYTHONPATH": str(STAND_IN),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'child'}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "stand_in_fixtures",
+        f"--basetemp={tmp_path / 'child'}",
+    ]
     child = subprocess.run(
         [*command, str(STAND_IN / checks)], env=environment, capture_output=True, text=True, timeout=300, check=False
     )

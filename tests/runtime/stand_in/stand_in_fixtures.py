@@ -1,4 +1,4 @@
-"""Loads the stand-in driver into the child process that runs these checks; see ../test_cuda_stand_in.py."""
+"""What the checks share, as a plugin: it loads the stand-in driver into their process; see ../test_cuda_stand_in.py."""
 
 import ctypes
 import os
