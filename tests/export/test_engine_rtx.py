@@ -274,6 +274,15 @@ def test_the_engine_describes_itself(tmp_path: Path) -> None:
     assert "weights" in rows["memory"]
 
 
+def test_info_shows_an_engine_and_refuses_changed_bytes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = build(write_model(tmp_path / "m.onnx")).path
+    assert run(["info", str(path)]) == 0
+    assert f"tensorrt_rtx {_version()} is the same" in capfd.readouterr().out
+    path.write_bytes(path.read_bytes() + b"x")
+    assert run(["info", str(path)]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
 def test_end2end_is_refused_for_rtx_with_the_reason(tmp_path: Path) -> None:
     model = onnx.load(str(write_model(tmp_path / "m.onnx")))
     model.metadata_props[0].value = CARD.with_changes(contract="end2end", kept=4).dumps()

@@ -17,18 +17,19 @@ def build(
     module: Annotated[
         str, typer.Option(help="auto (tensorrt, else tensorrt_rtx), tensorrt, or tensorrt_rtx, which needs no GPU.")
     ] = "auto",
-    min_batch: Annotated[int | None, typer.Option(help="Smallest batch of a dynamic model. [default: 1]")] = None,
-    opt_batch: Annotated[int | None, typer.Option(help="Batch to be fastest at. [default: the smallest]")] = None,
-    max_batch: Annotated[int | None, typer.Option(help="Largest batch of a dynamic model. [default: 8]")] = None,
+    min_batch: Annotated[int | None, typer.Option(help="Smallest batch of a dynamic model.", show_default="1")] = None,
+    opt_batch: Annotated[int | None, typer.Option(help="Batch to be fastest at.", show_default="the smallest")] = None,
+    max_batch: Annotated[int | None, typer.Option(help="Largest batch of a dynamic model.", show_default="8")] = None,
     compute_capability: Annotated[
         list[str] | None,
-        typer.Option(help="Target GPU such as 89 or 8.9, repeatable. [default: all from 8.0; RTX only]"),
+        typer.Option(help="Target GPU such as 89 or 8.9, repeatable.", show_default="all from 8.0; RTX only"),
     ] = None,
     level: Annotated[
-        int | None, typer.Option(help="Optimisation level, 0 (fast build) to 5. [default: TensorRT's own, 3]")
+        int | None, typer.Option(help="Optimisation level, 0 (fast build) to 5.", show_default="TensorRT's own, 3")
     ] = None,
     workspace: Annotated[
-        int | None, typer.Option(help="MiB of scratch memory a layer may use. [default: 1024, 256 with --low-memory]")
+        int | None,
+        typer.Option(help="MiB of scratch memory a layer may use.", show_default="1024, 256 with --low-memory"),
     ] = None,
     low_memory: Annotated[
         bool, typer.Option("--low-memory", help="For boards of 4 to 8 GB: 256 MiB workspace, level 2, one stream.")

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +72,9 @@ def ensure_engine(
     folder = cache_folder()
     path = writable(out) if out else folder / _name(onnx, identity)
     with _one_build_at_a_time(folder, phases):
-        stale = "asked for" if rebuild else _why_stale(path, identity) or None
-        if stale is None:
-            title = tensorrt.abilities.title
-            return Ensured(path, open_engine(path), False, f"same ONNX file, {title}, GPU and options")
+        current, stale = (None, "asked for") if rebuild else _current(path, identity)
+        if current:
+            return Ensured(path, current, False, f"same ONNX file, {tensorrt.abilities.title}, GPU and options")
         if stale == FIRST and not out:
             stale = _changed_since_last(onnx, folder, identity)
         timing = _timing_file(folder, tensorrt)
@@ -114,18 +113,20 @@ def _name(onnx: Path, identity: dict[str, Any]) -> str:
     return f"{onnx.stem}-{key[:KEY_DIGITS]}.engine"
 
 
-def _why_stale(path: Path, identity: dict[str, Any]) -> str:
-    """Return why an engine has to be built, the empty text where it is current."""
+def _current(path: Path, identity: dict[str, Any]) -> tuple[ModelCard | None, str]:
+    """Return the card of an engine that is current, or None and why it has to be built."""
     if not path.exists():
-        return FIRST
+        return None, FIRST
     try:
-        engine = open_engine(path).engine
+        card = open_engine(path)
     except (EngineError, CardError) as error:
-        return f"the engine there cannot be used ({str(error).split(': ')[0]})"
-    return _difference(engine, identity)
+        return None, f"the engine there cannot be used ({str(error).split(': ')[0]})"
+    changes = _changes(card.engine, identity)
+    return (None, changes) if changes else (card, "")
 
 
-def _difference(engine: Any, identity: dict[str, Any]) -> str:
+def _changes(engine: Mapping[str, Any], identity: dict[str, Any]) -> str:
+    """Return what an engine was built from that is no longer so, in words."""
     changes = []
     if engine["onnx_sha256"] != identity["onnx_sha256"]:
         changes.append("the ONNX file changed")
@@ -146,9 +147,9 @@ def _cached(onnx: Path, folder: Path) -> list[Path]:
 
 
 def _changed_since_last(onnx: Path, folder: Path, identity: dict[str, Any]) -> str:
-    for path in _cached(onnx, folder):
-        return _why_stale(path, identity) or FIRST
-    return FIRST
+    """Return what changed since the newest cached engine of a model's name."""
+    newest = next(iter(_cached(onnx, folder)), None)
+    return _current(newest, identity)[1] or FIRST if newest else FIRST
 
 
 def _forget_oldest(onnx: Path, folder: Path) -> None:
