@@ -34,7 +34,7 @@ def load_backbone(network: SSD, path: Path) -> None:
     elif type(backbone) is MobileNetV3Large:
         features = _renamed(weights, _names_v3())
     elif type(backbone) is VGG16:
-        features = _vgg16(weights)
+        features = vgg16_from_classifier(weights)
     else:
         raise InputError(
             f"no ImageNet file is known for the backbone {type(backbone).__name__}: "
@@ -83,7 +83,7 @@ def _names_v3() -> list[tuple[str, str]]:
     return names
 
 
-def _vgg16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def vgg16_from_classifier(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return VGG16's features and, where the file has them, fc6 and fc7 as conv6 and conv7."""
     if "0.weight" in weights:
         return {_reduced_fc_name(name): value for name, value in weights.items()}
