@@ -26,6 +26,7 @@ DTYPES = {
     "BOOL": "bool",
 }
 _KEPT_LINES = 4
+_DRIVER_TOO_OLD = "CUDA driver version is insufficient"  # cudaError 35, in TensorRT's log
 
 
 @dataclass(frozen=True)
@@ -106,15 +107,17 @@ def load_engine(path: Path, card: ModelCard) -> Engine:
     tensorrt = need(module, EXTRAS[module])
     logger = _logger(tensorrt)
     runtime = tensorrt.Runtime(logger)
-    if card.engine["options"].get("version_compatible"):
+    options = card.engine["options"]
+    if options.get("version_compatible"):
         runtime.engine_host_code_allowed = True
+    if options.get("dla") is not None:
+        runtime.DLA_core = options["dla"]
     engine = runtime.deserialize_cuda_engine(path.read_bytes())
     if engine is None:
         del runtime  # here, while its context is current, not where the error's traceback is dropped
         complaints = "; ".join(logger.complaints) or "it gave no reason"
-        raise BackendError(
-            f"{module} {tensorrt.__version__} cannot load {path}: {complaints}; {rebuild_command(card, path)}"
-        )
+        fix = "update the NVIDIA driver" if _DRIVER_TOO_OLD in complaints else rebuild_command(card, path)
+        raise BackendError(f"{module} {tensorrt.__version__} cannot load {path}: {complaints}; {fix}")
     tensors = _tensors(tensorrt, engine, card)
     try:
         _check_tensors(tensors, card, path)
