@@ -27,5 +27,5 @@ CUDA_ROOT = "$root"
 CUDADRV_LIB_DIR = ["$work/stub"]
 CUDA_ENABLE_CURAND = False
 END
-HOME=$work "$python" -m pip install --no-binary pycuda --no-cache-dir 'pycuda>=2024.1'
+PIP_CACHE_DIR=${PIP_CACHE_DIR:-$HOME/.cache/pip} HOME=$work "$python" -m pip install 'pycuda>=2024.1'
 "$python" -c 'import pycuda; print("pycuda", ".".join(map(str, pycuda.VERSION)), "installed")'
