@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +56,7 @@ def evaluate(
         raise InputError(f"a checkpoint runs in PyTorch, got --backend {backend}: leave it out, or export the model")
     mapping = read_label_map(label_map) if label_map else None
     data_set = read_data(data)
-    card = _card(model)
+    card, checkpoint = _load(model)
     order = class_order(card.labels, data_set, mapping)
     if mapping is None:
         settings = replace(EVALUATION, nms_iou=nms_iou)
@@ -69,7 +68,7 @@ def evaluate(
         if lost := unreached(order, data_set):
             typer.echo(f"note: no class of the model is mapped to {', '.join(lost)}: their AP is 0", err=True)
     with (
-        _opened(model, backend, settings) as (detect, workers),
+        _opened(model, checkpoint, backend, settings) as (detect, workers),
         image_progress("eval", len(data_set.records)) as progress,
     ):
         result = run.evaluate(
@@ -93,29 +92,28 @@ def _is_checkpoint(model: str) -> bool:
     return Path(model).suffix in (".pt", ".pth")
 
 
-def _card(model: str) -> "ModelCard":
+def _load(model: str) -> "tuple[ModelCard, Checkpoint | None]":
+    """Return a model's card, and what was read of it when it is a checkpoint."""
     if _is_checkpoint(model):
-        return _checkpoint(model).card
+        from edgessd.extras import need
+
+        need("torch", "train")
+        from edgessd_training.checkpoint import load_checkpoint
+
+        checkpoint = load_checkpoint(Path(model))
+        return checkpoint.card, checkpoint
     from edgessd.card import card_of
     from edgessd.models import model_path
 
-    return card_of(model_path(model))
-
-
-@cache
-def _checkpoint(model: str) -> "Checkpoint":
-    from edgessd.extras import need
-
-    need("torch", "train")
-    from edgessd_training.checkpoint import load_checkpoint
-
-    return load_checkpoint(Path(model))
+    return card_of(model_path(model)), None
 
 
 @contextmanager
-def _opened(model: str, backend: str, settings: "PostProcess") -> "Iterator[tuple[Detect, int]]":
+def _opened(
+    model: str, checkpoint: "Checkpoint | None", backend: str, settings: "PostProcess"
+) -> "Iterator[tuple[Detect, int]]":
     """Yield the model as a function, and how many threads may call it at once."""
-    if not _is_checkpoint(model):
+    if checkpoint is None:
         from edgessd.backends import usable_cores
         from edgessd.detector import Detector
 
@@ -128,7 +126,6 @@ def _opened(model: str, backend: str, settings: "PostProcess") -> "Iterator[tupl
 
     from edgessd_training.metrics.network import network_detector
 
-    checkpoint = _checkpoint(model)
     network = checkpoint.network.to("cuda" if torch.cuda.is_available() else "cpu")
     with network_detector(network, checkpoint.card, settings) as detect:
         yield detect, 1

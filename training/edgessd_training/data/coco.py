@@ -8,7 +8,7 @@ from typing import Any
 
 from edgessd.errors import DataError
 from edgessd_training.data.faults import BROKEN_ANNOTATION, ID_GAP, LISTED_TWICE, UNKNOWN_IMAGE, UNSAFE_PATH, Fault
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, side
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted, side
 from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder
 
 MAX_JSON_BYTES = 2 << 30
@@ -117,10 +117,10 @@ def _box(entry: dict[str, Any], index: int, categories: dict[int, str]) -> RawBo
     area = number(entry.get("area"))
     known = isinstance(category, int) and category in categories
     return RawBox(
-        label=categories[category] if known else f"category {category!r}",
+        label=categories[category] if known else quoted(f"category {category!r}"),
         box_xyxy=(left, top, left + width, top + height),
         drawn_wh=(width, height),
-        text=f"bbox {entry.get('bbox')!r}",
+        text=quoted(f"bbox {entry.get('bbox')!r}"),
         index=index,
         crowd=bool(entry.get("iscrowd", 0)),
         area=area if area >= 0 else None,

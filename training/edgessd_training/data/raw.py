@@ -53,6 +53,11 @@ class RawSet:
     faults: list[Fault] = field(default_factory=list)
 
 
+def quoted(text: str) -> str:
+    """Return what a file says, short enough for a message."""
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def number(value: object) -> float:
     """Return a number from a file, NaN where it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):

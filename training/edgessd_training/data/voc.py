@@ -14,7 +14,7 @@ from edgessd_training.data.faults import (
     Fault,
 )
 from edgessd_training.data.images import SUFFIXES
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, side
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted, side
 from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder
 
 MAX_XML_BYTES = 16 << 20
@@ -143,7 +143,7 @@ def _box(element: Any, index: int) -> RawBox:
         label=(element.findtext("name") or "").strip(),
         box_xyxy=(left - 1, top - 1, right, bottom),
         drawn_wh=(right - left, bottom - top),
-        text=" ".join(f"{edge} {text or 'missing'}" for edge, text in zip(EDGES, texts, strict=True)),
+        text=" ".join(f"{edge} {quoted(text) or 'missing'}" for edge, text in zip(EDGES, texts, strict=True)),
         index=index,
         difficult=(element.findtext("difficult") or "").strip() == "1",
     )

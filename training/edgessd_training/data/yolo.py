@@ -18,7 +18,7 @@ from edgessd_training.data.faults import (
     Fault,
 )
 from edgessd_training.data.images import SUFFIXES, image_size_hw
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, number
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted
 from edgessd_training.data.source import Source, bounded_bytes
 
 MAX_YAML_BYTES = 1 << 20
@@ -178,9 +178,9 @@ def _box(fields: list[str], row: int, labels: tuple[str, ...], height: int, widt
         return None
     known = 0 <= kind < len(labels) and kind == int(kind)
     return RawBox(
-        label=labels[int(kind)] if known else f"class {fields[0]}",
+        label=labels[int(kind)] if known else quoted(f"class {fields[0]}"),
         box_xyxy=(left * width, top * height, right * width, bottom * height),
         drawn_wh=((right - left) * width, (bottom - top) * height),
-        text=" ".join(fields[:5]),
+        text=quoted(" ".join(fields[:5])),
         index=row,
     )
