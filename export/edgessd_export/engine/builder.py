@@ -5,7 +5,7 @@ import re
 import resource
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from edgessd.card import ModelCard, sidecar
@@ -51,7 +51,7 @@ def build(
     check_options(options, found)
     check_model(options, card, found)
     profile = network.profile_of(fixed_batch(onnx), options, onnx)
-    started = perf_counter()
+    started, started_cpu = perf_counter(), process_time()
     log = listeners.build_log(trt)
     builder = trt.Builder(log)
     definition = builder.create_network(configuration.network_flags(trt, options, found))
@@ -95,6 +95,7 @@ def build(
         "memory_bytes": memory,
         "build": {
             "seconds": round(perf_counter() - started, 2),
+            "cpu_seconds": round(process_time() - started_cpu, 2),
             "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
             "workspace_mib": options.workspace_bytes >> 20,
         },
