@@ -1,0 +1,148 @@
+"""``edgessd quantize``: a checkpoint in fp16 or int8."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from edgessd_training.commands.metric_options import LabelMap, Metric, MetricChoice
+
+if TYPE_CHECKING:
+    from edgessd_export.calibration import Calibration
+    from edgessd_training.checkpoint import Checkpoint
+
+
+def quantize(
+    checkpoint: Path = typer.Argument(..., metavar="CKPT", help="A checkpoint of `edgessd train` or `edgessd import`."),
+    out: Path = typer.Option(..., "--out", metavar="M.onnx", help="The ONNX file to write."),
+    precision: str = typer.Option(..., help="fp16 or int8."),
+    calibration: str | None = typer.Option(
+        None, metavar="DATA", help="int8: real images to measure ranges on; DATA, or a folder of images."
+    ),
+    ranges: Path | None = typer.Option(
+        None, metavar="F.json", help="int8: ranges; written with --calibration, read and reused without."
+    ),
+    method: str = typer.Option("max", help="int8: how a range is cut: max, percentile (99.99) or entropy."),
+    images: int = typer.Option(500, min=1, help="int8: at most so many calibration images, spread over the set."),
+    variant: str = typer.Option("cpu", "--for", help="int8: cpu (ONNX Runtime, OpenVINO) or tensorrt."),
+    rest: str | None = typer.Option(
+        None, help="int8: what is not int8, fp32 or fp16; left out, fp16 for tensorrt, fp32 for cpu."
+    ),
+    keep_float: str | None = typer.Option(
+        None, metavar="LAYERS", help="int8: layers left in float, by comma; auto: the fewest that meet --max-map-drop."
+    ),
+    data: str | None = typer.Option(None, help="Labelled images for the verdict and for --keep-float auto."),
+    label_map: LabelMap = None,
+    metric: MetricChoice = Metric.voc07,
+    max_map_drop: float = typer.Option(0.005, min=0, max=1, help="The budget: how much mAP int8 may lose on --data."),
+    sensitivity: Path | None = typer.Option(
+        None, metavar="F.png", help="int8: draw and print what each layer alone loses in int8."
+    ),
+    contract: str = typer.Option("raw", help="raw, compact or end2end; see `edgessd export --help`."),
+    batch: int | None = typer.Option(None, min=1, help="A fixed batch size; left out, the batch is dynamic."),
+    kept: int | None = typer.Option(None, min=1, help="K of compact and end2end; left out, 400 or fewer priors."),
+) -> None:
+    """Write a checkpoint as fp16 or int8 ONNX, after the gate has compared it with PyTorch."""
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from edgessd.errors import InputError
+    from edgessd.files import writable
+    from edgessd_export.onnx_export import Layout, float_graph
+    from edgessd_export.quantize import Int8, write_fp16, write_int8
+    from edgessd_export.verdict import Judge, rank, shortest
+    from edgessd_training.checkpoint import load_checkpoint
+
+    for path in filter(None, (out, sensitivity)):
+        writable(path)
+    _check(precision, variant, rest, data, keep_float, calibration, ranges)
+    loaded = load_checkpoint(checkpoint)
+    layout = Layout(contract, kept, batch)
+    console = Console(soft_wrap=True, highlight=False)
+    judge = Judge(loaded, data, label_map, metric.value) if data else None
+    if precision == "fp16":
+        card = write_fp16(loaded, out, layout)
+    else:
+        plain = float_graph(loaded, Layout())
+        measured = _ranges(loaded, plain, calibration, ranges, method, images)
+        int8 = Int8(variant, measured, rest or ("fp16" if variant == "tensorrt" else "fp32"))
+        if keep_float and keep_float != "auto":
+            int8 = replace(int8, keep_float=tuple(name.strip() for name in keep_float.split(",")))
+        elif keep_float == "auto" or sensitivity:
+            if not calibration and not judge:
+                raise InputError("--sensitivity needs images: give --calibration or --data")
+            ranked = rank(loaded, plain, int8, judge, calibration, sensitivity)
+            if keep_float == "auto" and judge:
+                int8 = replace(int8, keep_float=tuple(shortest(loaded, plain, int8, ranked, judge, max_map_drop)))
+                console.print(f"kept in float: {', '.join(int8.keep_float) or 'nothing'}")
+        base = plain if layout == Layout() and int8.rest == "fp32" else None
+        card = write_int8(loaded, out, layout, int8, base)
+    console.print(f"{out}: {card.name}, {contract}, {precision}, {out.stat().st_size / 1e6:.1f} MB, passed the gate")
+    if judge:
+        console.print(judge.verdict(out, precision, variant, max_map_drop))
+
+
+def _check(
+    precision: str,
+    variant: str,
+    rest: str | None,
+    data: str | None,
+    keep_float: str | None,
+    calibration: str | None,
+    ranges: Path | None,
+) -> None:
+    from edgessd.errors import InputError
+
+    for name, value, allowed in (
+        ("--precision", precision, ("fp16", "int8")),
+        ("--for", variant, ("cpu", "tensorrt")),
+        ("--rest", rest or "fp32", ("fp32", "fp16")),
+    ):
+        if value not in allowed:
+            raise InputError(f"{name} is one of {', '.join(allowed)}, got {value!r}")
+    if precision == "fp16" and (calibration or ranges or keep_float):
+        raise InputError("fp16 needs no calibration and keeps its own layers in fp32: leave the int8 options out")
+    if precision == "int8" and not (calibration or ranges):
+        raise InputError("int8 needs ranges of real images: give --calibration DATA, or --ranges F.json")
+    if variant == "cpu" and rest == "fp16":
+        raise InputError("CPUs compute fp16 slowly: --for cpu goes with --rest fp32")
+    if keep_float == "auto" and not data:
+        raise InputError("--keep-float auto measures mAP: give labelled images with --data")
+
+
+def _ranges(
+    checkpoint: "Checkpoint", plain: Any, calibration: str | None, path: Path | None, method: str, most: int
+) -> "Calibration":
+    """Return measured ranges, or those of a file."""
+    from rich.console import Console
+
+    from edgessd.files import writable
+    from edgessd_export import calibration as calibrating
+    from edgessd_export.quantize import weights_hash
+    from edgessd_training.data.progress import image_progress
+
+    digest = weights_hash(checkpoint)
+    if calibration is None:
+        assert path is not None  # _check has seen to it
+        return calibrating.read_ranges(path, digest)
+    if path:
+        writable(path)
+    paths = calibrating.spread(calibrating.image_paths(calibration), most)
+    if len(paths) < calibrating.ENOUGH:
+        Console(stderr=True, soft_wrap=True).print(
+            f"warning: {len(paths)} calibration images, {calibrating.ENOUGH} or more give steadier ranges"
+        )
+    card = checkpoint.card
+    passes = 1 if method == "max" else 2
+    with image_progress("calibrate", passes * len(paths)) as progress:
+        measured = calibrating.calibrate(
+            plain,
+            lambda: calibrating.inputs(paths, card.height, card.width),
+            method,
+            digest,
+            lambda: progress.count(1),
+        )
+    if path:
+        calibrating.save_ranges(path, measured)
+    return measured

@@ -1,0 +1,111 @@
+"""Which layers suffer from int8: each quantised alone, all others in float; and the fewest to leave in float."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from edgessd.card import ModelCard
+from edgessd.errors import ExportError
+from edgessd.extras import need
+from edgessd.files import replacing
+from edgessd_export.compare import Model, compare
+from edgessd_export.graph import Graph
+from edgessd_export.quantize import Int8, quantised
+
+Images = Sequence[NDArray[np.uint8]]
+Drop = Callable[[Model], float]
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What int8 in one layer alone does: the mean change of the boxes' scores, a lost box with all of its score."""
+
+    layer: str
+    change: float
+
+
+def graph_model(model: onnx.ModelProto, card: ModelCard, name: str, threads: int = THREADS) -> Model:
+    """Return a graph in memory, run by ONNX Runtime."""
+    runtime = need("onnxruntime", "export")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def infer(images: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        return list(session.run(list(card.outputs), {"image": images}))
+
+    return Model(name, card, infer)
+
+
+def quantisable(model: onnx.ModelProto, variant: str) -> list[str]:
+    """Return the layers that a variant quantises, from the image to the heads."""
+    return [layer.name for layer in Graph(model).layers if variant == "cpu" or not layer.depthwise]
+
+
+def effects(
+    model: onnx.ModelProto,
+    card: ModelCard,
+    int8: Int8,
+    images: Images,
+    on_layer: Callable[[], object] = lambda: None,
+) -> list[Effect]:
+    """Return the effect of every layer, the strongest first. model, card: the float graph under ``raw``."""
+    names = quantisable(model, int8.variant)
+    outputs = graph_model(model, card, "fp32").infer
+    kept = {id(image): outputs(image) for image in images}  # the reference runs once, not once a layer
+    reference = Model("fp32", card, lambda image: kept[id(image)])
+    found = []
+    for name in names:
+        alone = quantised(model, replace(int8, keep_float=set(names) - {name}))
+        candidate = graph_model(alone, card, name)
+        change = compare(reference, candidate, images).summary()["boxes"]["change"]
+        found.append(Effect(name, change))
+        on_layer()
+    return sorted(found, key=lambda effect: -effect.change)
+
+
+def fewest_in_float(
+    model: onnx.ModelProto, card: ModelCard, int8: Int8, ranked: Sequence[Effect], drop: Drop, budget: float
+) -> list[str]:
+    """Return the shortest head of the ranking that, left in float, brings the drop within the budget.
+
+    drop: the loss of mAP of a model. Found by halving. Raises ExportError when float alone does not suffice.
+    """
+    names = [effect.layer for effect in ranked]
+
+    def within(count: int) -> bool:
+        mixed = quantised(model, replace(int8, keep_float=names[:count]))
+        return drop(graph_model(mixed, card, f"{count} layers in float")) <= budget
+
+    low, high = 0, len(names)
+    if within(0):
+        return []
+    while high - low > 1:  # low fails, high is float
+        middle = (low + high) // 2
+        low, high = (low, middle) if within(middle) else (middle, high)
+    if high == len(names):
+        raise ExportError(f"no mixture of int8 and float keeps the loss within {budget}: use --precision fp16")
+    return names[:high]
+
+
+def draw(found: Sequence[Effect], path: Path, title: str) -> None:
+    """Write the effects as a bar chart, PNG, the strongest at the top."""
+    figures: Any = need("matplotlib.figure", "eval")
+    figure = figures.Figure(figsize=(9, 0.22 * len(found) + 1.2), layout="constrained")
+    axes = figure.add_subplot()
+    rows = np.arange(len(found))
+    axes.barh(rows, [effect.change for effect in found], color="#4477aa")
+    axes.set_yticks(rows, [effect.layer for effect in found], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_xlabel("mean change of a box's score when this layer alone is int8")
+    axes.set_title(title)
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=120)

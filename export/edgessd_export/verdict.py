@@ -1,0 +1,107 @@
+"""Is a quantised model worth having? Judged on labelled images against the network it came from."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from edgessd.preprocess import to_input
+from edgessd_export.calibration import image_paths, inputs, spread
+from edgessd_export.compare import Model, open_model
+from edgessd_export.onnx_export import Layout, float_graph
+from edgessd_export.quantize import Int8
+from edgessd_export.sensitivity import Effect, draw, effects, fewest_in_float, graph_model, quantisable
+from edgessd_export.verify import Truth, truth_for, verdict, verify
+from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.data.images import read_image
+from edgessd_training.data.progress import image_progress
+from edgessd_training.data.read import read_data
+from edgessd_training.metrics.labels import read_label_map
+
+SENSITIVITY_IMAGES = 50
+
+
+class Judge:
+    """Labelled images read once, and the float model to compare with."""
+
+    def __init__(self, checkpoint: Checkpoint, data: str, label_map: str | None, metric: str) -> None:
+        """Raises DataError and InputError as ``edgessd eval`` does."""
+        joined = read_label_map(label_map) if label_map else None
+        self.truth: Truth = truth_for(read_data(data), checkpoint.card.labels, joined, metric)
+        self._checkpoint = checkpoint
+
+    def images(self, most: int | None = None) -> list[NDArray[np.uint8]]:
+        """Return the images as the network sees them, all or so many spread over the set."""
+        card = self._checkpoint.card
+        paths = [record.path for record in self.truth.data.records]
+        chosen = spread(paths, most) if most else paths
+        return [to_input(read_image(path), card.height, card.width)[None] for path in chosen]
+
+    def drop(self, plain: onnx.ModelProto) -> Callable[[Model], float]:
+        """Return a function: the mAP that a model under ``raw`` loses against the float graph."""
+        reference = graph_model(plain, self._checkpoint.card, "fp32")
+
+        def drop(candidate: Model) -> float:
+            with image_progress(candidate.name, len(self.truth.data.records)) as progress:
+                figures = verify(reference, candidate, self.truth, lambda: progress.count(1))
+            return float(figures["map"]["drop"])
+
+        return drop
+
+    def verdict(self, path: Path, precision: str, variant: str, budget: float) -> str:
+        """Return a sentence on mAP and speed of a file against the float model, both in ONNX Runtime on one core."""
+        plain = graph_model(float_graph(self._checkpoint, Layout()), self._checkpoint.card, "fp32", threads=1)
+        with (
+            open_model(path, threads=1) as candidate,
+            image_progress("judge", len(self.truth.data.records)) as progress,
+        ):
+            figures = verify(plain, candidate, self.truth, lambda: progress.count(1))
+        if precision == "int8" and variant == "cpu":
+            return f"INT8 is {verdict(figures, budget)}"
+        loss = figures["map"]["drop"]
+        fits = "within" if loss <= budget else "over"
+        return (
+            f"{precision}: {loss:.4f} mAP lost, {fits} the budget of {budget}; its speed shows on the GPU: "
+            "`edgessd build`, then `edgessd verify` there"
+        )
+
+
+def rank(
+    checkpoint: Checkpoint,
+    plain: onnx.ModelProto,
+    int8: Int8,
+    judge: Judge | None,
+    calibration: str | None,
+    png: Path | None,
+) -> list[Effect]:
+    """Return the layers by what int8 in each alone changes, printed as a table and drawn where a path is given."""
+    card = checkpoint.card
+    if judge:
+        images = judge.images(SENSITIVITY_IMAGES)
+    else:
+        images = list(inputs(spread(image_paths(calibration or ""), SENSITIVITY_IMAGES), card.height, card.width))
+    with image_progress("sensitivity, layers", len(quantisable(plain, int8.variant))) as progress:
+        found = effects(plain, card, int8, images, on_layer=lambda: progress.count(1))
+    table = Table("layer", "mean change of a box's score", title=f"int8 in one layer alone, {len(images)} images")
+    for effect in found:
+        table.add_row(effect.layer, f"{effect.change:.5f}")
+    Console().print(table)
+    if png:
+        draw(found, png, f"{card.name}: int8 for {int8.variant}, {len(images)} images")
+    return found
+
+
+def shortest(
+    checkpoint: Checkpoint,
+    plain: onnx.ModelProto,
+    int8: Int8,
+    ranked: Sequence[Effect],
+    judge: Judge,
+    budget: float,
+) -> list[str]:
+    """Return the fewest layers to leave in float, see ``fewest_in_float``."""
+    return fewest_in_float(plain, checkpoint.card, int8, ranked, judge.drop(plain), budget)
