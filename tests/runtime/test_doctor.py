@@ -59,9 +59,15 @@ def test_one_backend_is_enough() -> None:
 
 
 def test_without_opencv_nothing_runs() -> None:
-    found = verdicts(machine(opencv=None, onnxruntime=ORT, openvino={"version": "2026.4", "devices": ["CPU"]}))
+    openvino = {"version": "2026.4", "devices": ["CPU"]}
+    found = verdicts(machine(opencv=None, onnxruntime=ORT, openvino=openvino))
     assert not can_detect(found)
-    assert {(one.reason, one.command) for one in found} == {("OpenCV is not installed", "pip install 'edgessd[cpu]'")}
+    assert [(one.reason, one.command) for one in found] == [
+        ("OpenCV is not installed", "pip install 'edgessd[cpu]'"),
+        ("this machine has no NVIDIA GPU", None),
+        ("OpenCV is not installed", "pip install 'edgessd[openvino]'"),
+        ("this machine has no NVIDIA GPU", None),
+    ]
 
 
 @pytest.mark.parametrize(

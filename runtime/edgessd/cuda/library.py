@@ -12,7 +12,7 @@ from edgessd.cuda.errors import CudaError, DeviceLost, NoCuda, OutOfDeviceMemory
 OUT_OF_MEMORY = 2
 INVALID_CONTEXT = 201
 # cuda.h, CUresult: after these the context is unusable and answers nothing else.
-STICKY = frozenset({214, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721})
+STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
 _MULTIPROCESSORS, _INTEGRATED, _MAJOR, _MINOR = 16, 18, 75, 76  # cuda.h, CUdevice_attribute
 _START_FIXES = {
     3: "CUDA was started before this process was forked: start the process with multiprocessing's 'spawn'",

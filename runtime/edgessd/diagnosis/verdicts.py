@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from edgessd.diagnosis.facts import Facts
 
+EXTRAS = {"onnxruntime": "cpu", "onnxruntime (CUDA)": "gpu", "openvino": "openvino", "tensorrt": "tensorrt"}
+NEED_CUDA = ("onnxruntime (CUDA)", "tensorrt")
 JETSON_PYTHON = "python3 -m venv --system-site-packages .venv"
 
 
@@ -26,8 +28,12 @@ def verdicts(facts: Facts) -> list[Verdict]:
     opencv = _fault(facts, "opencv")
     if opencv is None:
         return found
-    fix = _opencv_command(facts)
-    return [Verdict(v.backend, False, f"OpenCV {opencv}", fix) for v in found]
+    return [
+        one
+        if one.backend in NEED_CUDA and facts["cuda"]["problem"]
+        else Verdict(one.backend, False, f"OpenCV {opencv}", _opencv_command(facts, one.backend))
+        for one in found
+    ]
 
 
 def can_detect(found: list[Verdict]) -> bool:
@@ -58,8 +64,8 @@ def _fault(facts: Facts, name: str) -> str | None:
     return str(answer["problem"]) if answer.get("problem") else None
 
 
-def _opencv_command(facts: Facts) -> str:
-    return f"{JETSON_PYTHON}  (JetPack's OpenCV)" if facts["jetson"] else "pip install 'edgessd[cpu]'"
+def _opencv_command(facts: Facts, backend: str) -> str:
+    return f"{JETSON_PYTHON}  (JetPack's OpenCV)" if facts["jetson"] else f"pip install 'edgessd[{EXTRAS[backend]}]'"
 
 
 def _onnxruntime_cpu(facts: Facts) -> Verdict:
