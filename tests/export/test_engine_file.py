@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from convolutions import CARD, write_model
 
+from edgessd import engine_cache
 from edgessd.card import ModelCard, read_sidecar, sidecar
 from edgessd.cli import run
 from edgessd.cuda.library import Device
@@ -20,7 +21,7 @@ from edgessd.engine_file import (
     sealed,
 )
 from edgessd.engine_report import describe_engine
-from edgessd.errors import CardError, EngineError, InputError
+from edgessd.errors import BackendError, CardError, EngineError, InputError
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.options import BuildOptions, capability_from_text, options_from_json
 from edgessd_export.engine.trtexec import trtexec_line
@@ -154,6 +155,12 @@ def test_the_rebuild_command_repeats_the_options(engine: Path) -> None:
         f"build it again with `edgessd build 'my model.onnx' --out {engine} --module tensorrt_rtx --min-batch 1 "
         "--opt-batch 2 --max-batch 4 --compute-capability 8.9 --level 4 --low-memory --no-timing-cache --no-tf32`"
     )
+
+
+def test_a_builder_that_dies_is_a_named_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_cache, "BUILDER", "edgessd.no_such_builder")
+    with pytest.raises(BackendError, match=r"ended without an answer \(exit code 1\).*--low-memory"):
+        engine_cache.engine_for(tmp_path / "m.onnx")
 
 
 def test_targets() -> None:
