@@ -13,7 +13,7 @@ from edgessd.errors import EdgessdError, InputError
 
 INTERRUPTED = 130
 # Typer carries its own copy of click or imports it, by version; both define this base of usage errors.
-ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+ClickException: Any = typer.BadParameter.__mro__[2]
 
 
 def build_app() -> typer.Typer:
@@ -58,7 +58,9 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
             raise
         return _complain(str(error), error.exit_code)
     except ClickException as error:
-        return _complain(_usage(error), InputError.exit_code)
+        if error.format_message().strip():
+            return _complain(_usage(error), InputError.exit_code)
+        return InputError.exit_code  # no verb was given: the help has been printed
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", INTERRUPTED)
     except BrokenPipeError:

@@ -97,13 +97,14 @@ def test_an_unknown_class_is_refused_with_the_known_ones() -> None:
         detect([[0, 0]] * 4, PostProcess(labels=("bird",)))
 
 
-def test_suppression_equals_a_plain_loop_on_random_boxes() -> None:
+@pytest.mark.parametrize("count", [1, 300, 700], ids=["one", "one call", "a call a class"])
+def test_suppression_equals_a_plain_loop_on_random_boxes(count: int) -> None:
     """The reference is greedy NMS written out, class by class."""
     random = np.random.default_rng(1)
-    centres, sizes = random.uniform(0, 1, (300, 2)), random.uniform(0.05, 0.4, (300, 2))
+    centres, sizes = random.uniform(0, 1, (count, 2)), random.uniform(0.05, 0.4, (count, 2))
     boxes = np.hstack([centres - sizes / 2, centres + sizes / 2]).astype(np.float32)
-    scores = random.permutation(np.linspace(0.05, 0.95, 300)).astype(np.float32)
-    classes = random.integers(0, 3, 300)
+    scores = random.permutation(np.linspace(0.05, 0.95, count)).astype(np.float32)
+    classes = random.integers(0, 3, count)
     found = suppress(boxes, scores, classes, 0.45, 1000, height=1, width=1)
     expected = sorted(greedy(boxes, scores, classes, 0.45), key=lambda index: -scores[index])
     assert found.scores.tolist() == scores[expected].tolist()
@@ -128,4 +129,4 @@ def greedy(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, threshold
 
 def test_the_two_settings() -> None:
     assert PostProcess().score >= 0.3
-    assert (EVALUATION.score, EVALUATION.candidates) == (0.01, 200)
+    assert (EVALUATION.score, EVALUATION.candidates, EVALUATION.detections) == (0.01, 200, 200)
