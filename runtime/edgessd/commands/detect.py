@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 def detect(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Video, image, folder of images, or camera number.")
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="Video, image, folder, camera (0, /dev/video0, csi://0), URL, gst:PIPELINE, or -."
+        ),
     ],
     model: Model = "default",
     backend: Backend = "auto",
@@ -43,11 +47,20 @@ def detect(
 ) -> None:
     """Find objects in a video, images or a camera; write them as video, images or JSON lines."""
     from edgessd.detector import Detector
+    from edgessd.errors import InputError
     from edgessd.postprocess import PostProcess
     from edgessd.runner import default_workers, stop_on_signals
     from edgessd.sources import open_source
+    from edgessd.streams.lasting import lasting
 
     opened = [open_source(text) for text in sources]
+    if len(opened) > 1 and any(source.live for source in opened):
+        raise InputError(
+            "a live source has no end, the next would never come: write several to a file for `edgessd run`"
+        )
+    opened = [
+        lasting(source, partial(open_source, text), policy=policy) for source, text in zip(opened, sources, strict=True)
+    ]
     settings = PostProcess(score=score, labels=split_labels(classes))
     count = workers or default_workers(opened)
     with ExitStack() as stack:
@@ -117,7 +130,8 @@ def _run(
         except WindowClosed:
             pass
         finally:
-            progress.summary(f"{pipeline.dropped} dropped, {_counts(seen)}")
+            dropped = pipeline.dropped + getattr(source, "dropped", 0)
+            progress.summary(f"{dropped} dropped, {_counts(seen)}")
 
 
 def _counts(seen: Counter[str]) -> str:

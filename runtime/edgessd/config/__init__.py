@@ -69,7 +69,7 @@ class StreamTable:
     stale_after: float = 2.0
     hang_after: float = 8.0
     first_retry: float = 0.1
-    longest_retry: float = 1.0
+    longest_retry: float = 0.75
     lasting_retry: float = 60.0
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ class Address:
 
     def redact(self, text: str) -> str:
         """Return a text of another program with this address's secrets taken out."""
-        cleaned = text.replace(self.target, self.name)
+        cleaned = text if self.kind == "gst" else text.replace(self.target, self.name)
         for secret in sorted(_secrets(self.target), key=len, reverse=True):
             cleaned = cleaned.replace(secret, "***")
         return _EMBEDDED_URL.sub(lambda found: redact_url(found[0]), cleaned)
@@ -79,8 +79,8 @@ def parse_address(text: str) -> Address:
         return _parse_url(text, url[1].lower())
     # A file may have a question mark in its name.
     body, _, tail = (text, "", "") if Path(text).exists() else text.partition("?")
-    if body == "-":
-        kind = "stdin"
+    if body in ("-", "stdin"):
+        kind, body = "stdin", "-"
     elif body.isdecimal() or re.fullmatch(r"/dev/video\d+", body) or body.startswith("/dev/v4l/"):
         kind = "camera"
     else:
@@ -150,7 +150,7 @@ def _secrets(target: str) -> set[str]:
         userinfo, _, path = rest.rpartition("@")
         if userinfo:
             found |= {userinfo, userinfo.partition(":")[2]}
-        for key, value in parse_qsl(path.partition("?")[2]):
+        for key, value in parse_qsl(path.partition("?")[2], keep_blank_values=True):
             if key.lower() not in HARMLESS:
-                found.add(value)
+                found.add(value or key)
     return {secret for text in found for secret in (text, unquote(text)) if len(secret) > 2}

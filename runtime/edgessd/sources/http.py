@@ -41,7 +41,7 @@ class HttpPictures:
     def frames(self) -> Iterator[Frame]:
         """Yield a frame a picture until the server ends. Raises SourceFault when it freezes."""
         with self._socket, self._response:
-            yield from jpeg_frames(self._read, self.name)
+            yield from jpeg_frames(self._read, self.name, within=self._read_seconds)
 
     def _read(self) -> bytes:
         try:
@@ -88,8 +88,8 @@ def _get(address: Address, timeout: float) -> HTTPResponse:
         raise _fault_of(error.code, name) from None
     except (TimeoutError, URLError) as error:
         raise _unreachable(error, name, timeout) from None
-    except ValueError as error:  # after a refused password the digest handler raises it for unknown schemes
-        raise SourceFault("not a stream", f"{name} cannot be asked: check the URL") from error
+    except ValueError:  # urllib's, for a challenge that no handler could answer
+        raise _fault_of(401, name) from None
     except (OSError, HTTPException) as error:
         raise SourceFault("not a stream", f"{name} does not speak HTTP: check the port and the protocol") from error
 

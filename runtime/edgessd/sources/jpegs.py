@@ -9,55 +9,60 @@ import numpy as np
 from edgessd.sources.faults import SourceFault
 from edgessd.sources.frame import Frame
 
-MAX_JPEG_BYTES = 1 << 25
+MAX_JPEG_BYTES = 1 << 24
 _START, _SCAN, _END = b"\xff\xd8\xff", b"\xda", b"\xff\xd9"
 
 
-def jpeg_frames(read: Callable[[], bytes], name: str, first: bytes = b"") -> Iterator[Frame]:
+def jpeg_frames(
+    read: Callable[[], bytes], name: str, first: bytes = b"", *, within: float | None = None
+) -> Iterator[Frame]:
     """Yield a frame a picture. read: the next bytes, empty at the end; first: bytes already read.
 
-    A damaged picture is left out. Raises SourceFault when nothing among many bytes is a picture.
+    A damaged picture is left out. Raises SourceFault when many bytes, or all that came ``within`` so many seconds,
+    hold no picture.
     """
     index = 0
-    fruitless = 0
     start = monotonic()
-    for encoded in split_jpegs(read, name, first):
+    fruitless = 0
+
+    def read_in_time() -> bytes:
+        nonlocal fruitless
+        piece = read()
+        fruitless += len(piece)
+        late = within is not None and monotonic() - start > within
+        if piece and (late or fruitless > MAX_JPEG_BYTES):
+            raise SourceFault("not a stream", f"{name} sends bytes in which no JPEG is found: see what it sends")
+        return piece
+
+    for encoded in split_jpegs(read_in_time, first):
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-        now = monotonic()
         if image is None:
-            fruitless += len(encoded)
-            if fruitless > MAX_JPEG_BYTES:
-                raise SourceFault("not a stream", f"{name} sends pictures that cannot be decoded: see the camera")
             continue
+        now = monotonic()
         fruitless = 0
         yield Frame(np.asarray(image, np.uint8), name, index, now, now - start)
         index += 1
         start = monotonic()
 
 
-def split_jpegs(read: Callable[[], bytes], name: str, first: bytes = b"") -> Iterator[bytes]:
-    """Yield the bytes of each picture, from its start mark to the end mark before the next; bounded in memory."""
+def split_jpegs(read: Callable[[], bytes], first: bytes = b"") -> Iterator[bytes]:
+    """Yield the bytes of each picture, from its start mark to its end mark. ``read`` bounds what is kept."""
     pending = bytearray(first)
     searched = 0
     while True:
-        begin = pending.find(_START)
-        if begin < 0:
-            if len(pending) > MAX_JPEG_BYTES:
-                raise SourceFault("not a stream", f"{name} sends no JPEG: check the URL or the program that writes")
+        if not pending.startswith(_START):
+            begin = pending.find(_START)
+            # The mark may have come in part.
+            del pending[: begin if begin >= 0 else max(0, len(pending) - len(_START) + 1)]
             searched = 0
-        else:
-            if begin:
-                del pending[:begin]
-                searched = max(0, searched - begin)
-            end = _picture_end(pending, max(searched, len(_START)))
-            if end:
-                yield bytes(pending[:end])
+        if pending.startswith(_START):
+            if end := _picture_end(pending, searched):
+                if end > len(_START):
+                    yield bytes(pending[:end])
                 del pending[:end]
                 searched = 0
                 continue
-            searched = max(len(_START), len(pending) - 1)
-            if len(pending) > MAX_JPEG_BYTES:
-                raise SourceFault("not a stream", f"{name} sends a JPEG that does not end: see the camera")
+            searched = len(pending) - 1
         more = read()
         if not more:
             return
@@ -70,7 +75,11 @@ def _picture_end(pending: bytearray, start: int) -> int:
     In entropy-coded data 0xff is never followed by 0xd9; in the segments before it, a thumbnail may hold both.
     """
     at = 2
-    while pending[at + 1 : at + 2] != _SCAN:
+    while (marker := pending[at + 1 : at + 2]) != _SCAN:
+        if marker == _END[1:]:
+            return at + 2
+        if marker == _START[1:2]:
+            return at  # it was cut off, and this is the next
         length = int.from_bytes(pending[at + 2 : at + 4], "big")
         if pending[at : at + 1] != b"\xff" or length < 2:
             break  # damaged: the decoder will tell

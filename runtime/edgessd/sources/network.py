@@ -53,8 +53,12 @@ class NetworkVideo:
         """Yield frames to the end. Raises SourceFault when a read takes longer than the deadline."""
         capture, self._capture = self._capture or self._open(), None
         waiting_since = monotonic()
+        found = False
         for frame in captured_frames(capture, self.name):
+            found = True
             yield frame
             waiting_since = monotonic()
         if monotonic() - waiting_since >= self._read_seconds:
             raise SourceFault("frozen", f"{self.name} gave no frame for {self._read_seconds:g} s: see the camera")
+        if not found:
+            raise SourceFault("not a stream", f"{self.name} opens but holds no frame: check the URL's path")

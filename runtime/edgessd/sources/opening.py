@@ -57,11 +57,9 @@ def _open_path(path: Path) -> Images | VideoFile:
 
 
 def _played(address: Address, source: Source) -> Source:
-    """Return a file as it is, or as a camera of ``pace`` FPS, or again and again with ``loop=1``."""
-    if not address.options:
-        return source
+    """Return a file as it is, again and again with ``loop=1``, or so as a camera of ``pace`` FPS."""
     loop = address.options.get("loop", "0")
     if loop not in ("0", "1"):
         raise InputError(f"{address.name}: loop is 0 or 1, got {loop!r}")
     pace = address.seconds("pace")
-    return Repeated(source, pace, loop=loop == "1") if pace or loop == "1" else source
+    return Repeated(source, pace) if pace or loop == "1" else source

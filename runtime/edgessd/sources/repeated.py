@@ -13,7 +13,6 @@ class Repeated:
 
     source: Source
     pace: float | None = None
-    loop: bool = True
     name: str = field(init=False)
     live: bool = field(init=False)
     fps: float | None = field(init=False)
@@ -38,5 +37,3 @@ class Repeated:
                     captured = max(due, captured) if captured <= due else captured
                 yield Frame(frame.image, frame.source, index, captured, frame.read_seconds)
                 index += 1
-            if not self.loop:
-                return

@@ -20,7 +20,7 @@ _PIECE_BYTES = 1 << 16
 
 
 class StandardInput:
-    """``-``: the format is told by its first bytes, or raw BGR with ``-?width=640&height=360``. Every frame counts."""
+    """``-``: the format is told by its first bytes, or raw BGR with ``stdin?width=640&height=360``."""
 
     live = False
     frame_count: int | None = None
@@ -36,7 +36,7 @@ class StandardInput:
         if self._format not in (None, *FORMATS):
             raise InputError(f"no format {self._format!r} on standard input: {did_you_mean(self._format, FORMATS)}")
         if self._format == "bgr24" and not raw:
-            raise InputError("raw frames on standard input have no size: write -?width=640&height=360")
+            raise InputError("raw frames on standard input have no size: write stdin?width=640&height=360")
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames to the end of the input. Raises SourceFault when it holds none."""
@@ -50,7 +50,7 @@ class StandardInput:
         else:
             raise SourceFault(
                 "not a stream",
-                "standard input holds neither YUV4MPEG2 nor JPEG: give raw frames their size, -?width=640&height=360",
+                "standard input holds neither YUV4MPEG2 nor JPEG: give raw frames a size, stdin?width=640&height=360",
             )
         found = False
         for frame in frames:

@@ -115,7 +115,10 @@ class Reader:
         return self._dropped
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames until the source is over; a camera that fails is waited for."""
+        """Yield frames until the source is over; a camera that gave some and fails is waited for.
+
+        Raises SourceFault when the first connection gives no frame.
+        """
         self.start()
         try:
             while True:
@@ -126,9 +129,9 @@ class Reader:
                 self.watch()
                 if frame is not None:
                     yield frame
+                elif self._fault is not None and (self._over or not self._connected_once):
+                    raise self._fault
                 elif self._over and not self._frames:
-                    if self._fault is not None:
-                        raise self._fault
                     return
         finally:
             self.stop(timeout=1.0)

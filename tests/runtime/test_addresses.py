@@ -1,0 +1,104 @@
+import pytest
+
+from edgessd.errors import InputError
+from edgessd.sources import parse_address
+from edgessd.sources.address import redact_url
+from edgessd.sources.programs import csi_pipeline, ffmpeg_command, gst_command
+
+SECRET = "geheim"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "target", "name", "options"),
+    [
+        ("a.mp4", "path", "a.mp4", "a.mp4", {}),
+        ("a.mp4?pace=15", "path", "a.mp4", "a.mp4", {"pace": "15"}),
+        ("0", "camera", "0", "0", {}),
+        ("/dev/video1?fps=9&fourcc=MJPG", "camera", "/dev/video1", "/dev/video1", {"fps": "9", "fourcc": "MJPG"}),
+        ("csi://1?fps=60", "csi", "1", "csi://1", {"fps": "60"}),
+        ("-?width=4&height=2", "stdin", "-", "-", {"width": "4", "height": "2"}),
+        ("rtsp://h/a?channel=1#via=ffmpeg", "rtsp", "rtsp://h/a?channel=1", "rtsp://h/a?channel=1", {"via": "ffmpeg"}),
+        ("http://u:p@h:80/a", "http", "http://u:p@h:80/a", "http://h:80/a", {}),
+        ("gst:videotestsrc ! identity", "gst", "videotestsrc ! identity", "gst:videotestsrc ! identity", {}),
+    ],
+)  # fmt: skip
+def test_an_address_taken_apart(text: str, kind: str, target: str, name: str, options: dict[str, str]) -> None:
+    address = parse_address(text)
+    assert (address.kind, address.target, address.name, dict(address.options)) == (kind, target, name, options)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"rtsp://admin:{SECRET}@10.0.0.5/live",
+        f"rtsp://admin:{SECRET}@x/@10.0.0.5/live",
+        f"rtsp://admin:{SECRET}#1@10.0.0.5/live",
+        f"rtsp://admin:{SECRET}?1/2@10.0.0.5/live?channel=1",
+        f"rtsp://10.0.0.5/live?user=admin&password={SECRET}&channel=1",
+        f"http://10.0.0.5/live?token={SECRET}",
+        f"http://10.0.0.5/live?{SECRET}",
+        f"rtsp://{SECRET}@10.0.0.5",
+        f"gst:rtspsrc location=rtsp://a:{SECRET}@h/x user-id=a user-pw={SECRET} ! decodebin",
+        f'gst:rtspsrc user-pw="{SECRET} x" ! decodebin',
+    ],
+)
+def test_no_name_holds_a_password(text: str) -> None:
+    address = parse_address(text)
+    assert SECRET not in address.name
+    assert SECRET not in repr(address)
+    assert SECRET not in address.redact(f"error: cannot open {address.target}")
+
+
+def test_a_bare_password_is_redacted_from_the_words_of_others() -> None:
+    for text in (f"rtsp://admin:{SECRET}@h/x", f"http://h/x?{SECRET}", f"gst:rtspsrc user-pw={SECRET} ! identity"):
+        assert parse_address(text).redact(f"wrong: {SECRET}") == "wrong: ***"
+
+
+def test_an_encoded_password_is_redacted_in_both_forms() -> None:
+    address = parse_address("rtsp://admin:ge%2Fheim@10.0.0.5/live")
+    assert "heim" not in address.redact("401 for ge/heim, ge%2Fheim and rtsp://admin:ge%2Fheim@10.0.0.5/live")
+
+
+def test_what_helps_to_tell_cameras_apart_stays() -> None:
+    assert (
+        redact_url("rtsp://a:b@h:554/cam?channel=2&subtype=1&key=9") == "rtsp://h:554/cam?channel=2&subtype=1&key=***"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("/dev/video0?widht=3", "did you mean 'width'"),
+        ("rtps://h/x", "did you mean 'rtsps'"),
+        ("rtsp://h/x#vai=ffmpeg", "did you mean 'via'"),
+        ("csi://left", "csi://0"),
+        ("-?heigth=3", "did you mean 'height'"),
+    ],
+)
+def test_a_wrong_address_names_the_nearest(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse_address(text)
+
+
+def test_numbers_in_options() -> None:
+    with pytest.raises(InputError, match="whole number"):
+        parse_address("/dev/video0?width=wide").number("width")
+    with pytest.raises(InputError, match="above 0"):
+        parse_address("a.mp4?pace=-1").seconds("pace")
+
+
+def test_a_csi_camera_is_a_pipeline() -> None:
+    assert csi_pipeline(parse_address("csi://1?width=1920&height=1080&flip=2")) == (
+        "nvarguscamerasrc sensor-id=1 ! video/x-raw(memory:NVMM),width=1920,height=1080,framerate=30/1 ! "
+        "nvvidconv flip-method=2 ! video/x-raw,format=I420"
+    )
+
+
+def test_no_shell_reads_a_pipeline() -> None:
+    assert gst_command("a ! b; rm x")[2:7] == ["a", "!", "b;", "rm", "x"]
+
+
+def test_hardware_decoding_is_asked_of_ffmpeg() -> None:
+    command = ffmpeg_command(parse_address("rtsp://h/x#via=ffmpeg&hwaccel=cuda&transport=udp"))
+    assert command[command.index("-hwaccel") + 1] == "cuda"
+    assert command[command.index("-rtsp_transport") + 1] == "udp"

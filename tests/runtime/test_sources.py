@@ -1,0 +1,267 @@
+import io
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from servers.cameras import free_port, mjpeg_camera, rtsp_camera
+from servers.numbered import number_of, numbered_frame
+
+from edgessd.errors import InputError, VideoError
+from edgessd.sources import open_source, parse_address
+from edgessd.sources.diagnosis import authorisation
+from edgessd.sources.faults import SourceFault
+from edgessd.sources.jpegs import jpeg_frames, split_jpegs
+from edgessd.sources.standard_input import StandardInput
+from edgessd.sources.y4m import y4m_frames
+
+
+def jpeg(number: int) -> bytes:
+    return cv2.imencode(".jpg", numbered_frame(number))[1].tobytes()
+
+
+def in_pieces(content: bytes, size: int) -> Iterator[bytes]:
+    yield from (content[at : at + size] for at in range(0, len(content), size))
+    while True:
+        yield b""
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 16])
+def test_pictures_are_cut_out_of_any_pieces(size: int) -> None:
+    pictures = [jpeg(number) for number in range(3)]
+    pieces = in_pieces(b"--x\r\n\xff\xd8" + b"\r\n--x\r\n".join(pictures), size)
+    assert list(split_jpegs(lambda: next(pieces))) == pictures
+
+
+def test_a_thumbnail_does_not_end_a_picture() -> None:
+    thumbnail = jpeg(1)
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    picture = jpeg(2)[:2] + segment + jpeg(2)[2:]
+    pieces = in_pieces(picture * 2, 100)
+    assert [number_of(frame.image) for frame in jpeg_frames(lambda: next(pieces), "x")] == [2, 2]
+
+
+def test_a_damaged_picture_is_left_out() -> None:
+    pieces = in_pieces(jpeg(1) + b"\xff\xd8\xff\xe0\x00\x04ab\xff\xd9" + jpeg(2), 50)
+    assert [number_of(frame.image) for frame in jpeg_frames(lambda: next(pieces), "x")] == [1, 2]
+
+
+def test_noise_is_bounded() -> None:
+    noise = os.urandom(1 << 16)
+    with pytest.raises(SourceFault, match="no JPEG"):
+        list(jpeg_frames(lambda: noise, "x"))
+
+
+def y4m(content: bytes) -> list[np.ndarray]:
+    return [frame.image for frame in y4m_frames(io.BytesIO(content).read, "x")]
+
+
+def test_yuv4mpeg() -> None:
+    frame = b"FRAME\n" + bytes([235] * 8) + bytes([128] * 4)  # 4x2, white
+    images = y4m(b"YUV4MPEG2 W4 H2 F25:1 Ip C420jpeg\n" + frame + frame + frame[:9])
+    assert [image.shape for image in images] == [(2, 4, 3)] * 2
+    assert int(images[0].min()) == 255
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "before its first frame"),
+        (b"P6 4 2\n", "no YUV4MPEG2"),
+        (b"YUV4MPEG2 W0 H2\n", "no YUV4MPEG2"),
+        (b"YUV4MPEG2 W99999999 H99999999\n", "no YUV4MPEG2"),
+        (b"YUV4MPEG2 W3 H2\n", "even"),
+        (b"YUV4MPEG2 W4 H2 C444\n", "444"),
+        (b"x" * 1000, "no YUV4MPEG2"),
+        (b"YUV4MPEG2 W4 H2\nFRAMX\n" + bytes(12), "damaged"),
+    ],
+)
+def test_what_is_no_yuv4mpeg(content: bytes, words: str) -> None:
+    with pytest.raises(SourceFault, match=words):
+        y4m(content)
+
+
+def from_pipe(content: bytes, text: str) -> list[np.ndarray]:
+    """Return the frames of standard input; it is a pipe that is filled meanwhile."""
+    reading, writing = os.pipe()
+
+    def fill() -> None:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(content)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    try:
+        return [frame.image for frame in StandardInput(parse_address(text), reading).frames()]
+    finally:
+        thread.join()
+        os.close(reading)
+
+
+def test_standard_input_tells_its_format_by_its_first_bytes() -> None:
+    assert [number_of(image) for image in from_pipe(jpeg(1) + jpeg(2), "-")] == [1, 2]
+    frame = b"FRAME\n" + bytes(12)
+    assert len(from_pipe(b"YUV4MPEG2 W4 H2 F25:1\n" + frame * 3, "-")) == 3
+
+
+def test_raw_frames_on_standard_input() -> None:
+    frames = [numbered_frame(number, height=6, width=32) for number in (3, 4)]
+    images = from_pipe(b"".join(frame.tobytes() for frame in frames) + b"part", "-?width=32&height=6")
+    assert all(np.array_equal(*pair) for pair in zip(images, frames, strict=True))
+
+
+def test_standard_input_without_frames() -> None:
+    for content, words in ((b"", "neither"), (b"hello, world", "neither"), (jpeg(1)[:50], "whole frame")):
+        with pytest.raises(SourceFault, match=words):
+            from_pipe(content, "-")
+    with pytest.raises(InputError, match="size"):
+        StandardInput(parse_address("-?format=bgr24"), 0)
+    with pytest.raises(InputError, match="did you mean 'mjpeg'"):
+        StandardInput(parse_address("-?format=mjpg"), 0)
+
+
+def test_a_file_played_as_a_camera(video: Path) -> None:
+    source = open_source(f"{video}?pace=500")
+    assert (source.live, source.fps) == (True, 500)
+    frames = list(islice(source.frames(), 45))
+    assert [frame.index for frame in frames] == list(range(45))
+    with pytest.raises(InputError, match="loop is 0 or 1"):
+        open_source(f"{video}?loop=yes")
+
+
+def test_a_file_may_have_a_question_mark_in_its_name(video: Path) -> None:
+    odd = video.with_name("why?.avi")
+    video.rename(odd)
+    assert open_source(str(odd)).frame_count == 20
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_http_pictures_with_a_password(digest: bool) -> None:
+    port = free_port()
+    options = ("--password", "ge/he@im", *(["--digest"] if digest else []))
+    with mjpeg_camera(port, "--fps", 0, "--frames", 5, *options):
+        source = open_source(f"http://admin:ge%2Fhe%40im@127.0.0.1:{port}/live")
+        assert source.name == f"http://127.0.0.1:{port}/live"
+        assert [number_of(frame.image) for frame in source.frames()] == [0, 1, 2, 3, 4]
+        for userinfo in ("", "admin:geheim@"):
+            with pytest.raises(SourceFault) as caught:
+                open_source(f"http://{userinfo}127.0.0.1:{port}/live")
+            assert caught.value.reason == "authentication"
+            assert "geheim" not in str(caught.value)
+
+
+def test_http_faults_by_name(tmp_path: Path) -> None:
+    port = free_port()
+    with pytest.raises(SourceFault) as caught:
+        open_source(f"http://127.0.0.1:{port}/live")
+    assert caught.value.reason == "refused"
+    (tmp_path / "no.mp4").write_bytes(b"no video" * 1000)
+    with mjpeg_camera(port, "--garbage", "--fps", 0, "--file", tmp_path / "no.mp4"):
+        with pytest.raises(SourceFault) as caught:
+            open_source(f"http://127.0.0.1:{port}/nowhere")
+        assert caught.value.reason == "not found"
+        for path in ("live", "file.mp4"):
+            with pytest.raises(SourceFault) as caught:
+                next(iter(open_source(f"http://127.0.0.1:{port}/{path}").frames()))
+            assert caught.value.reason == "not a stream"
+
+
+def test_a_video_file_over_http_is_no_camera(video: Path) -> None:
+    port = free_port()
+    with mjpeg_camera(port, "--file", video, "--content-type", "video/x-msvideo"):
+        source = open_source(f"http://127.0.0.1:{port}/file.avi")
+        assert not source.live
+        assert len(list(source.frames())) == 20
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_rtsp_with_a_password(digest: bool) -> None:
+    port = free_port()
+    with rtsp_camera(port, "--password", "ge/he@im", *(["--digest"] if digest else [])):
+        source = open_source(f"rtsp://admin:ge%2Fhe%40im@127.0.0.1:{port}/live")
+        assert (source.name, source.live) == (f"rtsp://127.0.0.1:{port}/live", True)
+        frames = source.frames()
+        assert next(frames).image.shape == (240, 320, 3)
+        frames.close()
+        for userinfo in ("", "admin:geheim@"):
+            with pytest.raises(SourceFault) as caught:
+                open_source(f"rtsp://{userinfo}127.0.0.1:{port}/live")
+            assert caught.value.reason == "authentication"
+            assert "geheim" not in str(caught.value)
+
+
+def test_rtsp_faults_by_name() -> None:
+    port, other = free_port(), free_port()
+    with pytest.raises(SourceFault) as caught:
+        open_source(f"rtsp://127.0.0.1:{port}/live")
+    assert caught.value.reason == "refused"
+    with rtsp_camera(port), mjpeg_camera(other):
+        for url, reason in ((f"127.0.0.1:{port}/nowhere", "not found"), (f"127.0.0.1:{other}/live", "not a stream")):
+            with pytest.raises(SourceFault) as caught:
+                open_source(f"rtsp://{url}")
+            assert caught.value.reason == reason
+
+
+def test_a_digest_answer() -> None:
+    # RFC 2617, section 3.5, without qop: HA1 939e7578ed9e3c518a452acee763bce9, HA2 39aff3a2bab6126f332b942af96d3366.
+    head = 'WWW-Authenticate: Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"'
+    answer = authorisation(head, "GET", "/dir/index.html", "Mufasa", "Circle Of Life")
+    assert 'response="670fd8c2df070c60b045671b8b24ff02"' in answer
+
+
+@pytest.mark.skipif(
+    shutil.which("gst-launch-1.0") is None, reason="needs gst-launch-1.0: apt install gstreamer1.0-tools"
+)
+def test_a_pipeline_by_gst_launch() -> None:
+    source = open_source("gst:videotestsrc num-buffers=5 pattern=white ! video/x-raw,width=320,height=240")
+    images = [frame.image for frame in source.frames()]
+    assert [image.shape for image in images] == [(240, 320, 3)] * 5
+    assert int(images[0].min()) > 250
+    with pytest.raises(SourceFault, match=r"gst-launch-1\.0 says"):
+        list(open_source("gst:no-such-element").frames())
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
+def test_a_stream_by_ffmpeg(video: Path) -> None:
+    port = free_port()
+    with mjpeg_camera(port, "--file", video, "--content-type", "video/x-msvideo"):
+        assert len(list(open_source(f"http://127.0.0.1:{port}/file.avi#via=ffmpeg").frames())) == 20
+        with pytest.raises(SourceFault) as caught:
+            list(open_source(f"http://admin:geheim@127.0.0.1:{port}/none#via=ffmpeg").frames())
+        assert caught.value.reason == "not found"
+        assert "geheim" not in str(caught.value)
+
+
+def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SourceFault, match="apt install ffmpeg"):
+        open_source("rtsp://127.0.0.1/x#via=ffmpeg")
+
+
+def test_options_of_ffmpeg_without_ffmpeg() -> None:
+    with pytest.raises(InputError, match="via=ffmpeg"):
+        open_source("rtsp://127.0.0.1/x#hwaccel=cuda")
+    with pytest.raises(InputError, match="did you mean 'ffmpeg'"):
+        open_source("rtsp://127.0.0.1/x#via=fmpeg")
+
+
+def test_a_camera_that_is_not_there() -> None:
+    with pytest.raises(VideoError, match="cannot open camera /dev/video77"):
+        open_source("/dev/video77?width=640&height=480&fourcc=MJPG")
+    with pytest.raises(InputError, match="four characters"):
+        open_source("/dev/video77?fourcc=JPEGS")
+
+
+def test_frames_through_a_pipe_into_detect(tiny: Path) -> None:
+    pixels = numbered_frame(0, height=6, width=32).tobytes() * 3
+    command = [sys.executable, "-m", "edgessd", "detect", "stdin?width=32&height=6", "-m", str(tiny), "--jsonl", "-"]
+    done = subprocess.run(command, input=pixels, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
