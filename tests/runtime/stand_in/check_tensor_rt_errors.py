@@ -199,6 +199,38 @@ def test_tensorrt_cannot_run_once(engine: Path) -> None:
     backend.close()
 
 
+@pytest.mark.parametrize("pictures", [1, 2], ids=["plain calls", "a new batch size"])
+def test_an_error_without_a_name_reaches_the_caller(
+    engine: Path, monkeypatch: pytest.MonkeyPatch, pictures: int
+) -> None:
+    backend = TensorRTBackend(engine, workers=1, graphs=pictures == 2)
+
+    def fail(context: object, stream: int) -> bool:
+        raise RuntimeError("an exception of the bindings")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tensorrt.IExecutionContext, "execute_async_v3", fail)
+        with pytest.raises(BackendError, match="an exception of the bindings"):
+            backend.infer(images(pictures))
+    check_works(backend)
+    backend.close()
+
+
+def test_an_error_without_a_name_while_recording(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tensorrt.IExecutionContext.execute_async_v3
+
+    def fail_in_capture(context: object, stream: int) -> bool:
+        if tensorrt.LOADED[0].stand_in_capturing(stream):
+            raise RuntimeError("an exception of the bindings")
+        return run(context, stream)
+
+    monkeypatch.setattr(tensorrt.IExecutionContext, "execute_async_v3", fail_in_capture)
+    backend = TensorRTBackend(engine, workers=1)
+    for _ in range(3):
+        check_works(backend)
+    backend.close()
+
+
 @pytest.mark.parametrize("graphs", [True, False])
 def test_a_lost_device_ends_the_backend_and_not_the_process(
     engine: Path, stand_in: ctypes.CDLL, *, graphs: bool

@@ -121,7 +121,8 @@ def _start(free: "deque[Slot]", running: "deque[tuple[Slot, Job]]", job: Job) ->
         _fail(job, error)
         _fail_all(running, error)
         raise
-    except BackendError as error:
+    # The bindings raise a zoo, and whatever they raise, the caller waits for an answer.
+    except Exception as error:  # noqa: BLE001
         free.appendleft(slot)
         _fail(job, error)
     else:
@@ -136,14 +137,18 @@ def _answer(slot: Slot, job: Job, names: tuple[str, ...], running: "deque[tuple[
         _fail(job, error)
         _fail_all(running, error)
         raise
-    except BackendError as error:
+    except Exception as error:  # noqa: BLE001 as above
         _fail(job, error)
     else:
         job.result.set_result(outputs)
 
 
-def _fail(job: Job, error: EdgessdError) -> None:
-    job.result.set_exception(type(error)(str(error)))
+def _fail(job: Job, error: Exception) -> None:
+    """Answer a job with the error, without the traceback that would keep TensorRT's objects alive elsewhere."""
+    if isinstance(error, EdgessdError):
+        job.result.set_exception(type(error)(str(error)))
+    else:
+        job.result.set_exception(BackendError(f"TensorRT failed: {error!r}; run again with --debug"))
 
 
 def _fail_all(running: "deque[tuple[Slot, Job]]", error: EdgessdError) -> None:

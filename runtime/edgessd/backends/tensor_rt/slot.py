@@ -139,10 +139,11 @@ class Slot:
         except CudaError as error:
             self._graphs.give_up(error)
             return None
-        problem: BackendError | None = None
+        problem: Exception | None = None
         try:
             self._execute()
-        except BackendError as error:
+        # Whatever the bindings raise, recording must end first.
+        except Exception as error:  # noqa: BLE001
             problem = error
         try:
             graph = self._driver.end_capture(self.stream)  # always: the stream is left capturing otherwise
