@@ -1,10 +1,28 @@
 """Batch norm over all processes: torch's own works on GPUs alone, this one wherever processes talk."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.distributed import nn as distributed
+from torch import distributed as dist
 
 from edgessd_training.networks.ssd import SSD
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of every process's tensor; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(_: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
 
 
 class SyncNorm(nn.BatchNorm2d):
@@ -14,18 +32,17 @@ class SyncNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(maps)
         values = maps.float()
-        count = values.numel() // values.shape[1]
-        sums = torch.cat([values.sum((0, 2, 3)), values.square().sum((0, 2, 3)), values.new_tensor([float(count)])])
-        sums = distributed.all_reduce(sums)  # the one with a gradient
-        mean, square = sums[:-1].div(sums[-1]).chunk(2)
-        variance = (square - mean.square()).clamp(min=0)
+        count = values.numel() // values.shape[1] * dist.get_world_size()
+        # Two passes, the mean first: the difference of squares would lose what a small variance has of digits.
+        mean = SumOverProcesses.apply(values.sum((0, 2, 3))) / count
+        centred = values - mean[:, None, None]
+        variance = SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / count
         with torch.no_grad():
-            total = sums[-1]
             self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * total / (total - 1), self.momentum)
+            self.running_var.lerp_(variance * count / max(1, count - 1), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (values * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(maps.dtype)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(maps.dtype)
 
 
 def synchronised(network: SSD) -> SSD:
