@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import tensorrt
 from frames import blue_cell
-from tiny_engine import LARGEST, images, scores_of, write_engine
+from tiny_engine import LARGEST, TINY, images, scores_of, write_engine
 
 from edgessd.backends.tensor_rt import TensorRTBackend, ring
 from edgessd.backends.tensor_rt.worker import Settings, open_ring
 from edgessd.cuda import open_driver
 from edgessd.detector import Detector
+from edgessd.engine_cache import CachedEngine
 from edgessd.engine_file import open_engine
 from edgessd.errors import BackendError, InputError
 
@@ -69,6 +70,19 @@ def test_a_detector_finds_the_blue_cell(engine: Path) -> None:
         found = detector.detect(blue_cell(1, 2, height=48, width=64))
     np.testing.assert_allclose(found.boxes_xyxy, [[32, 16, 48, 32]], atol=1e-4)
     assert found.classes.tolist() == [0]
+
+
+def test_an_onnx_file_runs_as_its_cached_engine(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def engine_for(onnx: Path) -> CachedEngine:
+        asked.append(onnx)
+        return CachedEngine(engine, built=False, reason="current")
+
+    monkeypatch.setattr("edgessd.engine_cache.engine_for", engine_for)
+    with Detector(TINY, backend="tensorrt") as detector:
+        assert len(detector.detect(blue_cell(1, 2))) == 1
+    assert asked == [TINY]
 
 
 def test_a_detector_that_resizes_on_the_device(engine: Path, calls: Calls) -> None:
