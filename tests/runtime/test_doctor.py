@@ -24,7 +24,7 @@ ORIN = {
     "multiprocessors": 8,
     "integrated": True,
 }
-CUDA = {"driver_version": "12.6", "devices": [ORIN], "problem": None}
+CUDA = {"driver_version": "12.6", "devices": [ORIN], "problem": None, "runtime_version": "12.6"}
 OPENCV = {"version": "4.8.0", "gstreamer": True, "ffmpeg": True, "windows": "GTK+", "file": "/cv2.so"}
 
 
@@ -130,7 +130,8 @@ def test_opencv_without_any_reader_is_noted() -> None:
 
 def test_rows_say_what_is_there_and_what_does_not_load() -> None:
     shown = rows(machine(cuda=CUDA, jetson=JETSON, pycuda={"problem": "undefined symbol"}))
-    assert shown["CUDA"] == "driver for CUDA 12.6: Orin (compute capability 8.7, 8.0 GiB, shared with the CPU)"
+    assert shown["CUDA driver"] == "for CUDA 12.6: Orin (compute capability 8.7, 8.0 GiB, shared with the CPU)"
+    assert shown["CUDA runtime"] == "12.6"
     assert shown["pycuda"] == "does not load: undefined symbol"
     assert shown["TensorRT"] == "not installed"
     assert shown["Jetson"] == "Jetson Orin Nano, JetPack 6.2, L4T 36.4.3, power mode 15W"

@@ -3,14 +3,18 @@
 It runs in a process of its own, because a broken native library may end the process that imports it.
 """
 
+import ctypes
 import json
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+RUNTIME_LIBRARIES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
 
 
 def opencv() -> dict[str, Any]:
@@ -44,10 +48,20 @@ def openvino() -> dict[str, Any]:
 
 
 def cuda() -> dict[str, Any]:
-    """Return the driver's CUDA version and devices."""
+    """Return the driver's CUDA version and devices, and the runtime library's version where one is found."""
     from edgessd.cuda.library import state
 
-    return asdict(state())
+    return {**asdict(state()), "runtime_version": runtime_version()}
+
+
+def runtime_version() -> str | None:
+    """Return the version of the toolkit's libcudart, None where the loader finds none; most wheels bring their own."""
+    for name in RUNTIME_LIBRARIES:
+        with suppress(OSError):
+            number = ctypes.c_int()
+            if ctypes.CDLL(name).cudaRuntimeGetVersion(ctypes.byref(number)) == 0:
+                return f"{number.value // 1000}.{number.value % 1000 // 10}"
+    return None
 
 
 def tensorrt() -> dict[str, Any]:

@@ -14,7 +14,8 @@ def rows(facts: Facts) -> dict[str, str]:
         "OpenCV": _library(facts["opencv"], _opencv),
         "ONNX Runtime": _library(facts["onnxruntime"], lambda found: f"({', '.join(_providers(found))})"),
         "OpenVINO": _library(facts["openvino"], lambda found: f"({', '.join(found['devices'])})"),
-        "CUDA": _cuda(facts["cuda"]),
+        "CUDA driver": _cuda(facts["cuda"]),
+        "CUDA runtime": facts["cuda"].get("runtime_version") or "none for the loader (wheels bring their own)",
         "TensorRT": _library(facts["tensorrt"]),
         "TensorRT-RTX": _library(facts["tensorrt_rtx"]),
         "pycuda": _library(facts["pycuda"]),
@@ -55,4 +56,4 @@ def _cuda(found: dict[str, Any]) -> str:
         f"{device['memory_bytes'] / 2**30:.1f} GiB{', shared with the CPU' if device['integrated'] else ''})"
         for device in found["devices"]
     )
-    return f"driver for CUDA {found['driver_version']}: {devices}"
+    return f"for CUDA {found['driver_version']}: {devices}"
