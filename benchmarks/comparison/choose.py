@@ -1,0 +1,97 @@
+"""Which entries a run has, from what was asked for and what is installed."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comparison.entry import Accuracy, Entry
+from comparison.limits import gpu, limit_entries
+from comparison.ours import our_entries
+from comparison.peers.bare import bare_entries
+from comparison.peers.opencv_dnn import opencv_entries
+from comparison.peers.torch_ssd import torch_entries
+from comparison.peers.torchvision_models import torchvision_entries
+from comparison.peers.ultralytics_models import ultralytics_entries
+from comparison.peers.yolo_2016 import yolo_entries
+from comparison.prepare import DESCRIPTIONS, prepared
+from edgessd.errors import InputError
+from edgessd.models import model_path, shipped
+
+PEERS = ("bare", "opencv", "torch", "torchvision", "yolo2016", "ultralytics")
+QUICK_PEERS = ("bare", "opencv")
+STAND_IN = "ssd_mobilenet_v1:int8"
+VGG = "ssd300_vgg16"
+TORCH_NETWORKS = ("ssd_mobilenet_v1", VGG)
+
+
+def default_models(*, quick: bool) -> list[str]:
+    """Return the shipped models, the default one first, and SSD300-VGG16 where it can be made."""
+    names = sorted(shipped(), key=lambda name: shipped()[name] != _default_path()) or [STAND_IN]
+    if quick:
+        return names[:1]
+    if find_spec("torch") and find_spec("onnx"):
+        names += [f"{VGG}:{precision}" for precision in (["fp32", "fp16"] if gpu() else ["int8", "fp32"])]
+    return names
+
+
+def _default_path() -> Path | None:
+    try:
+        return model_path("default")
+    except InputError:
+        return None
+
+
+def model_files(names: Sequence[str], frames: NDArray[np.uint8], work: Path) -> list[Path]:
+    """Return the files of models: paths, shipped names, or NETWORK:PRECISION made here with random weights.
+
+    Raises InputError for a name that is none of them.
+    """
+    files = []
+    for name in names:
+        network, _, precision = name.partition(":")
+        if network in DESCRIPTIONS and precision:
+            files.append(prepared(network, precision, frames, work))
+        else:
+            files.append(model_path(name))
+    return list(dict.fromkeys(files))
+
+
+def entries_for(
+    models: Sequence[Path],
+    peers: Sequence[str],
+    batches: Sequence[int],
+    accuracy: dict[str, Accuracy],
+    work: Path,
+) -> tuple[list[Entry], list[Entry]]:
+    """Return the entries that can run, ours first, and those that something missing keeps out.
+
+    Raises InputError for a peer that does not exist.
+    """
+    unknown = [peer for peer in peers if peer not in PEERS]
+    if unknown:
+        raise InputError(f"no peers {unknown[0]!r}: choose all, none, or some of {','.join(PEERS)}")
+    found = our_entries(list(models), list(batches), accuracy)
+    if not found:
+        raise InputError("no backend is installed that runs these models: pip install 'edgessd[cpu,openvino]'")
+    networks = {name: DESCRIPTIONS[name] for name in TORCH_NETWORKS}
+    for peer in peers:
+        match peer:
+            case "bare":
+                vgg = [model for model in models if VGG in model.name and "int8" in model.name]
+                found += [entry for model in [models[0], *vgg] for entry in bare_entries(model)]
+            case "opencv":
+                found += opencv_entries(list(models))
+            case "torch":
+                precisions = ["fp32", "fp16"] if gpu() else ["fp32"]
+                found += torch_entries(networks, list(batches), precisions, compiled=True)
+            case "torchvision":
+                found += torchvision_entries()
+            case "yolo2016":
+                found += yolo_entries()
+            case _:
+                found += ultralytics_entries(work)
+    found += limit_entries()
+    return [entry for entry in found if not entry.missing], [entry for entry in found if entry.missing]

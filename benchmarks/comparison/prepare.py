@@ -1,0 +1,92 @@
+"""Networks of random weights as ONNX files, for the speed of what nobody trained here; kept in the work folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comparison.ours import RANDOM
+from edgessd.errors import InputError
+
+CLASSES = 20
+# Short names to descriptions; the first is what stands in for a shipped model where none is at hand.
+DESCRIPTIONS: dict[str, dict[str, Any]] = {
+    "ssd_mobilenet_v1": {"family": "ssd_mobilenet_v1", "classes": CLASSES},
+    "ssdlite_mobilenet_v2": {"family": "ssdlite_mobilenet_v2", "classes": CLASSES},
+    "ssd300_vgg16": {"family": "ssd300_vgg16", "classes": CLASSES},
+}
+CALIBRATION_FRAMES = 4  # random weights have no accuracy to keep: the ranges need only be sane
+
+
+def prepared(name: str, precision: str, frames: NDArray[np.uint8], work: Path) -> Path:
+    """Return the file of a network in a precision, made where it is not there yet. frames: (N, H, W, 3).
+
+    Raises InputError for a name or a precision that does not exist.
+    """
+    if name not in DESCRIPTIONS:
+        raise InputError(f"no network {name!r}: choose {', '.join(DESCRIPTIONS)}, or give a model file")
+    path = work / f"{name}_random_{precision}.onnx"
+    if not path.exists():
+        from edgessd_export.onnx_export import Layout
+        from edgessd_export.quantize import write_fp16
+
+        checkpoint = random_checkpoint(name)
+        match precision:
+            case "fp32":
+                from edgessd_export.onnx_export import export_onnx
+
+                export_onnx(checkpoint, path)
+            case "fp16":
+                write_fp16(checkpoint, path, Layout())
+            case "int8":
+                write_random_int8(checkpoint, path, frames)
+            case _:
+                raise InputError(f"no precision {precision!r}: choose fp32, fp16 or int8")
+    return path
+
+
+def random_checkpoint(name: str) -> Any:
+    """Return a network of seeded random weights whose activations keep the size that training gives them."""
+    import torch
+
+    from edgessd.card import ModelCard
+    from edgessd_training.checkpoint import Checkpoint
+    from edgessd_training.networks import build
+
+    torch.manual_seed(0)
+    network = build(DESCRIPTIONS[name])
+    norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    if norms:  # their statistics from noise: otherwise values shrink layer by layer into denormal numbers
+        for layer in norms:
+            layer.momentum = 1.0
+        with torch.no_grad():
+            network.train()(torch.randint(0, 256, (4, *network.input_hw, 3), dtype=torch.uint8))
+    card = ModelCard(
+        name=name,
+        labels=tuple(f"class {index}" for index in range(CLASSES)),
+        height=network.input_hw[0],
+        width=network.input_hw[1],
+        priors=network.priors,
+        activation=network.activation,
+        origin=f"{RANDOM}, for speed alone",
+    )
+    return Checkpoint(network.eval(), DESCRIPTIONS[name], card)
+
+
+def write_random_int8(checkpoint: Any, path: Path, frames: NDArray[np.uint8]) -> None:
+    """Write int8 for the CPU, its ranges from a few of the frames."""
+    from edgessd.preprocess import to_input
+    from edgessd_export.calibration import calibrate
+    from edgessd_export.onnx_export import Layout, float_graph
+    from edgessd_export.quantize import Int8, weights_hash, write_int8
+
+    card = checkpoint.card
+
+    def images() -> Iterable[NDArray[np.uint8]]:
+        return (to_input(frame, card.height, card.width)[None] for frame in frames[:CALIBRATION_FRAMES])
+
+    base = float_graph(checkpoint, Layout(), "fp32")
+    calibration = calibrate(base, images, "max", weights_hash(checkpoint))
+    write_int8(checkpoint, path, Layout(), Int8("cpu", calibration), base)
