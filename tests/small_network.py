@@ -21,6 +21,7 @@ def small_checkpoint(activation: str = "sigmoid", seed: int = 7) -> Checkpoint:
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = 1.0
+            torch.nn.init.constant_(layer.bias, 2.0)  # amid ReLU6: random layers there do not amplify rounding
     for parameter in network.confidence.parameters():
         torch.nn.init.normal_(parameter, std=0.1)  # scores spread over 0..1, so that thresholds divide them
     coarse = torch.rand(8, 3, 6, 6)
