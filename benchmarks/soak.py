@@ -91,7 +91,7 @@ def soak(frames: int, model: str, most_seconds: float) -> list[dict[str, float]]
 
 
 def growth(samples: list[dict[str, float]]) -> dict[str, float]:
-    """Return what grew from the end of the warm-up to the end: medians of ten samples, so one read is not the figure."""
+    """Return what grew from the end of the warm-up to the end: medians of ten samples."""
     settled = next(i for i, sample in enumerate(samples) if sample["frames"] >= WARM_UP_SHARE * samples[-1]["frames"])
     first, last = samples[settled : settled + 10], samples[-10:]
 

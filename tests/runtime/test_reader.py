@@ -1,0 +1,242 @@
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from servers.cameras import eventually, free_port, mjpeg_camera
+from servers.numbered import number_of
+
+from edgessd.errors import InputError, VideoError
+from edgessd.sources import Frame, VideoFile, open_source
+from edgessd.sources.faults import SourceFault
+from edgessd.streams import Patience, Reader, State
+from edgessd.streams.lasting import lasting
+
+QUICK = Patience(stale_after=0.3, hang_after=0.4, first_retry=0.01, longest_retry=0.05, lasting_retry=0.1)
+IMAGE = np.zeros((4, 6, 3), np.uint8)
+
+
+class Scripted:
+    """A source that does what each entry says: a number of frames to give, or an error to raise."""
+
+    name = "scripted"
+    fps = None
+    frame_count = None
+
+    def __init__(self, script: list[int | Exception], *, live: bool = True) -> None:
+        self.script, self.live = script, live
+
+    def frames(self) -> Iterator[Frame]:
+        step = self.script.pop(0) if self.script else SourceFault("refused", "scripted refuses")
+        if isinstance(step, Exception):
+            raise step
+        for index in range(step):
+            yield Frame(IMAGE, self.name, index, time.monotonic())
+
+
+class Hanging:
+    """A source whose read hangs until it is interrupted or released."""
+
+    name = "hanging"
+    fps = None
+    frame_count = None
+    live = True
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def frames(self) -> Iterator[Frame]:
+        yield Frame(IMAGE, self.name, 0, time.monotonic())
+        self.released.wait(30)
+
+
+class Interruptible(Hanging):
+    def interrupt(self) -> None:
+        self.released.set()
+
+
+def popped(reader: Reader) -> Frame | None:
+    with reader.ready:
+        return reader.pop()
+
+
+def test_every_frame_of_a_file_once_and_then_the_end() -> None:
+    reader = Reader("x", lambda: Scripted([50], live=False))
+    assert [frame.index for frame in reader.frames()] == list(range(50))
+    status = reader.status()
+    assert (status.state, status.over, status.frames, status.dropped) == (State.ENDED, True, 50, 0)
+
+
+def test_latest_keeps_the_newest_and_counts_the_rest() -> None:
+    script: list[int | Exception] = [50, SourceFault("authentication", "no")]
+    reader = Reader("x", lambda: Scripted(script))
+    assert reader.status().state is State.CONNECTING
+    reader.start()
+    assert eventually(lambda: reader.status().state is State.FAILED, 5)
+    frame = popped(reader)
+    assert frame is not None
+    assert (frame.index, frame.source) == (49, "x")
+    assert popped(reader) is None
+    assert reader.status().dropped == 49
+    reader.stop(1)
+
+
+def test_every_waits_for_who_takes_the_frames() -> None:
+    reader = Reader("x", lambda: Scripted([50]), policy="every")
+    reader.start()
+    time.sleep(0.1)
+    assert reader.status().frames <= 4
+    reader.stop(1)
+    assert not any(thread.is_alive() for thread in reader._threads)
+
+
+def test_a_cut_connection_is_made_again_and_frames_go_on_counting() -> None:
+    script: list[int | Exception] = [3, 0, SourceFault("refused", "no"), 2]
+    reader = Reader("x", lambda: Scripted(script), policy="every", patience=QUICK)
+    frames = reader.frames()
+    assert [next(frames).index for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert reader.status().reconnects == 1
+    frames.close()
+
+
+def test_stale_says_how_old_and_why() -> None:
+    script: list[int | Exception] = [1]
+    reader = Reader("x", lambda: Scripted(script), patience=QUICK)
+    reader.start()
+    assert eventually(lambda: reader.status().state is State.STALE, 5)
+    status = reader.status()
+    assert status.last_frame_age is not None
+    assert status.last_frame_age > QUICK.stale_after
+    assert status.reason == "refused"
+    assert status.frames == 1
+    reader.stop(1)
+
+
+def test_a_wrong_password_is_named_and_not_tried_again_soon() -> None:
+    calls: list[float] = []
+
+    def connect() -> Scripted:
+        calls.append(time.monotonic())
+        raise SourceFault("authentication", "wrong password")
+
+    patience = Patience(first_retry=0.001, longest_retry=0.001, lasting_retry=3600)
+    reader = Reader("x", connect, patience=patience)
+    reader.start()
+    assert eventually(lambda: reader.status().state is State.FAILED, 5)
+    time.sleep(0.05)
+    status = reader.status()
+    assert (status.reason, status.over, len(calls)) == ("authentication", False, 1)
+    reader.stop(1)
+
+
+def test_a_file_that_is_not_there_is_over(tmp_path: Path) -> None:
+    reader = Reader("x", lambda: VideoFile(tmp_path / "none.mp4"))
+    reader.start()
+    assert eventually(lambda: reader.status().over, 5)
+    assert (reader.status().state, reader.status().reason) == (State.FAILED, "unusable")
+
+
+def test_an_unexpected_error_is_one_streams_fault() -> None:
+    script: list[int | Exception] = [ZeroDivisionError("a codec's mistake"), 1]
+    reader = Reader("x", lambda: Scripted(script), policy="every", patience=QUICK)
+    reader.start()
+    assert eventually(lambda: reader.status().frames == 1, 5)
+    reader.stop(1)
+
+
+def test_back_off_doubles_with_jitter_to_its_bound() -> None:
+    patience = Patience(first_retry=0.1, longest_retry=1.0)
+    for attempt, longest in ((0, 0.1), (1, 0.2), (3, 0.8), (4, 1.0), (10_000, 1.0)):
+        waits = [patience.before_retry(attempt) for _ in range(200)]
+        assert longest / 2 <= min(waits)
+        assert max(waits) <= longest
+        assert len(set(waits)) > 100
+
+
+def test_times_that_cannot_be() -> None:
+    with pytest.raises(InputError, match="stale_after"):
+        Patience(stale_after=0)
+    with pytest.raises(InputError, match="every"):
+        Reader("x", lambda: Scripted([]), policy="some")
+
+
+def test_a_hanging_read_is_interrupted() -> None:
+    sources: list[Interruptible] = []
+
+    def connect() -> Interruptible:
+        sources.append(Interruptible())
+        return sources[-1]
+
+    reader = Reader("x", connect, patience=QUICK)
+    reader.start()
+
+    def watched() -> bool:
+        reader.watch()
+        return reader.status().reconnects >= 2
+
+    assert eventually(watched, 10)
+    assert len(reader._threads) == 1
+    reader.stop(1)
+
+
+def test_a_read_that_cannot_be_interrupted_is_left_behind_at_most_three_times() -> None:
+    sources: list[Hanging] = []
+
+    def connect() -> Hanging:
+        sources.append(Hanging())
+        return sources[-1]
+
+    reader = Reader("x", connect, patience=QUICK)
+    reader.start()
+
+    def watched() -> bool:
+        reader.watch()
+        return len(sources) >= 4
+
+    assert eventually(watched, 20)
+    give_up = time.monotonic() + 2
+    while time.monotonic() < give_up:
+        reader.watch()
+        time.sleep(0.05)
+    assert len(sources) == 4
+    assert reader.status().state is State.STALE
+    for source in sources:
+        source.released.set()
+    assert eventually(lambda: not any(thread.is_alive() for thread in reader._threads[:-1]), 5)
+    reader.stop(1)
+
+
+def test_a_fifo_without_a_writer_hangs_only_its_reader(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo.avi"
+    os.mkfifo(fifo)
+    opened = threading.Event()
+
+    def connect() -> VideoFile:
+        opened.set()
+        return VideoFile(fifo)  # OpenCV waits in open(2), where nothing reaches it
+
+    reader = Reader("x", lambda: connect(), patience=QUICK)
+    # A FIFO has no size, which is refused before OpenCV sees it.
+    reader.start()
+    assert eventually(lambda: reader.status().state is State.FAILED, 5)
+    reader.stop(1)
+
+
+def test_lasting_goes_on_after_the_camera_came_back() -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/live"
+    with mjpeg_camera(port, "--fps", 100, "--frames", 10):
+        source = lasting(open_source(url), lambda: open_source(url), policy="every")
+        frames = source.frames()
+        numbers = [number_of(next(frames).image) for _ in range(25)]
+        frames.close()
+    assert numbers == [*range(10), *range(10), *range(5)]
+
+
+def test_lasting_tells_a_first_connection_that_fails() -> None:
+    refusing = Scripted([SourceFault("not found", "nothing there")])
+    with pytest.raises(VideoError, match="nothing there"):
+        list(lasting(refusing, lambda: refusing, policy=None).frames())
