@@ -40,7 +40,7 @@ def open_model(path: Path, backend: str = "auto", threads: int | None = None) ->
     A .pt runs in PyTorch and speaks ``raw``. ``auto`` takes ONNX Runtime for .onnx: it computes what the graph says.
     """
     match path.suffix:
-        case ".pt":
+        case ".pt" | ".pth":
             from edgessd_training.checkpoint import load_checkpoint
 
             checkpoint = load_checkpoint(path)

@@ -51,8 +51,8 @@ class End2EndDecoder:
         """Raises InputError for settings that the graph's own NMS makes impossible."""
         self._thresholds = settings.thresholds(card.labels)
         self._most = settings.detections
-        lowest = float(self._thresholds.min(initial=2.0))
-        if lowest < card.score_floor:
+        lowest = self._thresholds.min(initial=2.0)
+        if lowest < np.float32(card.score_floor):  # in the thresholds' own precision: 0.01 is not below 0.01
             raise InputError(
                 f"{card.name} drops scores below {card.score_floor} in its graph, the threshold {lowest:g} is lower: "
                 "raise it, or export with --contract raw or compact"

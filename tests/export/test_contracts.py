@@ -11,6 +11,7 @@ from small_network import small_checkpoint
 from edgessd import Detections, Detector, ModelCard, PostProcess
 from edgessd.detector import decoder_for
 from edgessd.errors import InputError
+from edgessd.postprocess import EVALUATION
 from edgessd.preprocess import to_input
 from edgessd_export.contracts import card_for, wrap
 from edgessd_export.onnx_export import export_onnx
@@ -130,6 +131,7 @@ def test_end2end_refuses_settings_that_its_graph_cannot_meet(models: dict[str, P
         Detector(models["end2end"], settings=PostProcess(score=0.001))
     with pytest.raises(InputError, match=r"nms_iou 0\.6"):
         Detector(models["end2end"], settings=PostProcess(nms_iou=0.6))
+    Detector(models["end2end"], settings=EVALUATION).close()  # 0.01 is what is baked in
 
 
 def test_nothing_above_the_threshold_is_no_detection(models: dict[str, Path]) -> None:
