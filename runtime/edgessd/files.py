@@ -33,6 +33,17 @@ def writable(path: Path) -> Path:
     return path
 
 
+def make_folder(path: Path) -> Path:
+    """Return a folder that is there now. Raises InputError where it cannot be made or written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror}; choose another place") from error
+    if not os.access(path, os.W_OK):
+        raise InputError(f"the folder {path} is read-only for this user: choose another place")
+    return path
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield an unfinished file's path beside ``path``; rename it into place when all went well.

@@ -3,6 +3,7 @@
 import typer
 
 from edgessd.commands.bench import bench
+from edgessd.commands.demo import demo
 from edgessd.commands.detect import detect
 from edgessd.commands.doctor import doctor
 from edgessd.commands.info import info
@@ -12,6 +13,7 @@ from edgessd.commands.selftest import selftest
 
 def register(app: typer.Typer) -> None:
     """Add the runtime's verbs to the command."""
+    app.command()(demo)
     app.command()(detect)
     app.command()(bench)
     app.command()(info)

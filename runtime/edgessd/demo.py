@@ -1,0 +1,75 @@
+"""The demo: a slow pan over three freely licensed photographs (see NOTICE), 1280x720, annotated."""
+
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd.detector import Detector
+from edgessd.errors import VideoError
+from edgessd.files import replacing
+from edgessd.pipeline import Pipeline, Result
+from edgessd.progress import frame_progress
+from edgessd.sinks import VideoSink
+from edgessd.sources import Source, read_image
+
+PHOTOS = ("astronaut", "cat", "motorbike")
+WIDTH, HEIGHT, FPS, FRAMES = 1280, 720, 30, 360
+
+
+def write_clip(path: Path) -> None:
+    """Write the clip as one whole file. Raises VideoError where OpenCV cannot."""
+    scene = panorama()
+    travel = scene.shape[1] - WIDTH
+    with replacing(path) as unfinished:
+        writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
+        if not writer.isOpened():
+            raise VideoError(f"OpenCV cannot write {path}: choose another folder with --out")
+        for index in range(FRAMES):
+            left = round(travel * index / (FRAMES - 1))
+            # A copy: OpenCV's writer copies whole strides and would read past the end of a cut-out.
+            writer.write(np.ascontiguousarray(scene[:, left : left + WIDTH]))
+        writer.release()
+
+
+def panorama() -> NDArray[np.uint8]:
+    """Return the photographs side by side, (720, W, 3) uint8 BGR."""
+    strips = []
+    for name in PHOTOS:
+        photo = read_image(Path(__file__).parent / "photos" / f"{name}.jpg")
+        height, width = photo.shape[:2]
+        strips.append(cv2.resize(photo, (round(width * HEIGHT / height), HEIGHT), interpolation=cv2.INTER_CUBIC))
+    return np.hstack([np.asarray(strip, np.uint8) for strip in strips])
+
+
+def annotate(source: Source, detector: Detector, path: Path, *, workers: int) -> tuple[Counter[str], Result]:
+    """Write the annotated video; return how often each label was found, and the frame with the most labels.
+
+    Raises VideoError when the source has no frame.
+    """
+    labels = detector.card.labels
+    seen: Counter[str] = Counter()
+    best: Result | None = None
+    sink = VideoSink(path, labels, source.fps)
+    try:
+        with (
+            Pipeline(source, detector, workers=workers, policy="every") as pipeline,
+            frame_progress("annotating", source.frame_count) as progress,
+        ):
+            for result in pipeline:
+                sink.write(result)
+                seen.update(labels[index] for index in result.detections.classes.tolist())
+                if best is None or _kinds(result) > _kinds(best):
+                    best = result
+                progress.advance()
+    finally:
+        sink.close()
+    if best is None:
+        raise VideoError(f"{source.name} holds no frame: remove it, and the demo makes it again")
+    return seen, best
+
+
+def _kinds(result: Result) -> int:
+    return len(set(result.detections.classes.tolist()))
