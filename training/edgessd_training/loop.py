@@ -96,7 +96,7 @@ def train_batches(training: Training, batches: Iterator[Batch], on_nonfinite: On
             seconds=now - before,
             waited=waited,
         )
-        before = now
+        before = monotonic()  # what the caller did with the row, such as judging an epoch, is not the batch's time
 
 
 def loss_of(training: Training, batch: Batch) -> LossParts:

@@ -78,6 +78,9 @@ def set_up(
     plan = Plan(len(data.records), recipe.batch_size, recipe.epochs, recipe.seed, len(sizes))
     check_plan(plan, fabric.world_size)
     network, variances, notes = start_network(recipe, data.labels, folders)
+    norms = any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    if norms and plan.batch_size == fabric.world_size and not recipe.optimizer.freeze_bn:
+        raise InputError("batch norm needs at least two images a process: raise batch_size, or set optimizer.freeze_bn")
     freeze(network, recipe.optimizer)
     if recipe.hardware.channels_last:
         network = network.to(memory_format=torch.channels_last)

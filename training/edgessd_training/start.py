@@ -84,26 +84,32 @@ def reuse(
 ) -> list[str]:
     """Copy a detector's weights into the network; return the labels whose classifier rows were reused.
 
-    Raises InputError for a network that differs in more than its classes, or a label map naming an unknown label.
+    Where only the priors differ, backbone and neck are copied and the heads, which answer for priors, begin anew.
+    Raises InputError for a network that differs in more, or a label map naming an unknown label.
     """
-    rest = {key: value for key, value in source.description.items() if key != "classes"}
-    own = {key: value for key, value in description.items() if key != "classes"}
-    if network.priors.sha256 != source.network.priors.sha256 or own.get("family") != rest.get("family"):
-        raise InputError(f"{where} is another network ({rest}) than the recipe's ({own}): make [network] the same")
+    own, theirs = (
+        {key: value for key, value in each.items() if key not in ("classes", "priors")}
+        for each in (description, source.description)
+    )
+    if own.get("family") != theirs.get("family") or network.input_hw != source.network.input_hw:
+        raise InputError(f"{where} is another network ({theirs}) than the recipe's ({own}): make [network] the same")
     if network.activation != source.network.activation:
         raise InputError(f"{where} ends in {source.network.activation}: set network.activation to it")
     rows = matching_rows(labels, source.card.labels, start.label_map, where=where)
+    same_priors = network.priors.sha256 == source.network.priors.sha256
     head = {id(layer) for layer in classifiers(network)}
     sources = dict(source.network.named_modules())
     with torch.no_grad():
         for name, module in network.named_modules():
+            if not same_priors and name.startswith(("location", "confidence")):
+                continue
             if id(module) in head:
                 _copy_rows(module, sources[name], rows, len(labels), len(source.card.labels), network.activation)
                 continue
             own_tensors = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
             for key, value in own_tensors.items():
                 _copy(value, getattr(sources.get(name), key, None), f"{name}.{key}", where)
-    return [labels[own_row] for own_row in rows]
+    return [labels[own_row] for own_row in rows] if same_priors else []
 
 
 def matching_rows(labels: Sequence[str], source_labels: Sequence[str], label_map: str, *, where: str) -> dict[int, int]:
