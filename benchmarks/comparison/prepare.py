@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comparison.ours import RANDOM
+from edgessd.card import PRECISIONS
 from edgessd.errors import InputError
 
 CLASSES = 20
@@ -27,6 +28,8 @@ def prepared(name: str, precision: str, frames: NDArray[np.uint8], work: Path) -
     """
     if name not in DESCRIPTIONS:
         raise InputError(f"no network {name!r}: choose {', '.join(DESCRIPTIONS)}, or give a model file")
+    if precision not in PRECISIONS:
+        raise InputError(f"no precision {precision!r} of {name}: choose {', '.join(PRECISIONS)}")
     path = work / f"{name}_random_{precision}.onnx"
     if not path.exists():
         from edgessd_export.onnx_export import Layout
@@ -40,10 +43,8 @@ def prepared(name: str, precision: str, frames: NDArray[np.uint8], work: Path) -
                 export_onnx(checkpoint, path)
             case "fp16":
                 write_fp16(checkpoint, path, Layout())
-            case "int8":
-                write_random_int8(checkpoint, path, frames)
             case _:
-                raise InputError(f"no precision {precision!r}: choose fp32, fp16 or int8")
+                write_random_int8(checkpoint, path, frames)
     return path
 
 

@@ -20,7 +20,7 @@ def scene_scores(boxes_xyxy: NDArray[np.floating], classes: int) -> NDArray[np.f
     64 scores of eight classes lie in 0.3..0.95, 128 in 0.02..0.3, the others near 0.
     """
     random = np.random.RandomState(SEED)
-    scores = random.exponential(0.05 / classes, (len(boxes_xyxy), classes)).clip(0, 0.3 / classes)
+    scores = random.exponential(0.05 / classes, (len(boxes_xyxy), classes)).clip(0, 0.02 / classes)
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
     usable = np.flatnonzero(sides.min(axis=1) > 0)
     centres = usable[random.choice(len(usable), OBJECTS, replace=len(usable) < OBJECTS)]
