@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgessd.draw import draw
 from edgessd.errors import VideoError
+from edgessd.ffmpeg import frame_timing
 from edgessd.files import writable
 from edgessd.pipeline import Result
 from edgessd.sinks.kept_files import KeptFiles
@@ -86,7 +87,6 @@ class Recording:
             segment = None
         if segment is None:
             segment = self._segments[name] = self._begin(name, image)
-            self._kept.tidy(name)
         try:
             segment.writer.write(draw(image, result.detections, self._labels))
         except VideoError:
@@ -113,6 +113,7 @@ class Recording:
         segment = self._segments.pop(name, None)
         if segment is not None:
             segment.writer.close()
+            self._kept.tidy(name)
 
     def report(self, status: Status) -> None:
         """Finish the video of a stream that went away: it goes on in a new one."""
@@ -131,12 +132,23 @@ class FfmpegWriter:
     def __init__(self, path: Path, *, height: int, width: int, encoder: str) -> None:
         self._path = path
         command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
-        command += ["-use_wallclock_as_timestamps", "1", "-f", "rawvideo", "-pix_fmt", "bgr24"]
+        # The rate is the clock's grain: two frames within one tick of it would become one.
+        command += ["-use_wallclock_as_timestamps", "1", "-framerate", "1000", "-f", "rawvideo", "-pix_fmt", "bgr24"]
         command += ["-video_size", f"{width}x{height}", "-i", "pipe:0", "-c:v", encoder]
         if encoder == "libx264":
             command += ["-preset", "ultrafast", "-tune", "zerolatency", "-threads", "1"]
         # H.264 wants even sides; a keyframe every two seconds is a fragment's length.
-        command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-g", "30", "-flush_packets", "1"]
+        command += [
+            "-vf",
+            "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+            "-pix_fmt",
+            "yuv420p",
+            "-g",
+            "30",
+            *frame_timing("vfr"),
+            "-flush_packets",
+            "1",
+        ]
         if path.suffix == ".mp4":
             command += ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
         # A session of its own: Ctrl-C is ours, and it must finish what we still write.

@@ -1,15 +1,14 @@
 """Frames from another program, ffmpeg or gst-launch, over a pipe: for decoders and cameras OpenCV cannot reach."""
 
-import re
 import shlex
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 
 import cv2
 
+from edgessd.ffmpeg import frame_timing
 from edgessd.sources.address import Address
 from edgessd.sources.faults import SourceFault
 from edgessd.sources.frame import Frame
@@ -150,17 +149,8 @@ def ffmpeg_command(address: Address) -> list[str]:
         # What was buffered to tell the codec is of no use, and old.
         command += ["-fflags", "nobuffer", "-analyzeduration", "500000"]
         command += ["-rtsp_transport", address.options.get("transport", "tcp")]
-    command += ["-threads", "1", "-i", address.target, "-an", *_keep_rate(), "-pix_fmt", "yuv420p"]
+    command += ["-threads", "1", "-i", address.target, "-an", *frame_timing("passthrough"), "-pix_fmt", "yuv420p"]
     return [*command, "-strict", "-1", "-f", "yuv4mpegpipe", "pipe:1"]
-
-
-@cache
-def _keep_rate() -> tuple[str, str]:
-    """Return what keeps ffmpeg from repeating and dropping frames for an even rate; the option was renamed in 5.1."""
-    done = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=False)
-    found = re.match(r"ffmpeg version n?(\d+)\.(\d+)", done.stdout)
-    old = found is not None and (int(found[1]), int(found[2])) < (5, 1)
-    return ("-vsync" if old else "-fps_mode", "passthrough")
 
 
 def gst_command(pipeline: str) -> list[str]:

@@ -1,0 +1,105 @@
+"""Many paced cameras at once: rate, frame age and drops of each.
+
+`python benchmarks/streams.py VIDEO --streams 4 --fps 15` plays a video as so many cameras, each decoded by itself,
+through one detector, as `edgessd run` does, and prints a row a stream.
+"""
+
+import argparse
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edgessd import Detector
+from edgessd.bench import percentiles_ms
+from edgessd.sinks import QueuedSink
+from edgessd.sources import Repeated, VideoFile
+from edgessd.streams import Streams
+from edgessd.streams.capacity import default_workers
+
+WARM_UP_SECONDS = 3.0
+
+
+class Ages:
+    """A sink that keeps the age of every result."""
+
+    needs_image = False
+
+    def __init__(self) -> None:
+        self.ages: dict[str, list[float]] = {}
+        self.frames: dict[str, list[int]] = {}
+
+    def write(self, result: object) -> None:
+        """Keep one."""
+        self.ages.setdefault(result.frame.source, []).append(result.age)
+        self.frames.setdefault(result.frame.source, []).append(result.frame.index)
+
+    def report(self, status: object) -> None:
+        """States are not measured here."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def measure(video: Path, model: str, *, streams: int, fps: float, seconds: float, workers: int, batch: int) -> dict:
+    """Return the figures of every stream, after a warm-up."""
+    ages = Ages()
+    with (
+        Detector(model, workers=workers) as detector,
+        Streams(detector, [QueuedSink("ages", ages, capacity=10_000)], workers=workers, batch=batch) as running,
+    ):
+        for index in range(streams):
+            # A camera starts when it likes; in step they would all want the cores at the same moment.
+            time.sleep(1 / fps / streams)
+            running.add(f"camera {index}", lambda: Repeated(VideoFile(video), fps))
+        threading.Event().wait(WARM_UP_SECONDS)
+        before = {status.name: status for status in running.statuses()}
+        skipped = {name: len(values) for name, values in ages.ages.items()}
+        start, cpu = time.monotonic(), time.process_time()
+        threading.Event().wait(seconds)
+        took, cpu = time.monotonic() - start, time.process_time() - cpu
+        after = {status.name: status for status in running.statuses()}
+        rows = {}
+        for name, status in sorted(after.items()):
+            counted = np.array(ages.ages[name][skipped[name] :])
+            rows[name] = {
+                "fps": round(len(counted) / took, 2),
+                "read_fps": round((status.frames - before[name].frames) / took, 2),
+                "dropped": status.dropped - before[name].dropped,
+                "age_ms": percentiles_ms(counted),
+                "in_order": bool(np.all(np.diff(ages.frames[name]) > 0)),
+            }
+        everything = np.concatenate([np.array(ages.ages[name][skipped[name] :]) for name in rows])
+    rates = [row["fps"] for row in rows.values()]
+    return {
+        "streams": rows,
+        "age_ms_of_all": percentiles_ms(everything),
+        "fps_spread": round((max(rates) - min(rates)) / max(rates), 4),
+        "cores_busy": round(cpu / took, 2),
+        "load_average": os.getloadavg()[0],
+        "workers": workers,
+        "batch": batch,
+        "model": detector.path.name,
+        "backend": detector.backend.name,
+    }
+
+
+def main() -> None:
+    """Measure and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--streams", type=int, default=4)
+    parser.add_argument("--fps", type=float, default=15)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--workers", type=int, default=default_workers())
+    parser.add_argument("--batch", type=int, default=1)
+    options = vars(parser.parse_args())
+    print(json.dumps(measure(options.pop("video"), options.pop("model"), **options), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,375 @@
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from servers.cameras import Remembered, broker, eventually, free_port
+
+from edgessd.detections import Detections, no_detections
+from edgessd.detector import StageTimes
+from edgessd.errors import InputError, VideoError
+from edgessd.pipeline import Result
+from edgessd.sinks import QueuedSink
+from edgessd.sinks.recording import Recording
+from edgessd.sinks.records import CsvRecords, JsonRecords
+from edgessd.sinks.rotation import RotatingFile
+from edgessd.sinks.snapshots import Snapshots
+from edgessd.sinks.webhook import Webhook
+from edgessd.sources import Frame
+from edgessd.status import State, Status
+
+LABELS = ("blue", "red")
+ONE = Detections(np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32), np.array([1]))
+
+
+def result(
+    index: int = 0, *, source: str = "door", found: bool = True, height: int = 48, width: int = 64, noise: bool = False
+) -> Result:
+    captured = time.monotonic()
+    image = np.full((height, width, 3), index * 7 % 256, np.uint8)
+    if noise:
+        image = np.random.RandomState(index).randint(0, 256, image.shape).astype(np.uint8)
+    detections = ONE if found else no_detections()
+    return Result(
+        Frame(image, source, index, captured, 0.001), detections, StageTimes(0.1, 0.2, 0.3), captured, captured
+    )
+
+
+def status(state: State, reason: str | None = None, name: str = "door") -> Status:
+    return Status(name, state, reason, reason, 1.5, 0.0, 10, 2, 1, False)
+
+
+def test_a_full_queue_loses_the_oldest_and_no_state() -> None:
+    slow = Remembered(pause=0.1)
+    sink = QueuedSink("slow", slow, capacity=2)
+    for index in range(20):
+        sink.put(result(index))
+    sink.put(status(State.STALE))
+    sink.finish()
+    sink.join(5)
+    assert [each.frame.index for each in slow.results][-2:] == [18, 19]
+    assert sink.dropped == 20 - len(slow.results)
+    assert slow.states("door") == ["stale"]
+    assert slow.closed.is_set()
+
+
+def test_a_sink_may_take_some_streams_only_and_no_pixels() -> None:
+    memory = Remembered(needs_image=False)
+    sink = QueuedSink("some", memory, streams=("door",))
+    sink.put(result(source="door"))
+    sink.put(result(source="yard"))
+    sink.put(status(State.LIVE, name="yard"))
+    sink.finish()
+    sink.join(5)
+    assert [each.frame.source for each in memory.results] == ["door"]
+    assert memory.results[0].frame.image.size == 0
+    assert memory.statuses == []
+
+
+def test_lines_rotate(tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    lines = RotatingFile(path, max_bytes=30, keep=2, header="head")
+    for index in range(20):
+        lines.write(f"line {index:04d}")
+    lines.close()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["o.csv", "o.csv.1", "o.csv.2"]
+    assert path.read_text().splitlines() == ["head", "line 0018", "line 0019"]
+    assert (tmp_path / "o.csv.1").read_text().splitlines() == ["head", "line 0016", "line 0017"]
+    lines = RotatingFile(path, max_bytes=1000, keep=0, header="head")
+    lines.write("after a restart")
+    lines.close()
+    assert path.read_text().splitlines()[-1] == "after a restart"
+    assert path.read_text().count("head") == 1
+
+
+def test_json_and_csv_records(tmp_path: Path) -> None:
+    for kind, name in ((JsonRecords, "o.jsonl"), (CsvRecords, "o.csv")):
+        sink = kind(tmp_path / name, LABELS, max_bytes=10**6, keep=1)
+        sink.write(result(3))
+        sink.write(result(4, found=False))
+        sink.report(status(State.STALE, "refused"))
+        sink.close()
+    rows = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [row.get("frame") for row in rows] == [3, 4, None]
+    assert rows[0]["detections"] == [{"label": "red", "score": 0.5, "box": [1, 2, 3, 4]}]
+    assert (rows[2]["state"], rows[2]["reason"], rows[2]["last_frame_age_ms"]) == ("stale", "refused", 1500)
+    with (tmp_path / "o.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(row["source"], row["frame"], row["label"], row["y2"]) for row in table] == [("door", "3", "red", "4.0")]
+
+
+def test_snapshots_are_few_and_only_the_newest_stay(tmp_path: Path) -> None:
+    sink = Snapshots(tmp_path / "s", LABELS, interval=0.0001, keep=2)
+    sink.write(result(0, found=False))
+    for index in range(4):
+        sink.write(result(index))
+        time.sleep(0.003)
+    assert len(list((tmp_path / "s").iterdir())) == 2
+    rare = Snapshots(tmp_path / "r", LABELS, interval=100, keep=0)
+    for index in range(4):
+        rare.write(result(index))
+    (only,) = (tmp_path / "r").iterdir()
+    assert only.name.startswith("door_20")
+    assert cv2.imread(str(only)).shape == (48, 64, 3)
+    with pytest.raises(InputError, match="does not exist"):
+        Snapshots(tmp_path / "no" / "where", LABELS, interval=1, keep=1)
+
+
+def frames_of(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+@pytest.fixture(params=["ffmpeg .mkv", "ffmpeg .mp4", "opencv .mkv"])
+def suffix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    program, suffix = request.param.split()
+    if program == "opencv":
+        monkeypatch.setenv("PATH", "/nowhere")
+    elif shutil.which("ffmpeg") is None:
+        pytest.skip("needs the program ffmpeg")
+    return suffix
+
+
+def test_a_recording_begins_anew_when_frames_change_their_size_or_the_camera_left(suffix: str, tmp_path: Path) -> None:
+    sink = Recording(tmp_path / "v", LABELS, suffix=suffix)
+    for height in (48, 48, 32):
+        for index in range(5):
+            sink.write(result(index, height=height))
+            time.sleep(0.05)
+    sink.report(status(State.STALE))
+    sink.write(result(0))
+    sink.close()
+    videos = sorted((tmp_path / "v").iterdir())
+    counts = [frames_of(path) for path in videos]
+    # What waits while ffmpeg starts is read in one moment, and one moment has one frame.
+    assert all(most / 2 <= count <= most for count, most in zip(counts, (10, 5, 1), strict=True)), counts
+    assert all(path.suffix == suffix for path in videos)
+
+
+def test_segments_end_by_time_and_old_ones_go(suffix: str, tmp_path: Path) -> None:
+    sink = Recording(tmp_path / "v", LABELS, suffix=suffix, segment_seconds=0.05, keep=2)
+    for index in range(12):
+        sink.write(result(index))
+        time.sleep(0.02)
+    sink.close()
+    assert len(list((tmp_path / "v").iterdir())) == 2
+
+
+def test_a_segment_ends_by_size(suffix: str, tmp_path: Path) -> None:
+    sink = Recording(tmp_path / "v", LABELS, suffix=suffix, segment_bytes=1)
+    for index in range(40):
+        sink.write(result(index, height=480, width=640, noise=True))
+        time.sleep(0.02)
+    sink.close()
+    assert len(list((tmp_path / "v").iterdir())) > 1
+
+
+RECORD = """
+import sys, time, shutil, numpy as np
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from test_sinks import LABELS, result
+from edgessd.sinks.recording import Recording
+sink = Recording(Path({folder!r}), LABELS, suffix={suffix!r})
+for index in range(100000):
+    sink.write(result(index, height=240, width=320))
+    time.sleep(0.005)
+    if index == 200: print("ready", flush=True)
+"""
+
+
+def test_a_killed_process_leaves_videos_that_play(suffix: str, tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    script = RECORD.format(here=str(Path(__file__).parent), folder=str(folder), suffix=suffix)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+    (path,) = folder.iterdir()
+    # ffmpeg notices the end of its input and finishes the file.
+    assert eventually(lambda: frames_of(path) >= 100, 10), frames_of(path)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
+def test_an_encoder_that_is_none_is_told(tmp_path: Path) -> None:
+    sink = Recording(tmp_path / "v", LABELS, encoder="no_such_encoder")
+
+    def write_on() -> None:
+        for index in range(200):
+            sink.write(result(index, height=240, width=320))
+            time.sleep(0.01)
+
+    with pytest.raises(VideoError, match="no_such_encoder"):
+        write_on()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers with the codes it was given, then 200."""
+
+    answers: list[int]
+    bodies: list[dict[str, object]]
+    headers_seen: list[str | None]
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        """Take one message."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        code = self.answers.pop(0) if self.answers else 200
+        if code == 200:
+            self.bodies.append(json.loads(body))
+            self.headers_seen.append(self.headers["Authorization"])
+        self.send_response(code)
+        self.end_headers()
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[type[Receiver], str]]:
+    kind = type("OneReceiver", (Receiver,), {"answers": [], "bodies": [], "headers_seen": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield kind, f"http://127.0.0.1:{server.server_port}/hook"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_webhook_is_tried_again(receiver: tuple[type[Receiver], str]) -> None:
+    kind, url = receiver
+    kind.answers[:] = [503, 500]
+    hook = Webhook(url, LABELS, headers={"Authorization": "Bearer x"}, interval=100)
+    hook.write(result(0, found=False))
+    hook.write(result(1))
+    hook.write(result(2))  # too soon
+    assert [body["frame"] for body in kind.bodies] == [1]
+    assert kind.headers_seen == ["Bearer x"]
+    hook.report(status(State.FAILED, "authentication"))
+    assert kind.bodies[1]["reason"] == "authentication"
+
+
+def test_a_webhook_that_is_refused_or_away(receiver: tuple[type[Receiver], str]) -> None:
+    kind, url = receiver
+    kind.answers[:] = [401]
+    with pytest.raises(Exception, match="401"):
+        Webhook(url + "?token=geheim", LABELS).report(status(State.LIVE))
+    away = Webhook(f"http://user:geheim@127.0.0.1:{free_port()}/x?token=geheim", LABELS, attempts=2)
+    with pytest.raises(Exception, match="did not take") as caught:
+        away.report(status(State.LIVE))
+    assert "geheim" not in str(caught.value)
+    with pytest.raises(InputError, match="http") as caught:
+        Webhook("ftp://user:geheim@h/x", LABELS)
+    assert "geheim" not in str(caught.value)
+
+
+class Board:
+    """Streams and sinks as they are counted."""
+
+    sinks = [QueuedSink("memory", Remembered())]  # noqa: RUF012 - made once
+
+    def statuses(self) -> list[Status]:
+        return [status(State.STALE, "refused")]
+
+
+def test_prometheus() -> None:
+    pytest.importorskip("prometheus_client")
+    from edgessd.sinks.prometheus import Prometheus
+
+    sink = Prometheus(LABELS, port=0)
+    try:
+        sink.watch(Board())
+        sink.write(result(1))
+        sink.write(result(2, found=False))
+        with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=5) as page:
+            lines = page.read().decode().splitlines()
+        with pytest.raises(InputError, match="take another"):
+            Prometheus(LABELS, port=sink.port)
+    finally:
+        sink.close()
+    for line in (
+        'edgessd_frame_age_seconds_count{stream="door"} 2.0',
+        'edgessd_stage_seconds_count{stage="inference",stream="door"} 2.0',
+        'edgessd_detections_total{label="red",stream="door"} 1.0',
+        'edgessd_stream_dropped_total{stream="door"} 2.0',
+        'edgessd_stream_reconnects_total{stream="door"} 1.0',
+        'edgessd_stream_state{state="stale",stream="door"} 1.0',
+        'edgessd_stream_state{state="live",stream="door"} 0.0',
+        'edgessd_last_frame_age_seconds{stream="door"} 1.5',
+        'edgessd_sink_dropped_total{sink="memory"} 0.0',
+    ):
+        assert line in lines
+
+
+def test_mqtt_survives_its_broker(tmp_path: Path) -> None:
+    mqtt = pytest.importorskip("paho.mqtt.client")
+    from edgessd.sinks.mqtt import Mqtt
+
+    port = free_port()
+    heard: dict[str, list[str]] = {}
+
+    def listen() -> object:
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.on_message = lambda *args: heard.setdefault(args[2].topic, []).append(args[2].payload.decode())
+        client.connect("127.0.0.1", port)
+        client.subscribe("home/#", qos=1)
+        client.loop_start()
+        return client
+
+    sink = Mqtt(LABELS, host="127.0.0.1", port=port, prefix="home")
+    sink.report(status(State.LIVE))
+    with pytest.raises(ConnectionError, match="away"):
+        sink.write(result(0))
+    listeners = []
+    with broker(port, tmp_path):
+        listeners.append(listen())
+        assert eventually(lambda: heard.get("home/status") == ["online"], 10)
+        sink.write(result(1))
+        assert eventually(lambda: "home/door/detections" in heard, 5)
+        assert json.loads(heard["home/door/detections"][0])["frame"] == 1
+        assert json.loads(heard["home/door/state"][0])["state"] == "live"
+    assert eventually(lambda: not sink._client.is_connected(), 10)
+    sink.report(status(State.STALE))
+    heard.clear()
+    with broker(port, tmp_path):
+        listeners.append(listen())
+        assert eventually(lambda: "home/door/state" in heard, 15)
+        assert json.loads(heard["home/door/state"][-1])["state"] == "stale"
+        sink.close()
+        assert eventually(lambda: heard["home/status"][-1] == "offline", 5)
+    for listener in listeners:
+        listener.loop_stop()  # type: ignore[attr-defined]
+
+
+def test_mqtt_last_will(tmp_path: Path) -> None:
+    mqtt = pytest.importorskip("paho.mqtt.client")
+    port = free_port()
+    heard: list[str] = []
+    script = (
+        f"from edgessd.sinks.mqtt import Mqtt; import time; Mqtt(('a',), port={port}, host='127.0.0.1'); time.sleep(60)"
+    )
+    with broker(port, tmp_path):
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.on_message = lambda *args: heard.append(args[2].payload.decode())
+        client.connect("127.0.0.1", port)
+        client.subscribe("edgessd/status", qos=1)
+        client.loop_start()
+        with subprocess.Popen([sys.executable, "-c", script]) as process:
+            assert eventually(lambda: heard == ["online"], 20)
+            process.kill()
+        assert eventually(lambda: heard == ["online", "offline"], 30)
+        client.loop_stop()
