@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,7 +55,7 @@ class Bench:
     def lost(self, name: str) -> str:
         """Return how many numbers are missing among a numbered camera's frames."""
         numbers = [number_of(result.frame.image) for result in self.memory.of(name)]
-        missing = sum(after - before - 1 for before, after in zip(numbers, numbers[1:], strict=False))
+        missing = sum(after - before - 1 for before, after in pairwise(numbers))
         return f"{missing} of {len(numbers)} frames lost"
 
 
@@ -95,8 +96,8 @@ def killed(model: str, away: float, *, rtsp: bool) -> str:
             state = bench.state("camera")[0]
         grown = rss_mb() - memory - sum(r.frame.image.nbytes for r in bench.memory.results) / 1e6
         return (
-            f"stale ({reason}) after {stale:.1f} s, no frame for {away:.0f} s; detection resumed {back:.2f} s after the "
-            f"server's return, then {state}; the other camera: {bench.lost('other')}; memory {grown:+.1f} MB beside "
+            f"stale ({reason}) after {stale:.1f} s, no frame for {away:.0f} s; detection resumed {back:.2f} s after "
+            f"the server's return, then {state}; the other camera: {bench.lost('other')}; memory {grown:+.1f} MB beside "
             f"the frames kept, threads {threading.active_count() - threads:+d}"
         )
 
@@ -117,7 +118,10 @@ def frozen(model: str, *, rtsp: bool) -> str:
         server.send_signal(signal.SIGCONT)
         back = bench.fresh("camera")
         bench.seconds_until(lambda: bench.state("camera")[0] == "live")
-        return f"stale after {stale:.1f} s, {state} ({reason}) after 10 s more; detection resumed {back:.2f} s after SIGCONT"
+        return (
+            f"stale after {stale:.1f} s, {state} ({reason}) after 10 s more; "
+            f"detection resumed {back:.2f} s after SIGCONT"
+        )
 
 
 def garbage(model: str) -> str:

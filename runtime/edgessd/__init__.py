@@ -7,8 +7,16 @@ network regresses). Inside the network's world boxes are fractions of the image;
 pixels of the frame, x to the right, y down, continuous edges (the first pixel is 0, 0, 1, 1).
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Read by OpenCV when it loads: a broken file or an absent camera is our one-line error, not a page of FFmpeg's.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+# Read at every opening. TCP: a lost packet is sent again instead of smearing the picture. FFmpeg otherwise
+# listens to a camera for five seconds before it gives the first frame.
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|analyzeduration;500000")
 
 if TYPE_CHECKING:
     from edgessd.card import ModelCard as ModelCard

@@ -1,14 +1,5 @@
 """Where frames come from: files, images, cameras, network streams, pipelines of other programs, standard input."""
 
-import os
-
-# Read by OpenCV when it loads: a broken file is our one-line error, not FFmpeg's page.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-# Read at every opening. TCP: a lost packet is sent again instead of smearing the picture. FFmpeg otherwise
-# listens to a camera for five seconds before it gives the first frame.
-os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|analyzeduration;500000")
-
 from edgessd.sources.address import Address as Address
 from edgessd.sources.address import parse_address as parse_address
 from edgessd.sources.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
