@@ -25,8 +25,8 @@ def quantize(
     method: str = typer.Option("max", help="int8: how a range is cut: max, percentile (99.99) or entropy."),
     images: int = typer.Option(500, min=1, help="int8: at most so many calibration images, spread over the set."),
     variant: str = typer.Option("cpu", "--for", help="int8: cpu (ONNX Runtime, OpenVINO) or tensorrt."),
-    rest: str | None = typer.Option(
-        None, help="int8: what is not int8, fp32 or fp16; left out, fp16 for tensorrt, fp32 for cpu."
+    rest: str = typer.Option(
+        "fp32", help="int8: the precision of what is not int8, fp32 or fp16 (--for tensorrt); measure fp16 with --data."
     ),
     keep_float: str | None = typer.Option(
         None, metavar="LAYERS", help="int8: layers left in float, by comma; auto: the fewest that meet --max-map-drop."
@@ -66,7 +66,7 @@ def quantize(
     else:
         plain = float_graph(loaded, Layout())
         measured = _ranges(loaded, plain, calibration, ranges, method, images)
-        int8 = Int8(variant, measured, rest or ("fp16" if variant == "tensorrt" else "fp32"))
+        int8 = Int8(variant, measured, rest)
         if keep_float and keep_float != "auto":
             int8 = replace(int8, keep_float=tuple(name.strip() for name in keep_float.split(",")))
         elif keep_float == "auto" or sensitivity:
@@ -86,7 +86,7 @@ def quantize(
 def _check(
     precision: str,
     variant: str,
-    rest: str | None,
+    rest: str,
     data: str | None,
     keep_float: str | None,
     calibration: str | None,
@@ -97,7 +97,7 @@ def _check(
     for name, value, allowed in (
         ("--precision", precision, ("fp16", "int8")),
         ("--for", variant, ("cpu", "tensorrt")),
-        ("--rest", rest or "fp32", ("fp32", "fp16")),
+        ("--rest", rest, ("fp32", "fp16")),
     ):
         if value not in allowed:
             raise InputError(f"{name} is one of {', '.join(allowed)}, got {value!r}")
