@@ -236,7 +236,7 @@ def test_fine_tuning_reuses_the_rows_of_known_classes(unbroken, data, recipe, tm
 
 def test_wrong_starts_are_refused(unbroken, data, recipe, tmp_path):
     for changes, complaint in (
-        ((f"start.checkpoint={unbroken / 'last.pt'}", "network.input_size=128"), "is another network"),
+        ((f"start.checkpoint={unbroken / 'last.pt'}", "network.width=0.2"), "the recipe's network"),
         (("start.checkpoint=missing.pt",), "no weights at 'missing.pt'"),
         (("loss.scores=focal",), "trains a sigmoid network"),
         (("hardware.precision=16",), "needs a GPU"),

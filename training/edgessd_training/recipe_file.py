@@ -80,6 +80,8 @@ def _checked(value: Any, hint: Any, key: str, where: str) -> Any:
         return _filled(hint, value, f"{key}.", where)
     if get_origin(hint) is Annotated:
         kind, rule = get_args(hint)
+        if isinstance(rule, Choice) and str(value) in rule.words:
+            value = str(value)  # precision = 16 says the same as "16"
         return _within(_checked(value, kind, key, where), rule, key, where)
     if get_origin(hint) is tuple:
         return _checked_list(value, get_args(hint), key, where)

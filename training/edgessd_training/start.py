@@ -84,19 +84,20 @@ def reuse(
 ) -> list[str]:
     """Copy a detector's weights into the network; return the labels whose classifier rows were reused.
 
-    Where only the priors differ, backbone and neck are copied and the heads, which answer for priors, begin anew.
+    Where only priors or input size differ, backbone and neck are copied and the heads, which answer for priors, begin anew.
     Raises InputError for a network that differs in more, or a label map naming an unknown label.
     """
     own, theirs = (
-        {key: value for key, value in each.items() if key not in ("classes", "priors")}
+        {key: value for key, value in each.items() if key not in ("classes", "priors", "input_size")}
         for each in (description, source.description)
     )
-    if own.get("family") != theirs.get("family") or network.input_hw != source.network.input_hw:
+    if own.get("family") != theirs.get("family"):
         raise InputError(f"{where} is another network ({theirs}) than the recipe's ({own}): make [network] the same")
     if network.activation != source.network.activation:
         raise InputError(f"{where} ends in {source.network.activation}: set network.activation to it")
     rows = matching_rows(labels, source.card.labels, start.label_map, where=where)
     same_priors = network.priors.sha256 == source.network.priors.sha256
+    same_priors &= network.input_hw == source.network.input_hw
     head = {id(layer) for layer in classifiers(network)}
     sources = dict(source.network.named_modules())
     with torch.no_grad():
