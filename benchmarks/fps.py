@@ -5,6 +5,7 @@ python benchmarks/fps.py --help
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,8 @@ from comparison.rounds import Plan
 from edgessd.errors import EdgessdError, InputError
 
 HERE = Path(__file__).resolve().parent
-FULL = Plan(rounds=5, seconds=0.6, most=200, video_frames=120)
-QUICK = Plan(rounds=3, seconds=0.3, most=100, video_frames=60)
+FULL = Plan(rounds=5, seconds=0.6, most=200, video_frames=100)
+QUICK = Plan(rounds=3, seconds=0.3, most=100, video_frames=60, minutes=1.0)
 SOAK, QUICK_SOAK = 4000, 0
 
 
@@ -70,7 +71,7 @@ def fps(
     chosen = tuple(str(peers).split(",")) if chosen is None else chosen
     accuracy = dict(_accuracy(text) for text in evaluation or [])
     plan = QUICK if quick else FULL
-    plan = Plan(rounds or plan.rounds, plan.seconds, plan.most, plan.video_frames)
+    plan = replace(plan, rounds=rounds or plan.rounds)
     stored = read_history(history) if compare or check else []
 
     def run() -> dict[str, Any]:

@@ -76,7 +76,6 @@ def entries_for(
     found = our_entries(list(models), list(batches), accuracy)
     if not found:
         raise InputError("no backend is installed that runs these models: pip install 'edgessd[cpu,openvino]'")
-    networks = {name: DESCRIPTIONS[name] for name in TORCH_NETWORKS}
     for peer in peers:
         match peer:
             case "bare":
@@ -85,8 +84,7 @@ def entries_for(
             case "opencv":
                 found += opencv_entries(list(models))
             case "torch":
-                precisions = ["fp32", "fp16"] if gpu() else ["fp32"]
-                found += torch_entries(networks, list(batches), precisions, compiled=True)
+                found += torch_networks(batches)
             case "torchvision":
                 found += torchvision_entries()
             case "yolo2016":
@@ -95,3 +93,11 @@ def entries_for(
                 found += ultralytics_entries(work)
     found += limit_entries()
     return [entry for entry in found if not entry.missing], [entry for entry in found if entry.missing]
+
+
+def torch_networks(batches: Sequence[int]) -> list[Entry]:
+    """Return our networks in PyTorch: on a GPU every way there is, on a CPU what a person would wait for."""
+    light, heavy = ({name: DESCRIPTIONS[name]} for name in TORCH_NETWORKS)
+    if gpu():
+        return torch_entries(light | heavy, list(batches), ["fp32", "fp16"], compiled=True)
+    return [*torch_entries(light, [1], ["fp32"], compiled=True), *torch_entries(heavy, [1], ["fp32"], compiled=False)]

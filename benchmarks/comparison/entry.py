@@ -87,12 +87,14 @@ class Opened:
     """A loaded entry.
 
     call: a batch of frames to the seconds that the whole batch spent in each stage. gmac: 10^9 multiply-
-    accumulates of one frame, None where nobody counted. precision: of most of them. play: its own way through
-    a video, given the file and the frames to measure; None: frames are read and called one by one.
+    accumulates of one frame, None where nobody counted. precision: of most of them. device:
+    cpu or cuda. play: its own way through a video, given the file and the frames to measure; None: frames are
+    read and called one by one.
     """
 
     call: Callable[[Frames], StageTimes]
     gmac: float | None = None
     precision: str = "fp32"
+    device: str = "cpu"
     play: Callable[[Path, int], Played] | None = None
     close: Callable[[], object] = lambda: None

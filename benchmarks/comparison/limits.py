@@ -60,7 +60,7 @@ def open_rate(precision: str, *, gpu: bool = False) -> Opened:
         run()
         return StageTimes(0.0, perf_counter() - start, 0.0)
 
-    return Opened(call, gmac=GMAC, precision=precision)
+    return Opened(call, gmac=GMAC, precision=precision, device="cuda" if gpu else "cpu")
 
 
 def openvino_convolution(precision: str) -> Callable[[], object]:

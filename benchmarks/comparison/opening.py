@@ -1,10 +1,16 @@
 """From an entry to what runs it: the module of its family, loaded in the entry's own process."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from comparison.entry import Entry, Opened
 
 
-def open_entry(entry: Entry) -> Opened:
-    """Return the entry, loaded. Raises what its library raises; ValueError for an unknown family."""
+def open_entry(entry: Entry, frame: NDArray[np.uint8]) -> Opened:
+    """Return the entry, loaded; frame: the first one, whose size all have.
+
+    Raises what its library raises; ValueError for an unknown family.
+    """
     match entry.family:
         case "edgessd":
             from comparison.ours import open_detector
@@ -25,7 +31,7 @@ def open_entry(entry: Entry) -> Opened:
         case "torchvision":
             from comparison.peers.torchvision_models import open_torchvision
 
-            return open_torchvision(**entry.options)
+            return open_torchvision(**entry.options, frame=frame)
         case "yolo2016":
             from comparison.peers.yolo_2016 import open_yolo
 

@@ -95,6 +95,7 @@ def open_detector(model: str, backend: str) -> Opened:
         call=call,
         gmac=onnx_gmac(path) if path.suffix == ".onnx" else None,
         precision=detector.card.precision,
+        device="cuda" if "CUDA" in detector.backend.name or backend == "tensorrt" else "cpu",
         play=play,
         close=detector.close,
     )

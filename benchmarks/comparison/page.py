@@ -25,14 +25,16 @@ Written by `benchmarks/fps.py` on {date}, commit {commit}. Do not edit: run it a
 
 Every entry gets the same decoded frames, in a process of its own, on all cores by its own defaults. Entries take
 turns in rounds, so a busy spell meets all alike: **the ratios count, the milliseconds are those of this machine at
-that moment.** A ratio says how many times as fast *{first}* is: the median of the rounds, in brackets the lowest and
-the highest. Where the weights are random (the notes below say where), post-processing was fed a fixed scene of
-eight objects with 64 candidates above the threshold 0.3, which is everybody's threshold.
+that moment.** A ratio says how many times as fast the first entry, *{first}*, is:
+the median of the rounds, in brackets the lowest and the highest. Where the weights are random (the notes below say
+where), post-processing was fed a fixed scene of eight objects with 64 candidates above the threshold 0.3, which is
+everybody's threshold.
 
 ![Frames a second against accuracy](images/{name}_map.png)
 
-Filled points: speed and accuracy measured here. Hollow: the accuracy is published, by the sources below. The
-crosses are the SSD paper's own figures, 46 FPS at batch 1 and 59 at batch 8, on a {paper_gpu}.
+Every model by its fastest backend. Filled points: speed and accuracy measured here. Hollow: the accuracy is
+published, by the sources below. The crosses are the SSD paper's own figures, 46 FPS at batch 1 and 59 at batch 8, on
+a {paper_gpu}.
 
 ![Stages of a frame](images/{name}_stages.png)
 """

@@ -1,5 +1,6 @@
-"""The energy that the machine counts: Intel's and AMD's RAPL counters, or nothing."""
+"""The energy that the machine counts: Intel's and AMD's RAPL counters, NVIDIA's meter, or nothing."""
 
+import subprocess
 from pathlib import Path
 
 RAPL = Path("/sys/class/powercap")
@@ -19,3 +20,13 @@ def joules(root: Path = RAPL) -> float | None:
             return None
         found = True
     return total if found else None
+
+
+def gpu_watts() -> float | None:
+    """Return what the first NVIDIA GPU draws, as its driver averages it; None where it cannot tell."""
+    command = ["nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return float(answer.stdout.splitlines()[0])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None

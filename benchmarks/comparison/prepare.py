@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from comparison.ours import RANDOM
 from edgessd.card import PRECISIONS
 from edgessd.errors import InputError
+from edgessd.files import replacing
 
 CLASSES = 20
 # Short names to descriptions; the first is what stands in for a shipped model where none is at hand.
@@ -32,19 +33,7 @@ def prepared(name: str, precision: str, frames: NDArray[np.uint8], work: Path) -
         raise InputError(f"no precision {precision!r} of {name}: choose {', '.join(PRECISIONS)}")
     path = work / f"{name}_random_{precision}.onnx"
     if not path.exists():
-        from edgessd_export.onnx_export import Layout
-        from edgessd_export.quantize import write_fp16
-
-        checkpoint = random_checkpoint(name)
-        match precision:
-            case "fp32":
-                from edgessd_export.onnx_export import export_onnx
-
-                export_onnx(checkpoint, path)
-            case "fp16":
-                write_fp16(checkpoint, path, Layout())
-            case _:
-                write_random_int8(checkpoint, path, frames)
+        write_random(random_checkpoint(name), precision, frames, path)
     return path
 
 
@@ -76,18 +65,23 @@ def random_checkpoint(name: str) -> Any:
     return Checkpoint(network.eval(), DESCRIPTIONS[name], card)
 
 
-def write_random_int8(checkpoint: Any, path: Path, frames: NDArray[np.uint8]) -> None:
-    """Write int8 for the CPU, its ranges from a few of the frames."""
+def write_random(checkpoint: Any, precision: str, frames: NDArray[np.uint8], path: Path) -> None:
+    """Write the network; int8 for the CPU, its ranges from a few of the frames.
+
+    The gates of the export are left out: they judge answers, and answers of random weights mean nothing.
+    """
     from edgessd.preprocess import to_input
     from edgessd_export.calibration import calibrate
-    from edgessd_export.onnx_export import Layout, float_graph
-    from edgessd_export.quantize import Int8, weights_hash, write_int8
+    from edgessd_export.onnx_export import Layout, float_graph, save
+    from edgessd_export.quantize import Int8, quantised, weights_hash
 
-    card = checkpoint.card
+    card = checkpoint.card.with_changes(precision=precision)
+    model = float_graph(checkpoint, Layout(), "fp16" if precision == "fp16" else "fp32")
+    if precision == "int8":
 
-    def images() -> Iterable[NDArray[np.uint8]]:
-        return (to_input(frame, card.height, card.width)[None] for frame in frames[:CALIBRATION_FRAMES])
+        def images() -> Iterable[NDArray[np.uint8]]:
+            return (to_input(frame, card.height, card.width)[None] for frame in frames[:CALIBRATION_FRAMES])
 
-    base = float_graph(checkpoint, Layout(), "fp32")
-    calibration = calibrate(base, images, "max", weights_hash(checkpoint))
-    write_int8(checkpoint, path, Layout(), Int8("cpu", calibration), base)
+        model = quantised(model, Int8("cpu", calibrate(model, images, "max", weights_hash(checkpoint))))
+    with replacing(path) as unfinished:
+        save(model, card, unfinished)

@@ -15,6 +15,7 @@ from comparison.entry import OURS, Entry
 from comparison.limits import LIMIT, YARDSTICK
 from comparison.ratios import Ratio, ratio, times_as_fast, times_as_fast_end_to_end
 from comparison.rounds import Plan, Series, median
+from comparison.worker import Facts
 from edgessd.backends import usable_cores
 from edgessd.bench import machine, percentiles_ms
 
@@ -61,10 +62,11 @@ def entry_record(series: Series, first: Series, yardstick: Series | None, rates:
         return record
     seconds = median([block.median for block in blocks])
     gmac = series.facts.gmac
-    rate = rates.get(series.facts.precision)
+    rate = rates.get(rate_name(series.facts))
     watts = [block.watts for block in blocks if block.watts is not None]
     return record | {
         "precision": series.facts.precision,
+        "device": series.facts.device,
         "ms": percentiles_ms([value for block in blocks for value in block.seconds]) | {"median": _ms(seconds)},
         "fps": round(1 / seconds, 2),
         "stages_ms": _stages(series),
@@ -87,8 +89,14 @@ def measured_rates(series: Sequence[Series]) -> dict[str, float]:
         blocks = [block for block in one.blocks if block]
         if one.entry.family == "rate" and one.facts and one.facts.gmac and blocks:
             rate = one.facts.gmac / min(min(block.seconds) for block in blocks)
-            rates[one.facts.precision] = round(max(rate, rates.get(one.facts.precision, 0.0)), 1)
+            name = rate_name(one.facts)
+            rates[name] = round(max(rate, rates.get(name, 0.0)), 1)
     return rates
+
+
+def rate_name(facts: Facts) -> str:
+    """Return under which name a rate is kept: the precision, and the device where it is not the CPU."""
+    return facts.precision if facts.device == "cpu" else f"{facts.precision} {facts.device}"
 
 
 def _stages(series: Series) -> dict[str, float]:

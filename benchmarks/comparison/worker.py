@@ -18,7 +18,7 @@ import numpy as np
 
 from comparison.entry import Entry, Opened, Played
 from comparison.opening import open_entry
-from comparison.power import joules
+from comparison.power import gpu_watts, joules
 from edgessd.backends import usable_cores
 from edgessd.bench import rss_mb
 from edgessd.sources import Repeated, open_source
@@ -31,7 +31,8 @@ ANSWER_SECONDS = 120.0
 class Block:
     """Calls made one after the other. Seconds a frame; stages: resize, inference, postprocess, a row a call.
 
-    cpu_seconds: a frame's, all threads. watts: of the whole machine, None where it does not tell.
+    cpu_seconds: a frame's, all threads. watts: of the processors, or of the GPU where the entry runs there; None
+    where the machine does not tell.
     """
 
     seconds: list[float]
@@ -52,6 +53,7 @@ class Facts:
 
     gmac: float | None
     precision: str
+    device: str = "cpu"
 
 
 class Worker:
@@ -123,8 +125,8 @@ def serve(parent: Connection, entry: Entry, frames_file: str) -> None:
     _silence()
     try:
         frames = np.load(frames_file, mmap_mode="c")  # one copy in memory for all processes
-        opened = open_entry(entry)
-        parent.send(Facts(opened.gmac, opened.precision))
+        opened = open_entry(entry, np.asarray(frames[0]))
+        parent.send(Facts(opened.gmac, opened.precision, opened.device))
         calls = 0
         while (question := parent.recv()) is not None:
             kind, *values = question
@@ -177,6 +179,8 @@ def run_block(opened: Opened, frames: np.ndarray, batch: int, first: int, second
         stages.append((spent.resize / batch, spent.inference / batch, spent.postprocess / batch))
     cpu, elapsed, used = process_time() - cpu, perf_counter() - begin, joules()
     watts = (used - meter) / elapsed if used is not None and meter is not None else None
+    if opened.device == "cuda":
+        watts = gpu_watts()
     return Block(times, stages, cpu / len(times) / batch, rss_mb(), watts)
 
 
@@ -190,7 +194,7 @@ def play_video(opened: Opened, video: Path, frames: int) -> Played:
 
 def play_one_by_one(call: Callable[..., Any], video: Path, frames: int) -> Played:
     """Return what a loop of read and call takes; the first calls warm up."""
-    warm_up = min(5, frames)
+    warm_up = 5 if frames >= 10 else 0  # a slow one was warmed up by its blocks
     start = cpu = 0.0
     for index, frame in enumerate(Repeated(open_source(str(video))).frames()):
         if index == warm_up:

@@ -87,4 +87,4 @@ def open_torch(description: dict[str, Any], way: str, precision: str) -> Opened:
     one = torch.zeros(1, card.height, card.width, 3, dtype=torch.uint8, device=device)
     with torch.inference_mode():
         gmac = torch_gmac(network, partial(network, one))
-    return Opened(call, gmac=gmac, precision=precision)
+    return Opened(call, gmac=gmac, precision=precision, device=device.type)

@@ -45,8 +45,8 @@ def torchvision_entries() -> list[Entry]:
     ]
 
 
-def open_torchvision(model: str) -> Opened:
-    """Return a model of random weights on the GPU or the CPU, its heads answering the scene."""
+def open_torchvision(model: str, frame: NDArray[np.uint8]) -> Opened:
+    """Return a model of random weights on the GPU or the CPU, its heads answering the scene for frames of a size."""
     import torch
 
     torch.set_flush_denormal(True)
@@ -72,15 +72,14 @@ def open_torchvision(model: str) -> Opened:
         mark()
         return StageTimes(marks[0] - start, marks[1] - marks[0], marks[-1] - marks[1])
 
-    blank = np.zeros((720, 1280, 3), np.uint8)
     with torch.inference_mode():
-        image = [to_tensor(blank)]
+        image = [to_tensor(frame)]
         answer_scene(network, image)
         gmac = torch_gmac(network, lambda: network(image))
     network.backbone.register_forward_pre_hook(mark)
     last = network.roi_heads.box_predictor if hasattr(network, "roi_heads") else network.head
     last.register_forward_hook(mark)
-    return Opened(call, gmac=gmac)
+    return Opened(call, gmac=gmac, device=device.type)
 
 
 def build(model: str) -> Any:

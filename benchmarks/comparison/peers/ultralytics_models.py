@@ -76,7 +76,8 @@ def open_ultralytics(model: str, size: int, form: str, work: str) -> Opened:
                 if counted == frames:
                     return Played(frames, perf_counter() - start, process_time() - cpu)
 
-    return Opened(call, gmac=gmac, precision=_precision(yolo.predictor.model), play=play)
+    backend = yolo.predictor.model
+    return Opened(call, gmac=gmac, precision=_precision(backend), device=backend.device.type, play=play)
 
 
 def _precision(backend: Any) -> str:

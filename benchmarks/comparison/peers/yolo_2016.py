@@ -113,4 +113,4 @@ def open_yolo() -> Opened:
 
     with torch.inference_mode():
         gmac = torch_gmac(yolo, lambda: yolo(torch.zeros(1, 3, SIDE, SIDE, device=device)))
-    return Opened(call, gmac=gmac)
+    return Opened(call, gmac=gmac, device=device.type)
