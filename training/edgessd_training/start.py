@@ -84,7 +84,7 @@ def reuse(
 ) -> list[str]:
     """Copy a detector's weights into the network; return the labels whose classifier rows were reused.
 
-    Where only priors or input size differ, backbone and neck are copied and the heads, which answer for priors, begin anew.
+    Where priors or input size differ, backbone and neck are copied; the heads, which answer for priors, begin anew.
     Raises InputError for a network that differs in more, or a label map naming an unknown label.
     """
     own, theirs = (
