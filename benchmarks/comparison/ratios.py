@@ -50,3 +50,13 @@ def frame_seconds(series: Series) -> list[float | None]:
 def play_rates(series: Series) -> list[float | None]:
     """Return the frames per second from file to detections of every round."""
     return [played.fps if played else None for played in series.played]
+
+
+def cpu_seconds(series: Series) -> list[float | None]:
+    """Return the processor time of a frame of every round, all threads together."""
+    return [block.cpu_seconds if block else None for block in series.blocks]
+
+
+def video_cpu_seconds(series: Series) -> list[float | None]:
+    """Return the processor time of a frame from file to detections of every round."""
+    return [played.cpu_seconds / played.frames if played else None for played in series.played]

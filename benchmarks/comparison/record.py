@@ -13,7 +13,14 @@ import numpy as np
 
 from comparison.entry import OURS, Entry
 from comparison.limits import LIMIT, YARDSTICK
-from comparison.ratios import Ratio, ratio, times_as_fast, times_as_fast_end_to_end
+from comparison.ratios import (
+    Ratio,
+    cpu_seconds,
+    ratio,
+    times_as_fast,
+    times_as_fast_end_to_end,
+    video_cpu_seconds,
+)
 from comparison.rounds import Plan, Series, median
 from comparison.worker import Facts
 from edgessd.backends import usable_cores
@@ -77,7 +84,8 @@ def entry_record(series: Series, first: Series, yardstick: Series | None, rates:
         # The least disturbed call against the best rate seen: what other processes took from either is not its fault.
         "limit_share": round(gmac / rate / min(min(block.seconds) for block in blocks), 3) if gmac and rate else None,
         "first_is_faster": _ratio(times_as_fast(first, series)),
-        "cpu_in_yardsticks": _ratio(_cpu_in_yardsticks(series, yardstick)),
+        "first_needs_less_cpu": _ratio(ratio(cpu_seconds(series), cpu_seconds(first))),
+        "cpu_in_yardsticks": _ratio(ratio(cpu_seconds(series), cpu_seconds(yardstick))) if yardstick else None,
         "end_to_end": _end_to_end(series, first, yardstick),
     }
 
@@ -104,12 +112,6 @@ def _stages(series: Series) -> dict[str, float]:
     return {stage: _ms(float(np.median(rows[:, column]))) for column, stage in enumerate(STAGES)}
 
 
-def _cpu_in_yardsticks(series: Series, yardstick: Series | None) -> Ratio | None:
-    if yardstick is None:
-        return None
-    return ratio(*([block.cpu_seconds if block else None for block in one.blocks] for one in (series, yardstick)))
-
-
 def _end_to_end(series: Series, first: Series, yardstick: Series | None) -> dict[str, Any] | None:
     played = [one for one in series.played if one]
     if not played:
@@ -117,10 +119,7 @@ def _end_to_end(series: Series, first: Series, yardstick: Series | None) -> dict
     cores = usable_cores()
     limits = [cores / one.cpu_seconds * one.frames for one in played]
     free = [max(0.0, cores - one.busy_elsewhere) for one in played]
-    in_yardsticks = None
-    if yardstick is not None:
-        cpu = [one.cpu_seconds / one.frames if one else None for one in series.played]
-        in_yardsticks = ratio(cpu, [block.cpu_seconds if block else None for block in yardstick.blocks])
+    in_yardsticks = ratio(video_cpu_seconds(series), cpu_seconds(yardstick)) if yardstick else None
     return {
         "fps": round(median([one.fps for one in played]), 2),
         "best_fps": round(max(one.fps for one in played), 2),
@@ -131,6 +130,7 @@ def _end_to_end(series: Series, first: Series, yardstick: Series | None) -> dict
         "free_share": _free_share(played, free, cores),
         "busy_elsewhere": round(median([one.busy_elsewhere for one in played]), 2),
         "first_is_faster": _ratio(times_as_fast_end_to_end(first, series)),
+        "first_needs_less_cpu": _ratio(ratio(video_cpu_seconds(series), video_cpu_seconds(first))),
         "cpu_in_yardsticks": _ratio(in_yardsticks),
         "stages": dict(played[-1].stages) if series.entry.group == OURS else {},
         "frames": sum(one.frames for one in played),

@@ -23,7 +23,7 @@ def test_page_names_machine_failures_and_absent_peers() -> None:
     assert "| peer | 40.0 | 40.0 |" in text
     assert "AP 25.1: its page" in text
     rows = [line for line in text.splitlines() if line.startswith("| edgessd m")]
-    heads = [line for line in text.splitlines() if line.startswith("|") and line.endswith("faster by |")]
+    heads = [line for line in text.splitlines() if line.startswith("|") and line.endswith("CPU by |")]
     assert [row.count("|") for row in rows] == [head.count("|") for head in heads]
 
 
