@@ -42,7 +42,10 @@ def fps(
     ] = None,
     peers: Annotated[
         str | None,
-        typer.Option(help=f"all, none, or some of {','.join(PEERS)}.", show_default="all; with --quick bare,opencv"),
+        typer.Option(
+            help=f"all, none, some of {', '.join(PEERS)}, or parts of names, by commas.",
+            show_default="all; with --quick bare,opencv",
+        ),
     ] = None,
     batch: Annotated[str, typer.Option(help="Batch sizes of our networks, by commas.")] = "1,8",
     rounds: Annotated[int | None, typer.Option(min=2, help="Rounds.", show_default="5; 3 with --quick")] = None,

@@ -68,31 +68,39 @@ def entries_for(
 ) -> tuple[list[Entry], list[Entry]]:
     """Return the entries that can run, ours first, and those that something missing keeps out.
 
+    peers: groups of PEERS, or parts of the names of single ones.
+
     Raises InputError for a peer that does not exist.
     """
-    unknown = [peer for peer in peers if peer not in PEERS]
-    if unknown:
-        raise InputError(f"no peers {unknown[0]!r}: choose all, none, or some of {','.join(PEERS)}")
     found = our_entries(list(models), list(batches), accuracy)
     if not found:
         raise InputError("no backend is installed that runs these models: pip install 'edgessd[cpu,openvino]'")
-    for peer in peers:
-        match peer:
-            case "bare":
-                vgg = [model for model in models if VGG in model.name and "int8" in model.name]
-                found += [entry for model in [models[0], *vgg] for entry in bare_entries(model)]
-            case "opencv":
-                found += opencv_entries(list(models))
-            case "torch":
-                found += torch_networks(batches)
-            case "torchvision":
-                found += torchvision_entries()
-            case "yolo2016":
-                found += yolo_entries()
-            case _:
-                found += ultralytics_entries(work)
+    groups = peer_groups(models, batches, work)
+    names = [entry.name for members in groups.values() for entry in members]
+    for wanted in peers:
+        if wanted not in groups and not any(wanted.lower() in name.lower() for name in names):
+            raise InputError(f"no peer {wanted!r}: choose all, none, {', '.join(PEERS)}, or a part of a peer's name")
+    found += [
+        entry
+        for group, members in groups.items()
+        for entry in members
+        if group in peers or any(wanted.lower() in entry.name.lower() for wanted in peers if wanted not in groups)
+    ]
     found += limit_entries()
     return [entry for entry in found if not entry.missing], [entry for entry in found if entry.missing]
+
+
+def peer_groups(models: Sequence[Path], batches: Sequence[int], work: Path) -> dict[str, list[Entry]]:
+    """Return the entries of every group of PEERS."""
+    vgg = [model for model in models[1:] if VGG in model.name and "int8" in model.name]
+    return {
+        "bare": [entry for model in [models[0], *vgg] for entry in bare_entries(model)],
+        "opencv": opencv_entries(list(models)),
+        "torch": torch_networks(batches),
+        "torchvision": torchvision_entries(),
+        "yolo2016": yolo_entries(),
+        "ultralytics": ultralytics_entries(work),
+    }
 
 
 def torch_networks(batches: Sequence[int]) -> list[Entry]:

@@ -7,6 +7,7 @@ convolution may still beat it, a depthwise one cannot come near it.
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +21,7 @@ LIMIT = "limit"
 CHANNELS, SIDE = 256, 76
 GMAC = SIDE * SIDE * CHANNELS * CHANNELS * 9 / 1e9
 YARDSTICK = "yardstick"
+GPU_NODES = ("/dev/nvidiactl", "/dev/nvmap", "/dev/dxg")  # a card, a Jetson, WSL
 
 
 def limit_entries() -> list[Entry]:
@@ -44,7 +46,8 @@ def yardstick_entry() -> Entry:
 
 def gpu() -> bool:
     """Return whether PyTorch is installed and sees a GPU."""
-    if not find_spec("torch"):
+    # PyTorch takes seconds to load, and without a device node it could only say no.
+    if not find_spec("torch") or not any(Path(node).exists() for node in GPU_NODES):
         return False
     import torch
 

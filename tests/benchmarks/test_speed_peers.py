@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from comparison.choose import PEERS, entries_for, model_files
+from comparison.choose import entries_for, model_files
 from comparison.entry import OURS, SAME_NETWORK, Entry
 from comparison.macs import onnx_gmac, terms
 from comparison.peers import yolo_2016
@@ -92,13 +92,21 @@ def test_entries_begin_with_ours_and_absent_ones_are_listed(monkeypatch: pytest.
 
 def test_unknown_peers_models_and_precisions_are_refused(tmp_path: Path) -> None:
     frames = np.zeros((1, 90, 160, 3), np.uint8)
-    with pytest.raises(InputError, match="no peers 'yolo'"):
-        entries_for([TINY], ["yolo"], [1], {}, tmp_path)
+    with pytest.raises(InputError, match="no peer 'no such'"):
+        entries_for([TINY], ["no such"], [1], {}, tmp_path)
     with pytest.raises(InputError, match="no model file"):
         model_files(["nothing.onnx"], frames, tmp_path)
     with pytest.raises(InputError, match="no precision 'int4'"):
         model_files(["ssd_mobilenet_v1:int4"], frames, tmp_path)
-    assert len(PEERS) == len(set(PEERS))
+
+
+def test_peers_are_chosen_by_group_or_by_a_part_of_the_name(tmp_path: Path) -> None:
+    chosen = [entry for found in entries_for([TINY], ["ssdlite320", "opencv"], [1], {}, tmp_path) for entry in found]
+    groups = {entry.family for entry in chosen} - {"edgessd", "rate", "yardstick"}
+    assert groups == {"torchvision", "opencv"}
+    assert [entry.options["model"] for entry in chosen if entry.family == "torchvision"] == [
+        "ssdlite320_mobilenet_v3_large"
+    ]
 
 
 def test_rounds_run_ours_and_survive_a_broken_entry(tmp_path: Path) -> None:
