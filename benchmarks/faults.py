@@ -97,8 +97,8 @@ def killed(model: str, away: float, *, rtsp: bool) -> str:
         grown = rss_mb() - memory - sum(r.frame.image.nbytes for r in bench.memory.results) / 1e6
         return (
             f"stale ({reason}) after {stale:.1f} s, no frame for {away:.0f} s; detection resumed {back:.2f} s after "
-            f"the server's return, then {state}; the other camera: {bench.lost('other')}; memory {grown:+.1f} MB beside "
-            f"the frames kept, threads {threading.active_count() - threads:+d}"
+            f"the server's return, then {state}; the other camera: {bench.lost('other')}; memory {grown:+.1f} MB "
+            f"beside the frames kept, threads {threading.active_count() - threads:+d}"
         )
 
 

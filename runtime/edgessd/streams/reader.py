@@ -233,7 +233,10 @@ class Reader:
     def _read(self, turn: _Turn) -> None:
         """Read one connection to its end."""
         turn.busy_since = monotonic()
-        turn.source = source = self._connect()
+        source = self._connect()
+        if self._gone(turn):
+            return
+        turn.source = source
         self._live_source = source.live
         latest = self._policy == "latest" or (self._policy is None and source.live)
         frames: Any = source.frames()
