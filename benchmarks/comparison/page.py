@@ -55,15 +55,17 @@ AFTER = """
 ## How to run it
 
 ```sh
-pip install '.[bench]'                        # ours and the peers; torchvision's wheel is a CUDA build
+pip install '.[bench]'
 python benchmarks/fps.py --docs docs/benchmarks.md --json benchmarks/history.json --video CLIP.mp4
-python benchmarks/fps.py --quick --check      # ratios of our own figures against the stored ones: exit 1 if worse
+python benchmarks/fps.py --quick --check                # our own ratios against the stored ones: exit 1 if worse
+python benchmarks/fps.py --peers yolo26n,ssdlite320     # some peers only; without --video a clip is made
 ```
 
-Where PyTorch is a CUDA build, torchvision imports beside it and everything runs on the GPU that PyTorch sees; with
-TensorRT installed our models run there too, SSD300-VGG16 in fp32 and fp16 at batch 1 and 8 against torch eager and
-torch.compile. Beside a CPU-only PyTorch the torchvision wheel fails to import ("operator torchvision::nms does not
-exist"): those entries are then listed as failed. A CPU build of torchvision from PyTorch's own index imports.
+Plain pip brings CUDA builds of PyTorch and torchvision on Linux, which fit each other; with a GPU everything that can
+then runs there, our SSD300-VGG16 in fp32 and fp16 at batch 1 and 8 beside torch eager and torch.compile, and with
+TensorRT installed our engines too. Beside a CPU-only PyTorch the same torchvision wheel fails to import ("operator
+torchvision::nms does not exist"), and its models are listed as failed; torchvision's CPU build from PyTorch's own
+index fits it. Nothing was measured on a GPU where the table above names none.
 """
 
 
