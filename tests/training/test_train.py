@@ -130,6 +130,7 @@ run.train(read_recipe(Path({str(recipe)!r})), {data!r}, {data!r}, Path({str(out)
 def test_two_processes_follow_the_curve_of_one(data, recipe, tmp_path):
     # Batch norm is frozen: with random weights this small network blows 1e-7 of rounding up to 1e-3 within a step.
     changes = ["epochs=4", "optimizer.freeze_bn=true", "evaluation.every=100", "augment.plain_epochs=4"]
+    changes += ["optimizer.lr=0.2"]
     train_here(recipe, data, tmp_path / "one", *changes)
     command = [sys.executable, "-m", "edgessd", "train", str(recipe), "--data", data, "--val", data]
     command += ["--out", str(tmp_path / "two")]
