@@ -10,6 +10,7 @@ from rich.console import Console
 
 from edgessd import __version__
 from edgessd.errors import EdgessdError, InputError
+from edgessd.leaving import leave
 
 INTERRUPTED = 130
 # Typer carries its own copy of click or imports it, by version; both define this base of usage errors.
@@ -45,7 +46,7 @@ def main() -> None:
     """Run the command; exit 0 when done, 1 when the work failed, 2 for wrong usage or input."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    sys.exit(run(arguments, debug=debug))
+    leave(run(arguments, debug=debug))
 
 
 def run(arguments: list[str], *, debug: bool = False) -> int:

@@ -56,7 +56,7 @@ class Pipeline:
         self._newest: Frame | None = None
         self._lock = threading.Lock()
         offer = self._offer_every if policy == "every" else self._offer_latest
-        self._reader = threading.Thread(target=self._read, args=(offer,), name="read", daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(offer,), name="read frames", daemon=True)
 
     def __enter__(self) -> "Pipeline":
         self._reader.start()

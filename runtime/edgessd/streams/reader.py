@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from edgessd.errors import EdgessdError, InputError
+from edgessd.leaving import READER_PREFIX
 from edgessd.patience import Patience
 from edgessd.sources import Frame, Interruptible, Source
 from edgessd.sources.faults import SourceFault
@@ -81,7 +82,7 @@ class Reader:
         """Begin to read."""
         self._turn = turn = _Turn()
         # A daemon: a camera that hangs in its driver must not keep the process.
-        thread = threading.Thread(target=self._run, args=(turn,), name=f"read {self.name}", daemon=True)
+        thread = threading.Thread(target=self._run, args=(turn,), name=f"{READER_PREFIX}{self.name}", daemon=True)
         self._threads = [*(old for old in self._threads if old.is_alive()), thread]
         thread.start()
 
