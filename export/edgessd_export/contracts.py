@@ -62,7 +62,7 @@ class Raw(nn.Module):
 class Compact(nn.Module):
     """Contract ``compact``: the K best (prior, class) pairs of an image, decoded, best first.
 
-    ``boxes`` (B, K, 4) xyxy, fractions, unclipped since overlaps are; ``scores`` (B, K); ``classes`` (B, K) int32.
+    ``boxes`` (B, K, 4) xyxy, fractions, clipped to the image; ``scores`` (B, K); ``classes`` (B, K) int32.
     A prior may appear under several classes, as it does in the threshold of ``raw``: NMS over these rows gives
     the detections of ``raw`` as long as no more than K pairs pass the threshold.
     """
@@ -84,13 +84,13 @@ class Compact(nn.Module):
         corners = rows.unsqueeze(-1).expand(-1, -1, 4)
         chosen = offsets.gather(1, corners)
         boxes_xyxy = decode(chosen, functional.embedding(rows, self.priors), self.variances.centre, self.variances.size)
-        return boxes_xyxy, best, (pairs - rows * class_count).int()
+        return boxes_xyxy.clamp(0, 1), best, (pairs - rows * class_count).int()
 
 
 class End2End(nn.Module):
     """Contract ``end2end``: ``compact`` after NMS, padded with zeros to K rows, and ``count`` (B,) int32.
 
-    Boxes are clipped to the image. The card's ``nms_iou`` and ``score_floor`` are baked in.
+    The card's ``nms_iou`` and ``score_floor`` are baked in.
     """
 
     def __init__(self, network: SSD, card: ModelCard) -> None:
@@ -105,7 +105,7 @@ class End2End(nn.Module):
         mask = keep(boxes_xyxy, scores, classes, self.class_count, self.nms_iou, self.score_floor)
         best, rows = (scores * mask).topk(scores.shape[1], dim=1)  # the kept move up, the suppressed are 0
         real = best > 0
-        chosen = boxes_xyxy.clamp(0, 1).gather(1, rows.unsqueeze(-1).expand(-1, -1, 4))
+        chosen = boxes_xyxy.gather(1, rows.unsqueeze(-1).expand(-1, -1, 4))
         return (
             chosen * real.unsqueeze(-1).to(chosen.dtype),
             best,

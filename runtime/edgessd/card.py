@@ -33,7 +33,8 @@ class ModelCard:
     contract: which tensors leave the graph (see CONTRACTS); kept is K of ``compact`` and ``end2end``.
     score_floor: the lowest score that ``end2end`` lets through; thresholds below it cannot be met.
     training: data, recipe, versions. metrics: name to value with the data they were measured on.
-    quantisation: how fp16 or int8 was made. self_test: see ``edgessd.self_test``. engine: what was built, by what, for which GPU.
+    quantisation: how fp16 or int8 was made. self_test: see ``edgessd.self_test``.
+    engine: what was built, by what, for which GPU.
     """
 
     name: str

@@ -25,7 +25,7 @@ class CompactDecoder:
     def __call__(self, boxes_xyxy: Array, scores: Array, classes: NDArray[Any], height: int, width: int) -> Detections:
         """Return the detections of one frame of height x width pixels.
 
-        boxes_xyxy: (K, 4), fractions of the image, unclipped. scores, classes: (K,).
+        boxes_xyxy: (K, 4), fractions of the image. scores, classes: (K,).
         """
         wanted = np.flatnonzero(scores >= self._thresholds[classes])
         if wanted.size > self._settings.candidates:
@@ -77,5 +77,5 @@ class End2EndDecoder:
         kept = np.flatnonzero(scores[:found] >= self._thresholds[classes[:found]])[: self._most]
         if kept.size == 0:
             return no_detections()
-        pixels = boxes_xyxy[kept].clip(0, 1) * np.array([width, height, width, height], np.float32)
+        pixels = boxes_xyxy[kept] * np.array([width, height, width, height], np.float32)
         return Detections(pixels.astype(np.float32), scores[kept].copy(), classes[kept].astype(np.int64))

@@ -24,13 +24,14 @@ class PostProcess:
     """Settings of the suppression. ``REALTIME`` and ``EVALUATION`` are the two in use.
 
     score: the lowest score reported; class_scores: other thresholds for single labels.
-    candidates: how many of a class enter NMS, the best first (200 in published evaluations).
+    candidates: how many of a class enter NMS, the best first (200 in published evaluations). 400 is the K that
+    ``compact`` and ``end2end`` keep: up to it the three contracts say the same.
     detections: how many leave a frame. nms_iou: the card's where None.
     labels: report these alone, all where None.
     """
 
     score: float = 0.3
-    candidates: int = 100
+    candidates: int = 400
     detections: int = 100
     nms_iou: float | None = None
     labels: tuple[str, ...] | None = None
@@ -108,16 +109,17 @@ def suppress(
 ) -> Detections:
     """Return what per-class NMS leaves, best first, clipped to the frame and in its pixels.
 
-    boxes_xyxy: (N, 4), fractions of the image. Overlaps are those of the unclipped boxes.
+    boxes_xyxy: (N, 4), fractions of the image. Overlaps are those of what lies inside it, as in torchvision.
     """
     finite = np.isfinite(boxes_xyxy).all(axis=1)
     if not finite.all():
         boxes_xyxy, scores, classes = boxes_xyxy[finite], scores[finite], classes[finite]
     if scores.size == 0:
         return no_detections()
+    boxes_xyxy = boxes_xyxy.clip(0, 1)
     boxes_xywh = np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]])
     chosen = _nms(boxes_xywh, scores, classes, nms_iou)[:most]
-    pixels = boxes_xyxy[chosen].clip(0, 1) * np.array([width, height, width, height], np.float32)
+    pixels = boxes_xyxy[chosen] * np.array([width, height, width, height], np.float32)
     return Detections(pixels.astype(np.float32), scores[chosen], classes[chosen].astype(np.int64))
 
 
