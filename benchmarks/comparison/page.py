@@ -33,9 +33,9 @@ candidates above the threshold 0.3, which is everybody's threshold.
 
 ![Frames a second against accuracy](images/{name}_map.png)
 
-Every model by its fastest backend. Filled points: speed and accuracy measured here. Hollow: the accuracy is
-published, by the sources below. The crosses are the SSD paper's own figures, 46 FPS at batch 1 and 59 at batch 8, on
-a {paper_gpu}.
+Every model by its fastest backend. Filled points: speed and accuracy measured here, the accuracy on the data named
+below, which is not the published test set. Hollow: the accuracy is published, by the sources below. The crosses are
+the SSD paper's own figures, 46 FPS at batch 1 and 59 at batch 8, on a {paper_gpu}.
 
 ![Stages of a frame](images/{name}_stages.png)
 """

@@ -47,6 +47,10 @@ def random_checkpoint(name: str) -> Any:
 
     torch.manual_seed(0)
     network = build(DESCRIPTIONS[name])
+    for convolution in network.modules():
+        if isinstance(convolution, torch.nn.Conv2d) and convolution.bias is not None:
+            # Biases that are all zero would be merged into one tensor by the exporter; no trained network's are.
+            torch.nn.init.normal_(convolution.bias, std=0.01)
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
     if norms:  # their statistics from noise: otherwise values shrink layer by layer into denormal numbers
         for layer in norms:

@@ -73,9 +73,7 @@ def open_torchvision(model: str, frame: NDArray[np.uint8]) -> Opened:
         return StageTimes(marks[0] - start, marks[1] - marks[0], marks[-1] - marks[1])
 
     with torch.inference_mode():
-        image = [to_tensor(frame)]
-        answer_scene(network, image)
-        gmac = torch_gmac(network, lambda: network(image))
+        gmac = answer_scene(network, [to_tensor(frame)])
     network.backbone.register_forward_pre_hook(mark)
     last = network.roi_heads.box_predictor if hasattr(network, "roi_heads") else network.head
     last.register_forward_hook(mark)
@@ -117,8 +115,11 @@ def faster_rcnn_vgg16() -> Any:
     )
 
 
-def answer_scene(network: Any, image: list[Any]) -> None:
-    """Replace the heads' answers by the scene's; one run beforehand tells where the anchors lie."""
+def answer_scene(network: Any, image: list[Any]) -> float:
+    """Replace the heads' answers by the scene's, and return 10^9 multiply-accumulates of an image.
+
+    One run beforehand counts them and tells where the anchors lie.
+    """
     import torch
 
     seen: dict[str, Any] = {}
@@ -133,7 +134,7 @@ def answer_scene(network: Any, image: list[Any]) -> None:
     anchors = network.rpn.anchor_generator if two_stage else network.anchor_generator
     watched = {"anchors": anchors, "head": network.rpn.head if two_stage else network.head}
     handles = [module.register_forward_hook(see(name)) for name, module in watched.items()]
-    network(image)
+    gmac = torch_gmac(network, lambda: network(image))
     for handle in handles:
         handle.remove()
     device = image[0].device
@@ -143,7 +144,7 @@ def answer_scene(network: Any, image: list[Any]) -> None:
         deltas = [0.1 * torch.randn_like(level) for level in seen["head"][1]]
         network.rpn.head.register_forward_hook(lambda *_: (objectness, deltas))
         network.roi_heads.box_predictor.register_forward_hook(scene_of_proposals)
-        return
+        return gmac
     logits = seen["head"]["cls_logits"]
     boxes_xyxy = seen["anchors"][0].cpu().numpy()
     sigmoid = "RetinaNet" in type(network).__name__
@@ -159,6 +160,7 @@ def answer_scene(network: Any, image: list[Any]) -> None:
         return {name: tensor.expand(count, -1, -1) for name, tensor in answer.items()}
 
     network.head.register_forward_hook(scene)
+    return gmac
 
 
 def scene_of_proposals(_: Any, __: Any, output: tuple[Any, Any]) -> tuple[Any, Any]:
