@@ -1,6 +1,7 @@
 """Faults of real servers: killed, stopped, talking nonsense. One camera's fault is never another's."""
 
 import signal
+import socket
 import threading
 import time
 from contextlib import ExitStack
@@ -111,6 +112,17 @@ def test_named_states_of_what_cannot_work(streams: Streams, memory: Remembered) 
         told = str([status.as_json() for status in memory.statuses] + streams.statuses())
     assert "falsch" not in told
     assert "geheim" not in told
+
+
+def test_a_camera_that_does_not_answer_keeps_no_other_from_opening(streams: Streams, video: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        streams.add("silent", f"rtsp://127.0.0.1:{silent.getsockname()[1]}/live#open_timeout=60")
+        time.sleep(0.2)
+        streams.add("file", str(video))
+        assert eventually(lambda: state(streams, "file")[0] == "ended", 10)
+        assert state(streams, "silent")[0] == "connecting"
 
 
 def test_a_camera_that_changes_its_resolution(streams: Streams, memory: Remembered) -> None:

@@ -1,4 +1,8 @@
-"""Why an RTSP server gives no stream: it is asked once, since FFmpeg keeps its answer to itself."""
+"""An RTSP server is asked before OpenCV opens its stream.
+
+OpenCV opens one stream at a time in the whole process, so a camera that does not answer would keep all others from
+coming back; and FFmpeg keeps to itself what a server answers.
+"""
 
 import hashlib
 import re
@@ -12,47 +16,43 @@ from edgessd.sources.faults import SourceFault
 _MAX_ANSWER = 1 << 16
 
 
-def why_rtsp_fails(address: Address, timeout: float) -> SourceFault:
-    """Return the fault that the server's answer to DESCRIBE tells."""
+def ask_rtsp(address: Address, timeout: float) -> None:
+    """Ask an RTSP server to describe its stream. Raises SourceFault with what it answers, or that it does not."""
     name = address.name
     try:
         url = urlsplit(address.target)
         host, port = url.hostname or "", url.port or (322 if url.scheme == "rtsps" else 554)
-    except ValueError:
-        return SourceFault(
-            "not found", f"{name} is no URL: write rtsp://host:port/path, with %40 for an @ in a password"
-        )
-    if url.scheme == "rtsps":
-        return SourceFault("not a stream", f"{name} could not be opened: check host, path, user and password")
+    except ValueError as error:
+        text = f"{name} is no URL: write rtsp://host:port/path, with %40 for an @ in a password"
+        raise SourceFault("not found", text) from error
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
+            if url.scheme == "rtsps":
+                return  # FFmpeg asks the rest, encrypted
             status, head = _describe(connection, address.target, "")
             if status == 401 and url.username is not None:
                 answer = authorisation(head, "DESCRIBE", _bare(address.target), *_credentials(address.target))
                 status, head = _describe(connection, address.target, answer)
-    except socket.gaierror:
-        return SourceFault("unreachable", f"no host of the name in {name}: check its spelling and the network")
-    except ConnectionRefusedError:
-        return SourceFault("refused", f"{name} refuses connections: the server is down, or the port is wrong")
-    except TimeoutError:
-        return SourceFault("timeout", f"{name} did not answer within {timeout:g} s: see the camera")
+    except socket.gaierror as error:
+        raise SourceFault("unreachable", f"no host of the name in {name}: check spelling and network") from error
+    except ConnectionRefusedError as error:
+        text = f"{name} refuses connections: the server is down, or the port is wrong"
+        raise SourceFault("refused", text) from error
+    except TimeoutError as error:
+        raise SourceFault("timeout", f"{name} did not answer within {timeout:g} s: see the camera") from error
     except OSError as error:
-        return SourceFault("unreachable", f"{name} cannot be reached ({error.strerror or 'cut off'}): see the network")
-    return _fault_of(status, name)
-
-
-def _fault_of(status: int, name: str) -> SourceFault:
+        text = f"{name} cannot be reached ({error.strerror or 'cut off'}): see the network"
+        raise SourceFault("unreachable", text) from error
     match status:
+        case 0:
+            raise SourceFault("not a stream", f"{name} does not speak RTSP: check the port and the protocol")
         case 401 | 403:
-            return SourceFault("authentication", f"{name} refuses the user or the password: correct them in the URL")
+            text = f"{name} refuses the user or the password: correct them in the URL"
+            raise SourceFault("authentication", text)
         case 404 | 451 | 454:
-            return SourceFault("not found", f"{name} has no such stream: check the URL's path")
-        case 503 | 500 | 453:
-            return SourceFault("refused", f"{name} answers {status}: the server cannot serve it now")
-        case 200:
-            return SourceFault("not a stream", f"{name} answers, but with nothing that FFmpeg decodes: check the codec")
-        case _:
-            return SourceFault("not a stream", f"{name} does not speak RTSP: check the port and the protocol")
+            raise SourceFault("not found", f"{name} has no such stream: check the URL's path")
+        case 453 | 500 | 503:
+            raise SourceFault("refused", f"{name} answers {status}: the server cannot serve it now")
 
 
 def _describe(connection: socket.socket, target: str, authorization: str) -> tuple[int, str]:

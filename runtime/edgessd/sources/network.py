@@ -6,7 +6,7 @@ from time import monotonic
 import cv2
 
 from edgessd.sources.address import Address
-from edgessd.sources.diagnosis import why_rtsp_fails
+from edgessd.sources.diagnosis import ask_rtsp
 from edgessd.sources.faults import SourceFault
 from edgessd.sources.files import captured_frames
 from edgessd.sources.frame import Frame
@@ -33,6 +33,8 @@ class NetworkVideo:
         self.live = self.frame_count is None
 
     def _open(self) -> cv2.VideoCapture:
+        if self._address.kind == "rtsp":
+            ask_rtsp(self._address, self._open_seconds)
         start = monotonic()
         settings = {
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: round(self._open_seconds * 1000),
@@ -45,9 +47,7 @@ class NetworkVideo:
         capture.release()
         if monotonic() - start >= self._open_seconds:
             raise SourceFault("timeout", f"{self.name} did not open within {self._open_seconds:g} s: see the camera")
-        if self._address.kind == "rtsp":
-            raise why_rtsp_fails(self._address, self._open_seconds)
-        raise SourceFault("not a stream", f"{self.name} holds no video that FFmpeg reads: check the URL's path")
+        raise SourceFault("not a stream", f"{self.name} holds no video that FFmpeg reads: check path and codec")
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames to the end. Raises SourceFault when a read takes longer than the deadline."""

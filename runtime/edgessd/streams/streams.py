@@ -20,7 +20,7 @@ from edgessd.streams.capacity import check_batch
 from edgessd.streams.reader import PATIENCE, Reader
 
 BATCH_DEADLINE = 0.005
-DRAIN_SECONDS = 4.0
+DRAIN_SECONDS = 3.0
 _TICK_SECONDS = 0.1
 _REMIND_SECONDS = 10.0
 _WORKER_HANG_SECONDS = 30.0
