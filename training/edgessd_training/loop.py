@@ -38,7 +38,8 @@ class Row(NamedTuple):
 class Training:
     """What a run moves. ``network`` is the plain one, ``trained`` the same as Fabric wraps it.
 
-    priors_cxcywh: (P, 4) for every input size, on the device. average: the EMA, None without one.
+    priors_cxcywh: (P, 4) for every input size, on the device. average: the EMA, None without one. start: the weights
+    it began with, None where the recipe keeps nothing of them.
     """
 
     fabric: Fabric
@@ -50,6 +51,7 @@ class Training:
     priors_cxcywh: list[Tensor]
     variances: Variances
     average: Weights | None
+    start: Weights | None
     progress: Progress = field(default_factory=Progress)
 
     @property

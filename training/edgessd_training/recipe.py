@@ -34,12 +34,14 @@ class Start:
 
     backbone: an ImageNet classifier's weights. checkpoint: a whole detector of this or other classes; its classifier
     rows are reused for classes of the same name, or joined by label_map: a shipped map, or a JSON file
-    {"name in the checkpoint": "name in the data"}.
+    {"name in the checkpoint": "name in the data"}. keep: how much of a checkpoint's weights is mixed into what is
+    judged and shipped (see ``ema.mixed``); for fine-tuning on data of the same kind.
     """
 
     backbone: str = ""
     checkpoint: str = ""
     label_map: str = ""
+    keep: Fraction = 0.0
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ class Recipe:
     """One training run. batch_size: images a step, over all processes, before accumulation.
 
     network: the description for ``edgessd_training.networks.build``, without ``classes``, which come from the data.
+    origin, license: what the model's card says.
     """
 
     name: str
@@ -171,6 +174,8 @@ class Recipe:
     epochs: Positive = 120
     batch_size: Positive = 32
     seed: Count = 0
+    origin: str = "trained with edgessd"
+    license: str = ""
     start: Start = Start()
     data: Data = Data()
     augment: Augment = Augment()

@@ -16,7 +16,7 @@ from edgessd.errors import InputError
 from edgessd_training.checkpoint import save_checkpoint
 from edgessd_training.data.read import read_data
 from edgessd_training.data.records import DataSet
-from edgessd_training.ema import copy_weights, replace_weights
+from edgessd_training.ema import copy_weights, mixed, replace_weights
 from edgessd_training.hardware import make_fabric
 from edgessd_training.loader import Order, Plan, batches, check_plan, make_loader
 from edgessd_training.loop import Row, Training, train_batches
@@ -87,6 +87,7 @@ def set_up(
     if recipe.hardware.sync_bn and fabric.world_size > 1:
         network = synchronised(network)
     average = copy_weights(network.to(fabric.device)) if recipe.optimizer.ema else None
+    start = copy_weights(network) if recipe.start.keep else None
     trained, optimizer = fabric.setup(network, make_optimizer(network, recipe.optimizer))
     description = {**recipe.network, "classes": len(data.labels)}
     grids = recipe_grids(recipe, len(data.labels), variances)
@@ -100,7 +101,7 @@ def set_up(
         "commit": git_commit(),
     }
     priors = [torch.from_numpy(grid.priors.cxcywh).to(fabric.device) for grid in grids]
-    training = Training(fabric, recipe, plan, network, trained, optimizer, priors, variances, average)
+    training = Training(fabric, recipe, plan, network, trained, optimizer, priors, variances, average, start)
     return Run(recipe, data, val, folder, description, origin, training, maker)
 
 
@@ -152,7 +153,10 @@ def judge(run: Run, epoch: int, losses: Sequence[float], bar: Bar, writer: Any, 
     """Measure what would be shipped on the validation data, keep it if it is the best, write figures and plots."""
     training, progress, started = run.training, run.training.progress, monotonic()
     network = build(run.description)
-    network.load_state_dict(training.average or training.network.state_dict())
+    weights = training.average or training.network.state_dict()
+    if training.start is not None:
+        weights = mixed(weights, training.start, run.recipe.start.keep)
+    network.load_state_dict(weights)
     network = network.to(training.fabric.device)
     card = make_card(run, network, {})
     with network_detector(network, card) as detect:
@@ -188,7 +192,8 @@ def make_card(run: Run, network: Any, metrics: Mapping[str, Any]) -> ModelCard:
         activation=network.activation,
         variances=run.training.variances,
         nms_iou=run.recipe.evaluation.nms_iou,
-        origin="trained with edgessd",
+        origin=run.recipe.origin,
+        license=run.recipe.license,
         training={**run.origin, "batches": run.training.progress.done},
         metrics=metrics,
     )

@@ -30,6 +30,8 @@ def start_network(recipe: Recipe, labels: Sequence[str], folders: Sequence[Path]
     notes = []
     if recipe.start.backbone and recipe.start.checkpoint:
         raise InputError("start.backbone and start.checkpoint are both set: a checkpoint has its backbone; drop one")
+    if recipe.start.keep and not recipe.start.checkpoint:
+        raise InputError("start.keep mixes in a checkpoint's weights and start.checkpoint is empty: set it")
     if recipe.start.backbone:
         from edgessd_training.importers.backbone import load_backbone
 
