@@ -1,0 +1,47 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgessd.card import card_of
+from edgessd.errors import InputError
+from edgessd.models import HERE, model_path, shipped
+
+MOST_BYTES = 25_000_000
+
+
+def test_default_is_the_int8_one() -> None:
+    card = card_of(model_path("default"))
+    assert (card.precision, card.contract) == ("int8", "raw")
+    assert "person" in card.labels
+    assert len(card.labels) == 20
+
+
+def test_every_shipped_card_is_complete() -> None:
+    for name, path in shipped().items():
+        card = card_of(path)
+        assert card.license == "Apache-2.0", name
+        assert card.origin, name
+        assert card.self_test, name
+        assert card.metrics, name
+        assert card.training, name
+
+
+def test_the_shipped_models_stay_small() -> None:
+    assert sum(path.stat().st_size for path in HERE.iterdir() if path.is_file()) < MOST_BYTES
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match="shipped models: default, "):
+        model_path("yolo")
+
+
+def test_demo_runs_and_runs_again(edgessd: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    for _ in range(2):
+        code, out, err = edgessd("demo", "--out", tmp_path / "demo")
+        assert code == 0, err
+        assert "FPS" in out
+        for label in ("person", "cat", "motorbike"):
+            assert f"{label} in " in out
+    names = sorted(path.name for path in (tmp_path / "demo").iterdir())
+    assert names == ["annotated.mp4", "clip.mp4", "snapshot.jpg"]
