@@ -15,7 +15,7 @@ class Patience:
     stale_after: a live stream without a frame for so long is stale. hang_after: opening or reading that takes
     longer is broken off from outside (the sources' own deadlines, 5 s, come first). first_retry doubles up to
     longest_retry; a stream must have lived for longest_retry before it begins at first_retry again.
-    lasting_retry: between attempts after a refused password or a wrong path, which soon attempts cannot mend.
+    lasting_retry: between attempts after a refused password: more of them lock accounts.
     """
 
     stale_after: float = 2.0

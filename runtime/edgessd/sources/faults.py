@@ -2,8 +2,10 @@
 
 from edgessd.errors import VideoError
 
-# Trying again soon cannot help, and wrong passwords lock accounts.
-LASTING = ("authentication", "not found", "not a stream", "refused settings")
+# Somebody's hand is likely to be needed. Only a refused password is not tried again soon: that locks accounts. The
+# others also come from servers that have just started.
+AUTHENTICATION = "authentication"
+LASTING = (AUTHENTICATION, "not found", "not a stream", "refused settings")
 
 
 class SourceFault(VideoError):

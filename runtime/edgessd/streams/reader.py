@@ -13,7 +13,7 @@ from edgessd.errors import EdgessdError, InputError
 from edgessd.leaving import READER_PREFIX
 from edgessd.patience import Patience
 from edgessd.sources import Frame, Interruptible, Source
-from edgessd.sources.faults import SourceFault
+from edgessd.sources.faults import AUTHENTICATION, SourceFault
 from edgessd.status import State, Status
 
 POLICIES = ("latest", "every")
@@ -218,7 +218,7 @@ class Reader:
             self._stop.wait(self._pause(fault, lived=monotonic() - began))
 
     def _pause(self, fault: SourceFault | None, *, lived: float) -> float:
-        if fault is not None and fault.lasting:
+        if fault is not None and fault.reason == AUTHENTICATION:
             return self._patience.lasting_retry
         if lived >= self._patience.longest_retry and self._connected_once and self._fresh():
             self._attempt = 0
