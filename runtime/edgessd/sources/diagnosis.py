@@ -16,8 +16,8 @@ from edgessd.sources.faults import SourceFault
 _MAX_ANSWER = 1 << 16
 
 
-def ask_rtsp(address: Address, timeout: float) -> None:
-    """Ask an RTSP server to describe its stream. Raises SourceFault with what it answers, or that it does not."""
+def ask_rtsp(address: Address, timeout: float, method: str) -> None:
+    """Ask an RTSP server, by OPTIONS whether it answers, by DESCRIBE for its stream. Raises SourceFault with what it answers, or that it does not."""
     name = address.name
     try:
         url = urlsplit(address.target)
@@ -29,10 +29,10 @@ def ask_rtsp(address: Address, timeout: float) -> None:
         with socket.create_connection((host, port), timeout=timeout) as connection:
             if url.scheme == "rtsps":
                 return  # FFmpeg asks the rest, encrypted
-            status, head = _describe(connection, address.target, "")
+            status, head = _ask(connection, address.target, method, "")
             if status == 401 and url.username is not None:
-                answer = authorisation(head, "DESCRIBE", _bare(address.target), *_credentials(address.target))
-                status, head = _describe(connection, address.target, answer)
+                answer = authorisation(head, method, _bare(address.target), *_credentials(address.target))
+                status, head = _ask(connection, address.target, method, answer)
     except socket.gaierror as error:
         raise SourceFault("unreachable", f"no host of the name in {name}: check spelling and network") from error
     except ConnectionRefusedError as error:
@@ -55,9 +55,9 @@ def ask_rtsp(address: Address, timeout: float) -> None:
             raise SourceFault("refused", f"{name} answers {status}: the server cannot serve it now")
 
 
-def _describe(connection: socket.socket, target: str, authorization: str) -> tuple[int, str]:
+def _ask(connection: socket.socket, target: str, method: str, authorization: str) -> tuple[int, str]:
     """Return the status and the head of the answer; status 0 for what is no RTSP."""
-    lines = [f"DESCRIBE {_bare(target)} RTSP/1.0", f"CSeq: {2 if authorization else 1}", "Accept: application/sdp"]
+    lines = [f"{method} {_bare(target)} RTSP/1.0", f"CSeq: {2 if authorization else 1}", "Accept: application/sdp"]
     if authorization:
         lines.append(f"Authorization: {authorization}")
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin1", "replace"))

@@ -34,7 +34,8 @@ class NetworkVideo:
 
     def _open(self) -> cv2.VideoCapture:
         if self._address.kind == "rtsp":
-            ask_rtsp(self._address, self._open_seconds)
+            # OPTIONS: a DESCRIBE that is not followed makes some servers tear down what the next is to get.
+            ask_rtsp(self._address, self._open_seconds, "OPTIONS")
         start = monotonic()
         settings = {
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: round(self._open_seconds * 1000),
@@ -47,6 +48,8 @@ class NetworkVideo:
         capture.release()
         if monotonic() - start >= self._open_seconds:
             raise SourceFault("timeout", f"{self.name} did not open within {self._open_seconds:g} s: see the camera")
+        if self._address.kind == "rtsp":
+            ask_rtsp(self._address, self._open_seconds, "DESCRIBE")
         raise SourceFault("not a stream", f"{self.name} holds no video that FFmpeg reads: check path and codec")
 
     def frames(self) -> Iterator[Frame]:
