@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 
-.PHONY: test lint test-runtime test-oldest test-newest clean
+.PHONY: demo test lint test-runtime test-oldest test-newest clean
 
 test: $(VENV)/.ready
 	$(VENV)/bin/python -m pytest
@@ -18,6 +18,15 @@ $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet $(TORCH) --editable '.[dev]'
+	touch $@
+
+# What a user has: the cpu extra and no torch. Ready after the first time, it needs no network.
+demo: .venv-demo/.ready
+	.venv-demo/bin/edgessd demo
+
+.venv-demo/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --quiet --editable '.[cpu]'
 	touch $@
 
 # The runtime alone, as a device has it: no torch. Oldest is what JetPack 6 brings.
@@ -37,4 +46,4 @@ $(VENV)/.runtime: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest build dist
+	rm -rf .venv .venv-demo .venv-oldest .venv-newest build dist

@@ -58,6 +58,10 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
         if debug:
             raise
         return _complain(str(error), error.exit_code)
+    except ImportError as error:
+        if debug:
+            raise
+        return _complain(_library(error), InputError.exit_code)
     except ClickException as error:
         if error.format_message().strip():
             return _complain(_usage(error), InputError.exit_code)
@@ -67,6 +71,12 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _library(error: ImportError) -> str:
+    if error.name == "cv2" or "libGL" in str(error):
+        return f"OpenCV does not load ({error}): pip install opencv-python, or opencv-python-headless without a screen"
+    return f"a library does not load ({error}): `edgessd doctor` names what is missing"
 
 
 def _usage(error: Any) -> str:
