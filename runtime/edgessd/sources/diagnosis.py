@@ -17,7 +17,10 @@ _MAX_ANSWER = 1 << 16
 
 
 def ask_rtsp(address: Address, timeout: float, method: str) -> None:
-    """Ask an RTSP server, by OPTIONS whether it answers, by DESCRIBE for its stream. Raises SourceFault with what it answers, or that it does not."""
+    """Ask an RTSP server, by OPTIONS whether it answers, by DESCRIBE for its stream.
+
+    Raises SourceFault with what it answers, or that it does not.
+    """
     name = address.name
     try:
         url = urlsplit(address.target)
