@@ -14,6 +14,7 @@ PAPER_GPU = "Titan X (2015)"
 OUR_COLOUR, PEER_COLOUR, PAPER_COLOUR = "#0b6e4f", "#b5533c", "#777777"
 STAGES = (("resize", "resize", "#9ecae1"), ("inference", "inference", "#3182bd"), ("postprocess", "NMS", "#e6550d"))
 BARS = 14
+AXIS = 15  # the longest bar shown whole, in times of the shortest
 
 
 def plot_accuracy(run: dict[str, Any], path: Path) -> None:
@@ -60,16 +61,19 @@ def plot_stages(run: dict[str, Any], path: Path) -> None:
     measured = [entry for entry in run["entries"] if "fps" in entry and entry["batch"] == 1]
     shown = sorted(measured, key=lambda entry: entry["ms"]["median"])[:BARS]
     figure, axes = pyplot.subplots(figsize=(8, 0.32 * len(shown) + 1.2))
+    longest = AXIS * min((sum(entry["stages_ms"].values()) for entry in shown), default=1.0)
     for place, entry in enumerate(shown):
         left = 0.0
         for stage, _, colour in STAGES:
             axes.barh(place, entry["stages_ms"][stage], left=left, color=colour)
             left += entry["stages_ms"][stage]
-        axes.text(left, place, f" {left:.1f}", va="center", fontsize=7)
+        # What is slower than the axis is long is cut off there, with its figure.
+        axes.text(min(left, longest), place, f" {left:.1f}", va="center", fontsize=7)
     axes.set_yticks(range(len(shown)), [short_name(entry["name"]) for entry in shown], fontsize=8)
     for label, entry in zip(axes.get_yticklabels(), shown, strict=True):
         label.set_color(OUR_COLOUR if entry["group"] == OURS else "black")
     axes.invert_yaxis()
+    axes.set_xlim(0, 1.08 * min(longest, max((sum(entry["stages_ms"].values()) for entry in shown), default=1.0)))
     axes.set_xlabel("ms a frame, batch 1, medians of the stages")
     axes.legend(
         [pyplot.Rectangle((0, 0), 1, 1, color=colour) for *_, colour in STAGES], [name for _, name, _ in STAGES]

@@ -21,7 +21,9 @@ def print_run(run: dict[str, Any], console: Console) -> None:
     for entry in run["entries"]:
         table.add_row(*row(entry))
     # A narrow terminal wraps whole lines; cells cut to three letters would say nothing.
-    console.print(table, width=max(console.width, WIDTH))
+    narrow, console.width = console.width, max(console.width, WIDTH)
+    console.print(table)
+    console.width = narrow
     for entry in run["entries"]:
         if entry["failure"]:
             console.print(f"failed: {entry['name']}: {entry['failure']}", markup=False)
