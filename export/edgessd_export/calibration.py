@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edgessd.card import ModelCard
 from edgessd.errors import DataError, InputError
 from edgessd.extras import need
 from edgessd.files import readable, write_text
@@ -18,6 +19,7 @@ from edgessd_training.data.images import SUFFIXES, read_image
 
 METHODS = ("max", "percentile", "entropy")
 ENOUGH = 200
+GATE_IMAGES = 8
 BINS = 2048
 STEPS = 128  # levels of one sign of int8, for the entropy method
 PERCENTILE = 99.99
@@ -59,6 +61,11 @@ def inputs(paths: Sequence[Path], height: int, width: int) -> Iterable[NDArray[n
     """Yield every image as the network sees it, (1, height, width, 3). Raises DataError for one that is broken."""
     for path in paths:
         yield to_input(read_image(path), height, width)[None]
+
+
+def gate_images(data: str, card: ModelCard) -> list[NDArray[np.uint8]]:
+    """Return a few of the images of a folder or data set, as ``inputs`` gives them."""
+    return list(inputs(spread(image_paths(data), GATE_IMAGES), card.height, card.width))
 
 
 def calibrate(

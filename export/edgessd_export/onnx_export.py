@@ -69,13 +69,22 @@ def float_graph(checkpoint: Checkpoint, layout: Layout, precision: str = "fp32")
     return to_onnx(wrap(network, card), card, batch=layout.batch, opset=layout.opset)
 
 
-def write(checkpoint: Checkpoint, model: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
-    """Write a graph beside its place, run it, record its self-test, let the gate judge it, and rename it."""
+def write(
+    checkpoint: Checkpoint,
+    model: onnx.ModelProto,
+    card: ModelCard,
+    path: Path,
+    images: Sequence[NDArray[np.uint8]] = (),
+) -> ModelCard:
+    """Write a graph beside its place, run it, record its self-test, let the gate judge it, and rename it.
+
+    images: what the gate compares on, (1, H, W, 3) each; the seeded ones where there are none.
+    """
     with replacing(path) as unfinished:
         save(model, card.with_changes(self_test={}), unfinished)
         backend = open_backend(unfinished, card, Choice("onnxruntime", "it computes what the graph says"), threads=1)
         try:
-            quick(torch_model(checkpoint.network, card), Model(path.name, card, backend.infer))
+            quick(torch_model(checkpoint.network, card), Model(path.name, card, backend.infer), images)
             card = _self_tested(checkpoint, card, unfinished, backend.infer(self_test_input(card)))
         finally:
             backend.close()

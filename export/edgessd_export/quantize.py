@@ -1,11 +1,13 @@
 """A checkpoint in fp16 or int8: its graph, its ranges and what its card says of them."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from edgessd.card import ModelCard
 from edgessd.errors import InputError
@@ -54,12 +56,17 @@ def write_fp16(checkpoint: Checkpoint, path: Path, layout: Layout) -> ModelCard:
 
 
 def write_int8(
-    checkpoint: Checkpoint, path: Path, layout: Layout, int8: Int8, base: onnx.ModelProto | None = None
+    checkpoint: Checkpoint,
+    path: Path,
+    layout: Layout,
+    int8: Int8,
+    base: onnx.ModelProto | None = None,
+    images: Sequence[NDArray[np.uint8]] = (),
 ) -> ModelCard:
     """Write the network in int8 and return its card.
 
-    base: the float graph of this layout and ``int8.rest`` where it is at hand. Raises ExportError when the gate
-    refuses what came out.
+    base: the float graph of this layout and ``int8.rest`` where it is at hand. images: see ``write``.
+    Raises ExportError when the gate refuses what came out.
     """
     model = quantised(base or float_graph(checkpoint, layout, int8.rest), int8)
     calibration = int8.calibration
@@ -73,4 +80,4 @@ def write_int8(
             "kept_in_float": sorted(int8.keep_float),
         },
     )
-    return write(checkpoint, model, card, path)
+    return write(checkpoint, model, card, path, images)

@@ -112,6 +112,9 @@ def test_fixed_batch_and_older_opset(checkpoint: Checkpoint, tmp_path: Path) -> 
     assert model.opset_import[0].version == 19
     shapes = {out.name: [dim.dim_value for dim in out.type.tensor_type.shape.dim] for out in model.graph.output}
     assert shapes == {"boxes": [2, 7, 4], "scores": [2, 7], "classes": [2, 7]}
+    with Detector(tmp_path / "two.onnx", backend="onnxruntime") as detector:
+        frames = [np.full((30, 40, 3), grey, np.uint8) for grey in (0, 99, 200)]
+        assert len(detector.detect_batch(frames)) == 3  # in parts of two, the last one padded
 
 
 def test_k_is_bounded_by_the_priors(checkpoint: Checkpoint) -> None:

@@ -49,6 +49,7 @@ def quantize(
 
     from edgessd.errors import InputError
     from edgessd.files import writable
+    from edgessd_export.calibration import gate_images
     from edgessd_export.onnx_export import Layout, float_graph
     from edgessd_export.quantize import Int8, write_fp16, write_int8
     from edgessd_export.verdict import Judge, rank, shortest
@@ -77,7 +78,8 @@ def quantize(
                 int8 = replace(int8, keep_float=tuple(shortest(loaded, plain, int8, ranked, judge, max_map_drop)))
                 console.print(f"kept in float: {', '.join(int8.keep_float) or 'nothing'}")
         base = plain if layout == Layout() and int8.rest == "fp32" else None
-        card = write_int8(loaded, out, layout, int8, base)
+        sample = [] if calibration is None else gate_images(calibration, loaded.card)
+        card = write_int8(loaded, out, layout, int8, base, sample)
     console.print(f"{out}: {card.name}, {contract}, {precision}, {out.stat().st_size / 1e6:.1f} MB, passed the gate")
     if judge:
         console.print(judge.verdict(out, precision, variant, max_map_drop))

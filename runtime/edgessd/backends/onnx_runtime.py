@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.backends.fixed_batch import in_parts
 from edgessd.card import ModelCard
 from edgessd.errors import BackendError
 from edgessd.extras import need
@@ -46,9 +47,14 @@ class OnnxRuntimeBackend:
         self.name = f"onnxruntime {runtime.__version__} ({provider})"
         self._outputs = list(card.outputs)
         _check_tensors(self._session, card, path)
+        size = self._session.get_inputs()[0].shape[0]
+        self._batch = size if isinstance(size, int) else None
 
     def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         """Return the card's outputs for (B, H, W, 3) uint8 BGR."""
+        return in_parts(self._run, images, self._batch)
+
+    def _run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         try:
             return tuple(self._session.run(self._outputs, {"image": images}))
         except Exception as error:
