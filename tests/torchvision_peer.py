@@ -1,5 +1,6 @@
 """torchvision as a peer to compare with; its Linux wheels do not import beside a CPU build of torch."""
 
+from contextlib import suppress
 from types import ModuleType
 
 import pytest
@@ -7,10 +8,8 @@ import pytest
 
 def torchvision_detection() -> ModuleType:
     """Return ``torchvision.models.detection``, or skip the test with the reason."""
-    try:
+    with suppress(ImportError):
         import tvshim  # noqa: F401  stands in for the CUDA libraries where torch is the CPU build
-    except ImportError:
-        pass
     try:
         from torchvision.models import detection
     # torchvision raises RuntimeError for a missing operator, ImportError or OSError for missing libraries

@@ -97,7 +97,7 @@ def test_plain_epochs_are_the_resized_image(data):
 
 def test_difficult_boxes_train_unless_ignored(data):
     record = replace(data.records[5], difficult=np.array([True, True]))
-    image, wanted = make(data, records=[record], plain_from=0)(Draw(0, 0))
+    _, wanted = make(data, records=[record], plain_from=0)(Draw(0, 0))
     assert (wanted.labels > 0).any()
     _, wanted = make(data, records=[record], plain_from=0, ignore_difficult=True)(Draw(0, 0))
     assert not (wanted.labels > 0).any()
