@@ -156,12 +156,13 @@ class _Writer:
         return self.model
 
     def _restored(self, name: str, steps: NDArray[np.integer], scale: NDArray[np.floating]) -> str:
-        zero = np.zeros(len(steps), steps.dtype)
+        # Layers with equal constants may share one, which each quantises by scales of its own.
+        prefix = f"{name}_{len(self._added)}" if name in self._gone else name
         names = [
-            self.constant(f"{name}_steps", steps),
-            self.constant(f"{name}_scale", scale),
-            self.constant(f"{name}_zero", zero),
+            self.constant(f"{prefix}_steps", steps),
+            self.constant(f"{prefix}_scale", scale),
+            self.constant(f"{prefix}_zero", np.zeros(len(steps), steps.dtype)),
         ]
-        self._added.append(helper.make_node("DequantizeLinear", names, [f"{name}_DQ"], name=f"{name}_DQ", axis=0))
+        self._added.append(helper.make_node("DequantizeLinear", names, [f"{prefix}_DQ"], name=f"{prefix}_DQ", axis=0))
         self._gone.add(name)
-        return f"{name}_DQ"
+        return f"{prefix}_DQ"

@@ -124,3 +124,12 @@ def test_scales_never_underflow_in_half_precision() -> None:
 def test_a_missing_range_is_named() -> None:
     with pytest.raises(ExportError, match="nothing for head:in"):
         for_cpu(model(), {"first:in": (-1, 1), "filter:in": (0, 6)})
+
+
+def test_layers_that_share_a_bias_are_quantised_each_by_its_own_scales() -> None:
+    """Exporters store equal constants once: here the first two convolutions have one bias."""
+    shared = model()
+    first, second = (node for node in shared.graph.node if node.name in ("first", "filter"))
+    second.input[2] = first.input[2]
+    expected, found = run(shared), run(for_cpu(shared, RANGES, ()))
+    assert np.abs(found - expected).max() < 0.05

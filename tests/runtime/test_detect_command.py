@@ -169,6 +169,8 @@ def test_an_interrupted_video_is_whole(number: signal.Signals, tiny: Path, tmp_p
         [sys.executable, "-m", "edgessd", "detect", long, "-m", tiny, "--out", out, "--jsonl", lines],
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A test run in the background has inherited that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while (not lines.exists() or lines.stat().st_size < 500) and time.monotonic() < deadline:
