@@ -4,6 +4,7 @@ import pytest
 
 from edgessd.errors import InputError
 from edgessd_training.networks import build
+from edgessd_training.origin import public_source
 from edgessd_training.recipe import Recipe, Schedule
 from edgessd_training.recipe_file import SHIPPED, as_table, read_recipe, recipe_from, recipe_path
 from edgessd_training.run_state import differing
@@ -105,3 +106,15 @@ def test_schedules_by_hand():
 
 def test_recipes_lie_where_the_tree_has_them():
     assert Path(__file__).parents[2] / "training" / "recipes" == SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("source", "public"),
+    [
+        ("voc:/home/me/cells@train", "voc:cells@train"),
+        ("coco:/data/a/boxes.json@/data/a/images", "coco:boxes.json@images"),
+        ("yolo:cells.yaml@val", "yolo:cells.yaml@val"),
+    ],
+)
+def test_a_card_names_the_data_and_no_folder_of_the_machine(source, public):
+    assert public_source(source) == public

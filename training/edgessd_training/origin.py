@@ -31,7 +31,14 @@ def data_hash(data: DataSet) -> str:
 def describe_data(data: DataSet) -> dict[str, Any]:
     """Return what the card says of a data set."""
     boxes = sum(len(record.classes) for record in data.records)
-    return {"source": data.source, "images": len(data.records), "boxes": boxes, "sha256": data_hash(data)}
+    source = public_source(data.source)
+    return {"source": source, "images": len(data.records), "boxes": boxes, "sha256": data_hash(data)}
+
+
+def public_source(source: str) -> str:
+    """Return a data set's text without the folders of this machine: voc:/home/me/cells@train is voc:cells@train."""
+    kind, _, places = source.partition(":")
+    return f"{kind}:{'@'.join(Path(place).name for place in places.split('@'))}"
 
 
 def versions() -> dict[str, str]:

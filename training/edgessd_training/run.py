@@ -25,7 +25,7 @@ from edgessd_training.metrics.network import network_detector
 from edgessd_training.networks import build
 from edgessd_training.nonfinite import stop_run
 from edgessd_training.optimizer import freeze, make_optimizer
-from edgessd_training.origin import describe_data, git_commit, versions
+from edgessd_training.origin import describe_data, git_commit, public_source, versions
 from edgessd_training.plots import plot_run
 from edgessd_training.recipe import Recipe
 from edgessd_training.recipe_file import as_table
@@ -162,7 +162,8 @@ def judge(run: Run, epoch: int, losses: Sequence[float], bar: Bar, writer: Any, 
     with network_detector(network, card) as detect:
         result = evaluate(detect, run.val, run.recipe.evaluation.metric, batch=8)
     value = float(result.figures["AP" if run.recipe.evaluation.metric == "coco" else "mAP"])
-    card = make_card(run, network, {run.recipe.evaluation.metric: result.figures, "data": run.val.source})
+    metrics = {run.recipe.evaluation.metric: result.figures, "data": public_source(run.val.source)}
+    card = make_card(run, network, metrics)
     save_checkpoint(run.folder.last, network, run.description, card)
     if value > progress.best:
         progress.best, progress.best_epoch = value, epoch + 1

@@ -43,7 +43,7 @@ def info(
         "labels": f"{len(card.labels)}: {', '.join(card.labels)}",
         "origin": card.origin or "not recorded",
         "licence": card.license or "not recorded",
-        **{f"measured {name}": str(value) for name, value in card.metrics.items()},
+        **{f"measured {name}": _measured(value) for name, value in card.metrics.items()},
         "self-test": f"tolerance {card.self_test['tolerance']}" if card.self_test else "none",
         "backend auto": f"{choice.name}: {choice.reason}",
         **engine_rows,
@@ -56,3 +56,8 @@ def info(
     Console(highlight=False).print(table)
     if engine_rows:
         typer.echo(f"here: {check_engine_here(card, path)}")  # raises, after the table, where it cannot run
+
+
+def _measured(value: object) -> str:
+    """Return a metric in short: its mean where it has one, else all of it."""
+    return f"mAP {value['mAP']:.4f}" if isinstance(value, dict) and "mAP" in value else str(value)
