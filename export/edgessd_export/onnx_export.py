@@ -138,7 +138,15 @@ def to_onnx(
         )
     if program is None:
         raise ExportError("PyTorch exported nothing: run again with --debug")
-    return program.model_proto
+    return without_traces(program.model_proto)
+
+
+def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model without the exporter's notes: every node carries the folders of this machine in them."""
+    graph = model.graph
+    for noted in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del noted.metadata_props[:]
+    return model
 
 
 def save(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:

@@ -17,6 +17,7 @@ from edgessd.sources import Source, read_image
 
 PHOTOS = ("astronaut", "cat", "motorbike")
 WIDTH, HEIGHT, FPS, FRAMES = 1280, 720, 30, 360
+SURE = 0.65  # score of what counts for the snapshot
 
 
 def write_clip(path: Path) -> None:
@@ -72,4 +73,4 @@ def annotate(source: Source, detector: Detector, path: Path, *, workers: int) ->
 
 
 def _kinds(result: Result) -> int:
-    return len(set(result.detections.classes.tolist()))
+    return len(set(result.detections.classes[result.detections.scores >= SURE].tolist()))

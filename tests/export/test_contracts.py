@@ -141,3 +141,8 @@ def test_nothing_above_the_threshold_is_no_detection(models: dict[str, Path]) ->
     for path in models.values():
         with Detector(path, settings=PostProcess(score=1.0)) as detector:
             assert len(detector.detect(frames()[0])) == 0
+
+
+def test_a_file_names_no_folder_of_the_machine(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    export_onnx(checkpoint, tmp_path / "m.onnx")
+    assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "m.onnx").read_bytes()

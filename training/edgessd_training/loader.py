@@ -103,20 +103,16 @@ def collate(samples: list[object]) -> "Batch | EdgessdError":
     )
 
 
-def start_worker(_: int) -> None:
-    """Keep OpenCV to one thread: the workers are the parallelism."""
-    cv2.setNumThreads(1)
-
-
 def make_loader(maker: SampleMaker, order: Order, *, workers: int, pin_memory: bool) -> DataLoader[object]:
     """Return the loader of one process; its workers live as long as the run."""
+    # Before the workers are forked: OpenCV's pool does not survive a fork, and a child that shrinks it waits for ever.
+    cv2.setNumThreads(1)
     return DataLoader(
         Samples(maker),
         batch_sampler=order,
         num_workers=workers,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=start_worker,
     )
 
 
