@@ -99,9 +99,7 @@ class Detector:
         inferred = perf_counter()
         found = [self._to_detections(outputs, index, frame) for index, frame in enumerate(frames)]
         count = len(frames)
-        share = StageTimes(
-            (resized - start) / count, (inferred - resized) / count, (perf_counter() - inferred) / count
-        )
+        share = StageTimes((resized - start) / count, (inferred - resized) / count, (perf_counter() - inferred) / count)
         return [(detections, share) for detections in found]
 
     def _backend_that_resizes(self) -> ResizingBackend:
