@@ -42,7 +42,7 @@ test-runtime: $(VENV)/.runtime
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,openvino,runtime-test]' $(PACKAGES)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,openvino,streams,runtime-test]' $(PACKAGES)
 	touch $@
 
 clean:
