@@ -215,7 +215,7 @@ def test_batches_over_cameras(tiny: Path, memory: Remembered, tmp_path: Path) ->
         cv2.imwrite(str(paths[-1]), blue_cell(*divmod(index, 4)))
     with (
         Detector(tiny, backend="onnxruntime") as detector,
-        Streams(detector, [QueuedSink("memory", memory)], batch=4, batch_deadline=0.05) as streams,
+        Streams(detector, [QueuedSink("memory", memory, capacity=100)], batch=4, batch_deadline=0.05) as streams,
     ):
         for name in "abc":
             streams.add(name, lambda: Images(paths, "images"))

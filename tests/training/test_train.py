@@ -277,3 +277,11 @@ def test_data_show_draws_a_sheet(data, recipe, tmp_path, capsys):
 def test_a_data_set_that_does_not_exist_is_named(recipe, tmp_path):
     with pytest.raises(DataError, match="no annotation file"):
         train_here(recipe, f"coco:{tmp_path}/none.json@{tmp_path}", tmp_path / "run")
+
+
+def test_a_gradient_that_pytorch_gets_wrong_is_refused(data, recipe, tmp_path):
+    wrong = ("hardware.precision=bf16", "hardware.channels_last=true")
+    with pytest.raises(InputError, match=r"two of a network's maps have one cell, as at 96x96: set"):
+        train_here(recipe, data, tmp_path / "run", *wrong)
+    with pytest.raises(InputError, match="as at 128x128"):
+        train_here(recipe, data, tmp_path / "run", *wrong, "network.input_size=260", "augment.multi_scale=[128, 260]")

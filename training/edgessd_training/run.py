@@ -17,7 +17,7 @@ from edgessd_training.checkpoint import save_checkpoint
 from edgessd_training.data.read import read_data
 from edgessd_training.data.records import DataSet
 from edgessd_training.ema import copy_weights, mixed, replace_weights
-from edgessd_training.hardware import make_fabric
+from edgessd_training.hardware import check_layout, make_fabric
 from edgessd_training.loader import Order, Plan, batches, check_plan, make_loader
 from edgessd_training.loop import Row, Training, train_batches
 from edgessd_training.metrics.evaluate import evaluate
@@ -31,7 +31,7 @@ from edgessd_training.recipe import Recipe
 from edgessd_training.recipe_file import as_table
 from edgessd_training.run_folder import EPOCHS, STEPS, RunFolder, open_run, write_json
 from edgessd_training.run_state import Progress, load_state, save_state
-from edgessd_training.sample_setup import make_samples, recipe_grids
+from edgessd_training.sample_setup import make_samples, recipe_grids, recipe_networks
 from edgessd_training.samples import SampleMaker
 from edgessd_training.start import start_network
 from edgessd_training.sync_norm import synchronised
@@ -81,6 +81,7 @@ def set_up(
     norms = any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
     if norms and plan.batch_size == fabric.world_size and not recipe.optimizer.freeze_bn:
         raise InputError("batch norm needs at least two images a process: raise batch_size, or set optimizer.freeze_bn")
+    check_layout(recipe.hardware, fabric.device, recipe_networks(recipe, len(data.labels)))
     freeze(network, recipe.optimizer)
     if recipe.hardware.channels_last:
         network = network.to(memory_format=torch.channels_last)

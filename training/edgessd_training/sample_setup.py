@@ -1,7 +1,7 @@
 """The sample maker of a recipe: the one that trains, and that the contact sheet shows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgessd.boxes import Variances
 from edgessd.card import VARIANCES
@@ -11,6 +11,9 @@ from edgessd_training.data.records import DataSet
 from edgessd_training.matching import priors_of
 from edgessd_training.recipe import Recipe
 from edgessd_training.samples import Grid, SampleMaker
+
+if TYPE_CHECKING:
+    from edgessd_training.networks.ssd import SSD
 
 
 def make_samples(recipe: Recipe, data: DataSet, grids: tuple[Grid, ...]) -> SampleMaker:
@@ -27,14 +30,18 @@ def make_samples(recipe: Recipe, data: DataSet, grids: tuple[Grid, ...]) -> Samp
     )
 
 
-def recipe_grids(recipe: Recipe, classes: int, variances: Variances = VARIANCES) -> tuple[Grid, ...]:
-    """Return the priors of every input size, from the networks the recipe describes."""
+def recipe_networks(recipe: Recipe, classes: int) -> list["SSD"]:
+    """Return the network at every input size that the recipe trains at, with weights of no meaning."""
     from edgessd_training.networks import build
 
     description: Mapping[str, Any] = {**recipe.network, "classes": classes}
     sizes = recipe.augment.multi_scale
-    descriptions = [{**description, "input_size": size} for size in sizes] or [description]
-    networks = [build(each) for each in descriptions]
+    return [build(each) for each in [{**description, "input_size": size} for size in sizes] or [description]]
+
+
+def recipe_grids(recipe: Recipe, classes: int, variances: Variances = VARIANCES) -> tuple[Grid, ...]:
+    """Return the priors of every input size, from the networks the recipe describes."""
+    networks = recipe_networks(recipe, classes)
     return tuple(Grid(*network.input_hw, priors_of(generate(network.priors), variances)) for network in networks)
 
 
