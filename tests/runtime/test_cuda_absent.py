@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from edgessd.detector import Detector
 from edgessd.errors import InputError
 
+Command = Callable[..., tuple[int, str, str]]
 # libcuda.so.1 and both libraries are hidden, so this holds on a machine with a GPU too.
 HIDDEN = """
 import ctypes, sys
@@ -82,3 +84,24 @@ def test_the_driver_layer_names_what_to_install() -> None:
 def test_resizing_on_the_gpu_is_refused_elsewhere(tiny: Path) -> None:
     with pytest.raises(InputError, match=r"needs the backend tensorrt, this model runs on onnxruntime"):
         Detector(tiny, backend="onnxruntime", gpu_resize=True)
+
+
+def test_resizing_on_the_gpu_is_refused_by_every_verb(
+    edgessd: Command, tiny: Path, video: Path, tmp_path: Path
+) -> None:
+    """``detect`` and ``bench`` by an option, ``run`` by a key; never quietly left out."""
+    config = tmp_path / "streams.toml"
+    start = f'[model]\npath = "{tiny}"\nbackend = "onnxruntime"\ngpu_resize = true\n'
+    stream = f'[[streams]]\nname = "door"\nsource = "{video}"\n'
+    config.write_text(start + stream)
+    for arguments in (
+        ("detect", video, "-m", tiny, "--backend", "onnxruntime", "--gpu-resize"),
+        ("bench", tiny, video, "--backend", "onnxruntime", "--gpu-resize"),
+        ("run", config, "--check"),
+        ("run", config),
+    ):
+        code, _, err = edgessd(*arguments)
+        assert (code, "needs the backend tensorrt" in err) == (2, True), arguments
+    config.write_text(f"{start}[run]\nbatch = 4\n{stream}")
+    code, _, err = edgessd("run", config, "--check")
+    assert (code, "resizes single frames, got run.batch = 4" in err) == (2, True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgessd.commands.options import Backend, Json, Score, Workers
+from edgessd.commands.options import Backend, GpuResize, Json, Score, Workers
 
 if TYPE_CHECKING:
     from edgessd.bench import Measurement
@@ -25,7 +25,7 @@ def bench(
     ] = None,
     score: Score = 0.3,
     workers: Workers = None,
-    gpu_resize: Annotated[bool, typer.Option("--gpu-resize", help="Resize frames on the GPU (TensorRT).")] = False,
+    gpu_resize: GpuResize = False,
     json_file: Json = None,
 ) -> None:
     """Measure stages, FPS, CPU time, frame age and memory on this machine, beside what its cores allow."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgessd.commands.options import Backend, Classes, Model, Score, Workers, split_labels
+from edgessd.commands.options import Backend, Classes, GpuResize, Model, Score, Workers, split_labels
 
 if TYPE_CHECKING:
     from edgessd.detector import Detector
@@ -44,6 +44,7 @@ def detect(
         int | None, typer.Option(min=1, help="Stop after so many frames of a source.", show_default="all")
     ] = None,
     workers: Workers = None,
+    gpu_resize: GpuResize = False,
 ) -> None:
     """Find objects in a video, images or a camera; write them as video, images or JSON lines."""
     from edgessd.detector import Detector
@@ -65,7 +66,9 @@ def detect(
     count = workers or default_workers(opened)
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals())
-        detector = stack.enter_context(Detector(model, backend=backend, settings=settings, workers=count))
+        detector = stack.enter_context(
+            Detector(model, backend=backend, settings=settings, workers=count, gpu_resize=gpu_resize)
+        )
         sinks = _open_sinks(stack, opened, detector, out, jsonl, show=show)
         for source in opened:
             _run(source, detector, sinks, policy=policy, max_frames=max_frames, workers=count)

@@ -13,6 +13,9 @@ Classes = Annotated[str | None, typer.Option(help="Report these labels only, com
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Frames in work at once.", show_default="the cores for files, 1 live")
 ]
+GpuResize = Annotated[
+    bool, typer.Option("--gpu-resize", help="Resize single frames on the GPU; the backend tensorrt alone can.")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default="no file")]
 
 

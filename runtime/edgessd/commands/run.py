@@ -63,7 +63,11 @@ def _open_detector(config: "Config") -> "Detector":
     model = config.model
     settings = PostProcess(score=model.score, labels=model.classes, class_scores=model.thresholds)
     return Detector(
-        model.path, backend=model.backend, settings=settings, workers=config.run.workers or default_workers()
+        model.path,
+        backend=model.backend,
+        settings=settings,
+        workers=config.run.workers or default_workers(),
+        gpu_resize=model.gpu_resize,
     )
 
 
@@ -98,7 +102,7 @@ def _run(config: "Config", stop: threading.Event) -> None:
         parse_address(stream.source)  # a wrong address is told before the model is loaded
     workers = config.run.workers or default_workers()
     with _open_detector(config) as detector:
-        batch = config.run.batch or default_batch(detector, len(config.streams))
+        batch = config.run.batch or (1 if config.model.gpu_resize else default_batch(detector, len(config.streams)))
         log.info("%s on %s, %d workers, batch %d", detector.card.name, detector.backend.name, workers, batch)
         with Streams(
             detector,

@@ -22,13 +22,17 @@ _TOP_LEVEL = ("model", "run", "streams", "sinks")
 
 @dataclass(frozen=True)
 class ModelTable:
-    """``[model]``. path: a file or a shipped model's name. thresholds: the lowest score of single labels."""
+    """``[model]``. path: a file or a shipped model's name. thresholds: the lowest score of single labels.
+
+    gpu_resize: single frames are resized on the GPU; batches are not, so it goes with ``run.batch = 1``.
+    """
 
     path: str = "default"
     backend: str = "auto"
     score: float = 0.3
     classes: tuple[str, ...] | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    gpu_resize: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,10 @@ def config_from(content: Mapping[str, Any]) -> Config:
         streams=tuple(from_table(StreamTable, table, f"streams[{index}]") for index, table in enumerate(streams)),
         sinks=tuple(_sink(table, f"sinks[{index}]") for index, table in enumerate(_list(content, "sinks"))),
     )
+    if config.model.gpu_resize and (config.run.batch or 1) > 1:
+        raise InputError(
+            f"model.gpu_resize resizes single frames, got run.batch = {config.run.batch}: leave one of them out"
+        )
     names = Counter(stream.name for stream in config.streams)
     if repeated := [name for name, count in names.items() if count > 1]:
         raise InputError(f"two streams are named {repeated[0]!r}: give each a name of its own")

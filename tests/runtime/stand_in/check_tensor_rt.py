@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tensorrt
@@ -16,6 +17,7 @@ from tiny_engine import LARGEST, TINY, images, scores_of, write_engine
 
 from edgessd.backends.tensor_rt import TensorRTBackend, ring
 from edgessd.backends.tensor_rt.worker import Settings, open_ring
+from edgessd.cli import run as edgessd
 from edgessd.cuda import open_driver
 from edgessd.detector import Detector
 from edgessd.engine_cache import CachedEngine
@@ -89,6 +91,22 @@ def test_a_detector_that_resizes_on_the_device(engine: Path, calls: Calls) -> No
     with Detector(engine, gpu_resize=True) as detector:
         found = detector.detect(blue_cell(1, 2, height=96, width=128))
     np.testing.assert_allclose(found.boxes_xyxy, [[64, 32, 96, 64]], atol=1e-4)
+    assert "cuLaunchKernel" in calls()
+
+
+@pytest.mark.parametrize("verb", ["detect", "run", "bench"])
+def test_every_verb_resizes_on_the_device_when_told(engine: Path, calls: Calls, tmp_path: Path, verb: str) -> None:
+    frame = tmp_path / "frame.png"
+    cv2.imwrite(str(frame), blue_cell(1, 2, height=96, width=128))
+    config = tmp_path / "streams.toml"
+    model = f'[model]\npath = "{engine}"\ngpu_resize = true\n'
+    config.write_text(f'{model}[[streams]]\nname = "door"\nsource = "{frame}"\n')
+    arguments = {
+        "detect": ["detect", frame, "-m", engine, "--gpu-resize"],
+        "run": ["run", config],
+        "bench": ["bench", engine, frame, "--gpu-resize", "--frames", "10"],
+    }
+    assert edgessd([str(argument) for argument in arguments[verb]]) == 0
     assert "cuLaunchKernel" in calls()
 
 
