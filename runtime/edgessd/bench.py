@@ -1,11 +1,9 @@
 """Measures the product's own pipeline: stages, rate, CPU time, frame age, memory, and the machine's limit."""
 
 import os
-import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.backends import usable_cores
+from edgessd.board import ROOT
+from edgessd.board.sampler import Sampler
 from edgessd.detector import Detector
+from edgessd.machine import machine
 from edgessd.pipeline import Pipeline, Result
 from edgessd.progress import frame_progress
 from edgessd.sources import Frame, Source
@@ -49,7 +50,7 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run gave; ``as_json`` is the form of ``bench --json``."""
+    """What one run gave; ``as_json`` is the form of ``bench --json``. board: as ``Sampler.summary`` tells it."""
 
     frames: int
     seconds: float
@@ -62,6 +63,7 @@ class Measurement:
     workers: int
     source: str
     live: bool
+    board: dict[str, Any] = field(default_factory=dict)
 
     @property
     def fps(self) -> float:
@@ -73,8 +75,16 @@ class Measurement:
         """Return what the cores could do at this CPU time a frame: cores / (CPU-seconds per frame)."""
         return usable_cores() / (self.cpu_seconds / self.frames)
 
+    @property
+    def fps_per_watt(self) -> float | None:
+        """Return frames a second for each watt of the board, None where it does not tell its power."""
+        power = self.board.get("power_w")
+        return self.fps / power["mean"] if power and power["mean"] > 0 else None
+
     def as_json(self, detector: Detector) -> dict[str, Any]:
         """Return the figures with the machine, the model and the versions they were measured with."""
+        board = {"board": self.board} if self.board else {}
+        per_watt = {} if self.fps_per_watt is None else {"fps_per_watt": round(self.fps_per_watt, 3)}
         return {
             "fps": round(self.fps, 2),
             "limit_fps": round(self.limit_fps, 2),
@@ -83,6 +93,8 @@ class Measurement:
             "frame_age_ms": percentiles_ms(self.ages),
             "rss_mb": round(self.rss_mb, 1),
             "rss_growth_mb": self.rss_growth_mb,
+            **per_watt,
+            **board,
             "frames": self.frames,
             "dropped": self.dropped,
             "workers": self.workers,
@@ -105,8 +117,11 @@ def percentiles_ms(seconds: NDArray[np.float64] | list[float]) -> dict[str, floa
     return dict(zip(("p50", "p90", "p99"), (round(float(value), 3) for value in values), strict=True))
 
 
-def measure(source: Source, detector: Detector, *, frames: int, workers: int) -> Measurement:
-    """Run a source through the pipeline and return the figures; the first frames warm up and are not counted."""
+def measure(source: Source, detector: Detector, *, frames: int, workers: int, root: Path = ROOT) -> Measurement:
+    """Run a source through the pipeline and return the figures; the first frames warm up and are not counted.
+
+    root: where the board's own files lie.
+    """
     # Filled beforehand, so that the record itself does not grow the memory that is measured.
     rows = np.full((frames, len(STAGES) + 1), np.nan)
     counted = 0
@@ -115,9 +130,11 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int) ->
     with (
         Pipeline(source, detector, workers=workers, policy=policy) as pipeline,
         frame_progress(source.name, frames) as progress,
+        Sampler(root) as sampler,
     ):
         for index, result in enumerate(pipeline):
             if index == WARM_UP - 1:
+                sampler.restart()
                 start, cpu_start, dropped_before = time.monotonic(), time.process_time(), pipeline.dropped
             if index >= WARM_UP:
                 rows[counted] = (*_stage_seconds(result, live=source.live), result.age)
@@ -129,6 +146,7 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int) ->
                 break
         seconds, cpu = time.monotonic() - start, time.process_time() - cpu_start
         dropped = int(pipeline.dropped - dropped_before)
+        board = sampler.summary()
     return Measurement(
         frames=counted,
         seconds=seconds,
@@ -141,6 +159,7 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int) ->
         workers=workers,
         source=source.name,
         live=source.live,
+        board=board,
     )
 
 
@@ -163,35 +182,3 @@ def rss_mb() -> float:
     if not statm.exists():
         return float("nan")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def machine() -> dict[str, Any]:
-    """Return processor, cores, system and the versions of what computes."""
-    return {
-        "cpu": _cpu_name(),
-        "cores": usable_cores(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": {
-            name: found
-            for name in ("edgessd", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx")
-            if (found := _version(name))
-        }
-        | {"opencv": cv2.__version__},
-    }
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.lower().startswith(("model name", "hardware")):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -56,6 +56,8 @@ def _print(measurement: "Measurement", detector: "Detector", figures: dict[str, 
     from rich.console import Console
     from rich.table import Table
 
+    from edgessd.board.words import board_lines
+
     console = Console(highlight=False, soft_wrap=True)
     machine = figures["machine"]
     console.print(f"{detector.card.name} {detector.card.precision}, {detector.backend.name}, {measurement.source}")
@@ -73,3 +75,5 @@ def _print(measurement: "Measurement", detector: "Detector", figures: dict[str, 
     growth = figures["rss_growth_mb"]
     settled = "" if growth is None else f", {growth:+.2f} MB after the first 1000 frames"
     console.print(f"{measurement.rss_mb:.0f} MB resident{settled}")
+    for line in board_lines(measurement.board, measurement.fps_per_watt):
+        console.print(line)

@@ -1,11 +1,14 @@
 """Figures for Prometheus on an HTTP page."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from edgessd.board import ROOT
 from edgessd.errors import InputError
 from edgessd.extras import need
 from edgessd.pipeline import Result
+from edgessd.sinks.board_metrics import BoardMetrics
 from edgessd.sinks.sink import Board
 from edgessd.status import State, Status
 
@@ -14,12 +17,14 @@ AGE_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2,
 
 
 class Prometheus:
-    """Serves ``http://ADDRESS:PORT/metrics``. What streams and sinks count themselves is asked at every scrape."""
+    """Serves ``http://ADDRESS:PORT/metrics``. What streams, sinks and the board count is asked at every scrape."""
 
     needs_image = False
 
-    def __init__(self, labels: tuple[str, ...], *, address: str = "127.0.0.1", port: int = 9464) -> None:
-        """Raises InputError when the port is taken."""
+    def __init__(
+        self, labels: tuple[str, ...], *, address: str = "127.0.0.1", port: int = 9464, root: Path = ROOT
+    ) -> None:
+        """root: where the board's own files lie. Raises InputError when the port is taken."""
         client = need("prometheus_client", "streams")
         self._client = client
         self._labels = labels
@@ -32,6 +37,7 @@ class Prometheus:
             "edgessd_frame_age_seconds", "From capture to result", ["stream"], registry=registry, buckets=AGE_SECONDS
         )
         self._found = client.Counter("edgessd_detections", "Objects found", ["stream", "label"], registry=registry)
+        registry.register(BoardMetrics(client, root))
         try:
             self._server, self._thread = client.start_http_server(port, address, registry)
         except OSError as error:
