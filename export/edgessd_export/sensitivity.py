@@ -18,7 +18,6 @@ from edgessd_export.graph import Graph
 from edgessd_export.quantize import Int8, quantised
 
 Images = Sequence[NDArray[np.uint8]]
-Drop = Callable[[Model], float]
 THREADS = 2
 
 
@@ -71,28 +70,21 @@ def effects(
     return sorted(found, key=lambda effect: -effect.change)
 
 
-def fewest_in_float(
-    model: onnx.ModelProto, card: ModelCard, int8: Int8, ranked: Sequence[Effect], drop: Drop, budget: float
-) -> list[str]:
-    """Return the shortest head of the ranking that, left in float, brings the drop within the budget.
+def fewest_in_float(names: Sequence[str], drop: Callable[[Sequence[str]], float], budget: float) -> list[str]:
+    """Return the shortest head of the names that, left in float, brings the drop within the budget.
 
-    drop: the loss of mAP of a model. Found by halving. Raises ExportError when float alone does not suffice.
+    names: the layers, the worst first. drop: the mAP that is lost with these layers in float and the others in int8.
+    Found by halving. Raises ExportError when float alone does not suffice.
     """
-    names = [effect.layer for effect in ranked]
-
-    def within(count: int) -> bool:
-        mixed = quantised(model, replace(int8, keep_float=names[:count]))
-        return drop(graph_model(mixed, card, f"{count} layers in float")) <= budget
-
-    low, high = 0, len(names)
-    if within(0):
+    if drop([]) <= budget:
         return []
+    low, high = 0, len(names)
     while high - low > 1:  # low fails, high is float
         middle = (low + high) // 2
-        low, high = (low, middle) if within(middle) else (middle, high)
+        low, high = (low, middle) if drop(names[:middle]) <= budget else (middle, high)
     if high == len(names):
         raise ExportError(f"no mixture of int8 and float keeps the loss within {budget}: use --precision fp16")
-    return names[:high]
+    return list(names[:high])
 
 
 def draw(found: Sequence[Effect], path: Path, title: str) -> None:

@@ -1,6 +1,7 @@
 """Is a quantised model worth having? Judged on labelled images against the network it came from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from edgessd.preprocess import to_input
 from edgessd_export.calibration import image_paths, inputs, spread
 from edgessd_export.compare import Model, open_model
 from edgessd_export.onnx_export import Layout, float_graph
-from edgessd_export.quantize import Int8
+from edgessd_export.quantize import Int8, quantised
 from edgessd_export.sensitivity import Effect, draw, effects, fewest_in_float, graph_model, quantisable
-from edgessd_export.verify import Truth, truth_for, verdict, verify
+from edgessd_export.verify import Truth, mean_average_precision, truth_for, verdict, verify
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.data.images import read_image
 from edgessd_training.data.progress import image_progress
@@ -41,16 +42,10 @@ class Judge:
         chosen = spread(paths, most) if most else paths
         return [to_input(read_image(path), card.height, card.width)[None] for path in chosen]
 
-    def drop(self, plain: onnx.ModelProto) -> Callable[[Model], float]:
-        """Return a function: the mAP that a model under ``raw`` loses against the float graph."""
-        reference = graph_model(plain, self._checkpoint.card, "fp32")
-
-        def drop(candidate: Model) -> float:
-            with image_progress(candidate.name, len(self.truth.data.records)) as progress:
-                figures = verify(reference, candidate, self.truth, lambda: progress.count(1))
-            return float(figures["map"]["drop"])
-
-        return drop
+    def score(self, model: Model) -> float:
+        """Return the mean average precision of a model."""
+        with image_progress(model.name, len(self.truth.data.records)) as progress:
+            return mean_average_precision(model, self.truth, lambda: progress.count(1))
 
     def verdict(self, path: Path, precision: str, variant: str, budget: float) -> str:
         """Return a sentence on mAP and speed of a file against the float model, both in ONNX Runtime on one core."""
@@ -103,5 +98,12 @@ def shortest(
     judge: Judge,
     budget: float,
 ) -> list[str]:
-    """Return the fewest layers to leave in float, see ``fewest_in_float``."""
-    return fewest_in_float(plain, checkpoint.card, int8, ranked, judge.drop(plain), budget)
+    """Return the fewest layers to leave in float, see ``fewest_in_float``. plain: the float graph under ``raw``."""
+    card = checkpoint.card
+    before = judge.score(graph_model(plain, card, "fp32"))
+
+    def drop(kept: Sequence[str]) -> float:
+        mixed = quantised(plain, replace(int8, keep_float=kept))
+        return before - judge.score(graph_model(mixed, card, f"int8, {len(kept)} layers in float"))
+
+    return fewest_in_float([effect.layer for effect in ranked], drop, budget)

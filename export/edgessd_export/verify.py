@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edgessd.detections import Detections
+from edgessd.detector import decoder_for
+from edgessd.postprocess import EVALUATION
 from edgessd.preprocess import to_input
 from edgessd_export.compare import Model, compare
 from edgessd_export.gate import Limits, complaints, same_model
@@ -52,6 +54,17 @@ def verify(
     figures = comparison.summary()
     figures["map"] = {"metric": truth.metric, "reference": before, "candidate": after, "drop": before - after}
     return figures
+
+
+def mean_average_precision(model: Model, truth: Truth, on_image: Callable[[], object] = lambda: None) -> float:
+    """Return what one model scores on a data set."""
+    decode = decoder_for(model.card, EVALUATION)
+    found = []
+    for record in truth.data.records:
+        image = to_input(read_image(record.path), model.card.height, model.card.width)[None]
+        found.append(decode(*(tensor[0] for tensor in model.infer(image)), record.height, record.width))
+        on_image()
+    return truth.score(found)
 
 
 def judge(
