@@ -1,6 +1,7 @@
 """An ONNX model's engine for this machine, built on first use by the builder in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ class CachedEngine:
     path: Path
     built: bool
     reason: str
+
+
+def cache_path() -> Path:
+    """Return the folder of cached engines, which may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")) / "edgessd" / "engines"
 
 
 def engine_for(onnx: Path, *, module: str = "auto") -> CachedEngine:

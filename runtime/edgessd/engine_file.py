@@ -134,14 +134,24 @@ def check_runs_here(card: ModelCard, path: Path, *, version: str | None, device:
 
     version: of the installed module that built it; what is None cannot be compared and passes.
     """
+    check_version(card, path, version)
+    if device is not None:
+        check_gpu(card, path, device)
+
+
+def check_version(card: ModelCard, path: Path, version: str | None) -> None:
+    """Raise EngineError where the TensorRT here is not the one that built an engine; None passes."""
     engine = card.engine
     if version is not None and not _same_version(engine, version):
         raise EngineError(
             f"{path} was built by {engine['module']} {engine['version']}, here is {version}: "
             f"{rebuild_command(card, path)}"
         )
-    if device is None:
-        return
+
+
+def check_gpu(card: ModelCard, path: Path, device: Device) -> None:
+    """Raise EngineError where the GPU here is not what an engine was built for."""
+    engine = card.engine
     targets = [str(target) for target in engine["compute_capabilities"]]
     if not any(runs_on(target, device.compute_capability) for target in targets):
         raise EngineError(

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,37 @@ def make_folder(path: Path) -> Path:
     if not os.access(path, os.W_OK):
         raise InputError(f"the folder {path} is read-only for this user: choose another place")
     return path
+
+
+def free_bytes(path: Path) -> int | None:
+    """Return the free bytes of the disk that a file or folder lies on or would, None where nobody can tell."""
+    for place in (path, *path.absolute().parents):
+        try:
+            return shutil.disk_usage(place).free
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+    return None
+
+
+def with_room(path: Path, least_bytes: int, what: str) -> Path:
+    """Return a path whose disk has room. Raises InputError where less than ``least_bytes`` is free for ``what``."""
+    free = free_bytes(path)
+    if free is not None and free < least_bytes:
+        raise InputError(
+            f"the disk of {path} is full: {what} needs {_megabytes(least_bytes)}, {_megabytes(free)} is free; "
+            f"see `df -h {_nearest(path)}`, delete there or choose another place"
+        )
+    return path
+
+
+def _nearest(path: Path) -> Path:
+    return next((place for place in (path, *path.absolute().parents) if place.exists()), Path("/"))
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
 
 
 @contextmanager

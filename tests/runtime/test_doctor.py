@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boards
 import pytest
 
 from edgessd.diagnosis import facts as gathering
 from edgessd.diagnosis.facts import ask, has_nvidia_card
-from edgessd.diagnosis.jetson import jetson_facts, power_mode
+from edgessd.diagnosis.jetson import jetson_facts
 from edgessd.diagnosis.report import rows
 from edgessd.diagnosis.verdicts import Verdict, can_detect, verdicts, video_note
 
@@ -33,7 +34,15 @@ def machine(**changes: Any) -> dict[str, Any]:
     nothing = dict.fromkeys(
         ("onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "pycuda", "cuda-bindings", "jetson")
     )
-    basis = {"edgessd": "0.1.0", "python": "3.10.12", "executable": "/usr/bin/python3", "system": "Linux", "cores": 6}
+    basis: dict[str, Any] = {
+        "edgessd": "0.1.0",
+        "python": "3.10.12",
+        "executable": "/usr/bin/python3",
+        "system": "Linux",
+        "cores": 6,
+    }
+    basis |= {"numpy": "1.26.4", "system_opencv": None, "memory": None, "board": {}}
+    basis |= {"engine_cache": {"folder": "/cache", "free_bytes": None}}
     return {**basis, **nothing, "nvidia_gpu": False, "opencv": OPENCV, "cuda": NO_DRIVER, **changes}
 
 
@@ -141,31 +150,33 @@ def test_rows_say_what_is_there_and_what_does_not_load() -> None:
 
 
 def test_a_jetson_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "proc/device-tree").mkdir(parents=True)
-    (tmp_path / "etc/nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n")
-    (tmp_path / "proc/device-tree/model").write_text("NVIDIA Jetson Orin Nano Developer Kit\0")
+    root = boards.orin_nano(tmp_path / "root")
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, prints in (("dpkg-query", "6.2+b77"), ("nvpmodel", "NV Power Mode: MAXN_SUPER\n2")):
+    for name, prints in (("dpkg-query", "6.2+b77"), ("nvpmodel", "NV Power Mode: 25W\\n1")):
         program = programs / name
         program.write_text(f"#!/bin/sh\nprintf '{prints}'\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    assert jetson_facts(tmp_path) == {
-        "board": "NVIDIA Jetson Orin Nano Developer Kit",
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    found = jetson_facts(root)
+    assert found is not None
+    clocks = found.pop("clocks")
+    assert found == {
+        "board": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super",
         "l4t": "36.4.3",
         "jetpack": "6.2+b77",
-        "power_mode": "MAXN_SUPER",
+        "power_mode": "25W",
+        "fastest_mode": {"number": 2, "name": "MAXN_SUPER"},
     }
+    assert (clocks["gpu"]["locked"], clocks["gpu"]["capped"]) == (False, True)
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))  # a container has neither program
+    found = jetson_facts(root)
+    assert found is not None
+    assert (found["jetpack"], found["power_mode"]) == ("6.x", "15W")
 
 
 def test_another_machine_is_no_jetson(tmp_path: Path) -> None:
     assert jetson_facts(tmp_path) is None
-
-
-def test_power_mode_of_unknown_text() -> None:
-    assert power_mode("") is None
 
 
 @pytest.mark.parametrize(("vendor", "found"), [("0x10de\n", True), ("0x8086\n", False)])

@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.card import ModelCard, card_of, sidecar
+from edgessd.engine_cache import cache_path
 from edgessd.engine_file import file_sha256, open_engine
 from edgessd.errors import CardError, EngineError, InputError
-from edgessd.files import readable, replacing, writable
+from edgessd.files import readable, replacing, with_room, writable
 from edgessd_export.engine.builder import build, write_engine
 from edgessd_export.engine.listeners import Phases
 from edgessd_export.engine.module import TensorRT, load_tensorrt
@@ -22,6 +22,8 @@ from edgessd_export.engine.options import BuildOptions, check_model, check_optio
 
 KEPT_PER_MODEL = 8
 KEY_DIGITS = 16
+# An engine with its timing cache is about as large as its ONNX file; the rest is for the build's own files.
+ROOM_PER_ONNX_BYTE, ROOM_BESIDES = 3, 16_000_000
 FIRST = "first build"
 
 
@@ -38,8 +40,7 @@ class Ensured:
 
 def cache_folder() -> Path:
     """Return the folder of cached engines, made if needed; only its owner may enter, an engine being code."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "edgessd" / "engines"
+    folder = cache_path()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -77,6 +78,8 @@ def ensure_engine(
             return Ensured(path, current, False, f"same ONNX file, {tensorrt.abilities.title}, GPU and options")
         if stale == FIRST and not out:
             stale = _changed_since_last(onnx, folder, identity)
+        needed = ROOM_BESIDES + ROOM_PER_ONNX_BYTE * onnx.stat().st_size
+        with_room(path, needed, "an engine")  # minutes before the disk would refuse it
         timing = _timing_file(folder, tensorrt)
         built = build(
             onnx,

@@ -1,31 +1,67 @@
-"""``edgessd doctor``: what this machine has, which backends run, and the next command for those that do not."""
+"""``edgessd doctor``: what this machine has, which backends run, what is wrong, and the next command for each."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print all facts and verdicts as JSON.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also check this file of `edgessd run`: cameras, broker, places, model.", show_default="none"
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Also check this model or engine.", show_default="none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all facts, verdicts and findings as JSON.")] = False,
 ) -> None:
-    """Check this machine: exit 0 when detection can run here, 1 when it cannot."""
+    """Check this machine: exit 0 when detection can run here, 1 when it cannot.
+
+    With --config or --model also 1 when a finding would stop `edgessd run`. Every finding has a name, its effect
+    (stops, retries, slows, warns), its cause and the next command.
+    """
     from dataclasses import asdict
 
+    from edgessd.diagnosis.board_findings import board_findings
     from edgessd.diagnosis.facts import gather
+    from edgessd.diagnosis.findings import Effect
     from edgessd.diagnosis.verdicts import can_detect, verdicts, video_note
 
     facts = gather()
     found, note = verdicts(facts), video_note(facts)
+    given = _given(config, model, facts)
+    findings = [*board_findings(facts), *given]
     if as_json:
         report = {**facts, "backends": [asdict(verdict) for verdict in found], "video_note": note}
+        report |= {"findings": [asdict(finding) for finding in findings]}
         typer.echo(json.dumps({**report, "can_detect": can_detect(found)}, indent=1))
     else:
-        _print(facts, found, note)
-    raise typer.Exit(0 if can_detect(found) else 1)
+        _print(facts, found, note, findings)
+    stopped = any(finding.effect is Effect.STOPS for finding in given)
+    raise typer.Exit(0 if can_detect(found) and not stopped else 1)
 
 
-def _print(facts: dict[str, Any], found: list[Any], note: str | None) -> None:
+def _given(config: Path | None, model: str | None, facts: dict[str, Any]) -> list[Any]:
+    """Return what is wrong with what was given."""
+    from edgessd.diagnosis.findings import Effect, Finding
+    from edgessd.diagnosis.model_findings import model_findings
+
+    found = [] if model is None else model_findings(model, facts)
+    if config is None:
+        return found
+    if not facts["opencv"] or "problem" in facts["opencv"]:
+        cause = f"{config} was not checked: OpenCV does not load"
+        return [*found, Finding("config-unchecked", Effect.STOPS, cause, "edgessd doctor, and bring OpenCV first")]
+    from edgessd.diagnosis.config_findings import config_findings
+
+    return [*found, *config_findings(config, facts)]
+
+
+def _print(facts: dict[str, Any], found: list[Any], note: str | None, findings: list[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -48,6 +84,9 @@ def _print(facts: dict[str, Any], found: list[Any], note: str | None) -> None:
     console.print(backends)
     if note:
         console.print(f"\n[yellow]video:[/] {_plain(note)}")
+    for finding in findings:
+        console.print(f"\n[yellow]{finding.id}[/] ({finding.effect}): {_plain(finding.cause)}", soft_wrap=True)
+        console.print(f"  next: {_plain(finding.command)}", soft_wrap=True)
 
 
 def _plain(text: str) -> str:

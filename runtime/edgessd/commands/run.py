@@ -36,8 +36,24 @@ def run(
         _check(config, wanted)
         return
     log_to_stderr(wanted.run.log_level, as_json=wanted.run.log_format == "json")
-    with _set_by_signals() as stop:
+    with _set_by_signals() as stop, _told_in_log(wanted.run.log_format):
         _run(wanted, stop)
+
+
+@contextmanager
+def _told_in_log(log_format: str) -> Iterator[None]:
+    """Make the last error a line of the log too where programs read it: the command's own line is no JSON."""
+    import logging
+
+    from edgessd.errors import EdgessdError
+
+    try:
+        yield
+    except EdgessdError as error:
+        if log_format != "json":
+            raise
+        logging.getLogger("edgessd.run").error("%s", error, extra={"exit_code": error.exit_code})
+        raise typer.Exit(error.exit_code) from error
 
 
 @contextmanager
@@ -100,6 +116,8 @@ def _run(config: "Config", stop: threading.Event) -> None:
     log = logging.getLogger("edgessd.run")
     for stream in config.streams:
         parse_address(stream.source)  # a wrong address is told before the model is loaded
+    for sink in config.sinks:
+        sink.check()  # and so is a full disk
     workers = config.run.workers or default_workers()
     with _open_detector(config) as detector:
         batch = config.run.batch or (1 if config.model.gpu_resize else default_batch(detector, len(config.streams)))

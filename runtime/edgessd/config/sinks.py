@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgessd.errors import InputError
 from edgessd.extras import need
-from edgessd.files import writable
+from edgessd.files import with_room, writable
 from edgessd.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Labels = tuple[str, ...]
 _MEGABYTE = 1_000_000
+_ROOM = 8 * _MEGABYTE  # with less free at the start a disk is full
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,8 @@ class LinesTable(Common):
         _require("keep", self.keep, least=0)
 
     def check(self) -> None:
-        """Raise InputError for a place that cannot be written."""
-        writable(self.path)
+        """Raise InputError for a place that cannot be written, or has no room."""
+        with_room(writable(self.path), _ROOM, "a sink")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,4 +245,4 @@ def _require(
 
 
 def _check_folder(folder: Path) -> None:
-    writable(folder / "file" if folder.is_dir() else folder)
+    with_room(writable(folder / "file" if folder.is_dir() else folder), _ROOM, "a sink")

@@ -8,14 +8,19 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from edgessd import __version__
 from edgessd.backends import usable_cores
+from edgessd.board import ROOT, read_board
+from edgessd.board.tree import Tree
 from edgessd.diagnosis.jetson import jetson_facts
 from edgessd.diagnosis.probe import PROBES
+from edgessd.engine_cache import cache_path
+from edgessd.files import free_bytes
 
 PROBE_SECONDS = 60.0
 NVIDIA = "0x10de"  # its PCI vendor number
@@ -33,9 +38,40 @@ def gather() -> Facts:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": usable_cores(),
         "jetson": jetson_facts(),
+        "board": read_board().as_json(),
         "nvidia_gpu": has_nvidia_card(),
+        "numpy": _version("numpy"),
+        "system_opencv": system_opencv(),
+        "engine_cache": {"folder": str(cache_path()), "free_bytes": free_bytes(cache_path())},
+        "memory": memory(),
         **answers,
     }
+
+
+def system_opencv(root: Path = ROOT) -> str | None:
+    """Return the file of the OpenCV that the system's packages brought, JetPack's on a Jetson; None without one."""
+    folders = root.glob("usr/lib/python3*/dist-packages")
+    found = [path for folder in folders for path in (*folder.glob("cv2/__init__.py"), *folder.glob("cv2*.so"))]
+    return str(min(found)) if found else None
+
+
+def memory(root: Path = ROOT) -> dict[str, int] | None:
+    """Return the free bytes of memory and of swap, None where the system does not tell."""
+    text = Tree(root).text("proc/meminfo") or ""
+    lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    values = {
+        key: lines.get(name) for key, name in (("available_bytes", "MemAvailable"), ("swap_free_bytes", "SwapFree"))
+    }
+    if None in values.values():
+        return None
+    return {key: int(str(value).split()[0]) << 10 for key, value in values.items()}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def has_nvidia_card(devices: Path = Path("/sys/bus/pci/devices")) -> bool:

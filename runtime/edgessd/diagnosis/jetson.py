@@ -1,42 +1,40 @@
-"""What a Jetson says about itself: board, L4T and JetPack releases, power mode."""
+"""What a Jetson says about itself: board, L4T and JetPack releases, power mode, clocks."""
 
-import re
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-RELEASE = re.compile(r"R(\d+) \(release\), REVISION: ([\d.]+)")
+from edgessd.board import ROOT
+from edgessd.board.clocks import clocks
+from edgessd.board.power_mode import fastest, modes, power_mode
+from edgessd.board.release import board_name, jetpack_of, l4t
+from edgessd.board.tree import Tree
 
 
-def jetson_facts(root: Path = Path("/")) -> dict[str, Any] | None:
-    """Return the board, its releases and its power mode; None on any other machine.
+def jetson_facts(root: Path = ROOT) -> dict[str, Any] | None:
+    """Return the board, its releases, its power mode and the fastest one, its clocks; None on any other machine.
 
     root: where the system's files lie.
     """
-    release = _text(root / "etc/nv_tegra_release")
-    board = _text(root / "proc/device-tree/model").rstrip("\0\n")
-    if not release and "Jetson" not in board:
+    tree = Tree(root)
+    release, board = l4t(tree), board_name(tree) or ""
+    if release is None and "Jetson" not in board:
         return None
-    found = RELEASE.search(release)
+    mode, best = power_mode(tree, _answer("nvpmodel", "-q")), fastest(modes(tree))
+    family = jetpack_of(release)
+    package = _answer("dpkg-query", "--showformat=${Version}", "--show", "nvidia-jetpack")
     return {
         "board": board or "unknown",
-        "l4t": f"{found.group(1)}.{found.group(2)}" if found else None,
-        "jetpack": _answer("dpkg-query", "--showformat=${Version}", "--show", "nvidia-jetpack"),
-        "power_mode": power_mode(_answer("nvpmodel", "-q") or ""),
+        "l4t": release,
+        "jetpack": package or (f"{family}.x" if family else None),
+        "power_mode": (mode.name or str(mode.number)) if mode else None,
+        "fastest_mode": asdict(best) if best else None,
+        "clocks": {
+            name: {**asdict(clock), "locked": clock.locked, "capped": clock.capped}
+            for name, clock in clocks(tree).items()
+        },
     }
-
-
-def power_mode(text: str) -> str | None:
-    """Return the mode's name from what ``nvpmodel -q`` prints."""
-    found = re.search(r"NV Power Mode:\s*(\S+)", text)
-    return found.group(1) if found else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def _answer(*command: str) -> str | None:

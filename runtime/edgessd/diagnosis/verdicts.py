@@ -64,7 +64,15 @@ def _fault(facts: Facts, name: str) -> str | None:
     return str(answer["problem"]) if answer.get("problem") else None
 
 
+def wants_numpy_1(facts: Facts) -> bool:
+    """Return whether OpenCV does not load because it was built for NumPy 1."""
+    problem = str((facts["opencv"] or {}).get("problem", ""))
+    return "_ARRAY_API" in problem or "numpy.core.multiarray" in problem
+
+
 def _opencv_command(facts: Facts, backend: str) -> str:
+    if wants_numpy_1(facts):
+        return "pip install 'numpy<2'"
     return f"{JETSON_PYTHON}  (JetPack's OpenCV)" if facts["jetson"] else f"pip install 'edgessd[{EXTRAS[backend]}]'"
 
 

@@ -3,14 +3,17 @@
 import json
 import logging
 import threading
+from time import monotonic
 from typing import Any
 
 from edgessd.extras import need
 from edgessd.pipeline import Result
+from edgessd.reach import broker_fault, why_unreachable
 from edgessd.sinks.lines import result_as_json
 from edgessd.status import Status
 
 _QUEUED_IN_CLIENT = 64
+_COMPLAIN_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +41,9 @@ class Mqtt:
         self._labels = labels
         self._prefix = prefix
         self._only_detections = only_detections
+        self._address = host, port
         self._where = f"{host}:{port}"
+        self._complained_at = -_COMPLAIN_SECONDS
         self._lock = threading.Lock()
         self._states: dict[str, str] = {}
         self._client = client = client_module.Client(client_module.CallbackAPIVersion.VERSION2)
@@ -50,6 +55,7 @@ class Mqtt:
         client.reconnect_delay_set(min_delay=1, max_delay=30)
         client.max_queued_messages_set(_QUEUED_IN_CLIENT)
         client.on_connect = self._connected
+        client.on_connect_fail = self._not_connected
         client.on_disconnect = self._disconnected
         client.connect_async(host, port, keepalive=15)
         client.loop_start()
@@ -64,6 +70,14 @@ class Mqtt:
             states = dict(self._states)
         for stream, text in states.items():
             client.publish(f"{self._prefix}/{stream}/state", text, qos=1, retain=True)
+
+    def _not_connected(self, client: Any, userdata: Any) -> None:
+        """Say why, since the client only says that; it goes on trying every 1 to 30 s."""
+        if monotonic() - self._complained_at < _COMPLAIN_SECONDS:
+            return
+        self._complained_at = monotonic()
+        cause = why_unreachable(*self._address) or "it answered a moment later"
+        log.warning("%s; trying on", broker_fault(*self._address, cause), extra={"reason": "broker-unreachable"})
 
     def _disconnected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:

@@ -26,15 +26,13 @@ class RotatingFile:
         try:
             self._file = self._path.open("a", encoding="utf-8", buffering=1)
         except OSError as error:
-            raise InputError(
-                f"cannot write {self._path}: {error.strerror}; free space or choose another place"
-            ) from error
+            raise self._refused(error) from error
         self._size = self._file.tell()
         if self._header and not self._size:
             self._write(self._header)
 
     def write(self, line: str) -> None:
-        """Append one line, without its end. Raises OSError when the disk refuses it."""
+        """Append one line, without its end. Raises InputError when the disk refuses it."""
         if self._file is None:
             self._open()
         if self._size and self._size + len(line) + 1 > self._max_bytes:
@@ -45,8 +43,14 @@ class RotatingFile:
 
     def _write(self, line: str) -> None:
         assert self._file is not None
-        self._file.write(line + "\n")
+        try:
+            self._file.write(line + "\n")
+        except OSError as error:
+            raise self._refused(error) from error
         self._size += len(line.encode()) + 1
+
+    def _refused(self, error: OSError) -> InputError:
+        return InputError(f"cannot write {self._path}: {error.strerror}; free space or choose another place")
 
     def _rotate(self) -> None:
         old = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._keep + 1))]

@@ -1,9 +1,11 @@
 """A camera of this machine: by its number, or by its path with size, rate and pixel format asked for."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 
+from edgessd.device_rights import group_of, usable
 from edgessd.errors import InputError
 from edgessd.sources.address import Address
 from edgessd.sources.faults import SourceFault
@@ -47,10 +49,7 @@ class Camera:
         if not capture.isOpened():
             capture.release()
             device = f"/dev/video{target}" if isinstance(target, int) else target
-            raise SourceFault(
-                "not found",
-                f"cannot open camera {self.name}: check that {device} exists and that no other program uses it",
-            )
+            raise SourceFault("not found", f"cannot open camera {self.name}: {why_closed(Path(device))}")
         capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MILLISECONDS)
         for key, value in settings.items():
             capture.set(key, value)
@@ -65,6 +64,19 @@ class Camera:
         """Yield frames while the camera gives any."""
         capture, self._capture = self._capture or self._open(), None
         yield from captured_frames(capture, self.name)
+
+
+def why_closed(device: Path) -> str:
+    """Return why a camera's device cannot be opened, and the next command."""
+    if not device.exists():
+        there = ", ".join(sorted(str(path) for path in device.parent.glob("video*"))) or "none"
+        return (
+            f"there is no {device} (there: {there}); plug the camera in and see `v4l2-ctl --list-devices`, "
+            f"in a container add --device {device}"
+        )
+    if not usable(device):
+        return f"this user may not use {device}; `sudo usermod -aG {group_of(device)} $USER`, then log in again"
+    return f"{device} is busy or gives no video; `fuser -v {device}` names the program that uses it"
 
 
 def _refusal(name: str, key: int, wanted: int, granted: float) -> str:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 
@@ -15,6 +16,8 @@ from edgessd.sources.frame import Frame
 from edgessd.sources.y4m import y4m_frames
 
 _COMPLAINT_CHARACTERS = 300
+ARGUS_SOCKET = Path("/tmp/argus_socket")  # of nvargus-daemon, through which nvarguscamerasrc reaches a camera
+ARGUS_COMMAND = "sudo systemctl restart nvargus-daemon"
 
 
 class Program:
@@ -120,6 +123,12 @@ def open_pipeline(address: Address) -> "Program | OpenCvPipeline":
 
 def open_csi(address: Address) -> "Program | OpenCvPipeline":
     """Return the frames of a Jetson's CSI camera. Raises SourceFault, InputError."""
+    if not ARGUS_SOCKET.exists():
+        raise SourceFault(
+            "not found",
+            f"{address.name} needs a Jetson's camera daemon, and {ARGUS_SOCKET} is absent: {ARGUS_COMMAND}, "
+            f"in a container add -v {ARGUS_SOCKET}:{ARGUS_SOCKET}",
+        )
     return open_pipeline(Address("gst", csi_pipeline(address), address.name))
 
 
