@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,10 @@ from tiny_engine import TENSORS, images, scores_of, write_engine
 
 from edgessd.backends.tensor_rt import TensorRTBackend
 from edgessd.card import sidecar
+from edgessd.cli import run as edgessd
 from edgessd.cuda.errors import CudaError, DeviceLost, NoCuda, OutOfDeviceMemory
+from edgessd.cuda.library import state
+from edgessd.diagnosis.model_findings import model_findings
 from edgessd.errors import BackendError, EngineError, MissingExtra
 
 ILLEGAL_ADDRESS, OUT_OF_MEMORY, NOT_PERMITTED = 700, 2, 800
@@ -65,6 +69,24 @@ def test_an_engine_without_a_card(engine: Path) -> None:
     sidecar(engine).unlink()
     with pytest.raises(EngineError, match="without a card"):
         TensorRTBackend(engine, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"version": "10.13.2"}, "engine-other-tensorrt"), ({"compute_capabilities": ["11.0"]}, "engine-other-gpu")],
+)
+def test_the_service_and_the_doctor_refuse_an_engine_of_elsewhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], change: dict, name: str
+) -> None:
+    """Exit code 2, at which systemd does not start it again, and the command that builds the engine here."""
+    config = tmp_path / "streams.toml"
+    engine = write_engine(tmp_path, onnx="tiny.onnx", **change)
+    config.write_text(f'[model]\npath = "{engine}"\n[[streams]]\nname = "door"\nsource = "97"\n')
+    assert edgessd(["run", str(config)]) == 2
+    assert "build it again with `edgessd build tiny.onnx" in capfd.readouterr().err
+    device = asdict(state().devices[0])
+    facts = {"jetson": None, "tensorrt": {"version": tensorrt.__version__}, "cuda": {"devices": [device]}}
+    assert [finding.id for finding in model_findings(str(engine), facts)] == [name]
 
 
 @pytest.mark.parametrize(
