@@ -12,6 +12,8 @@ from edgessd.errors import BackendError
 from edgessd.extras import need
 
 _FATAL = 4
+# Rounds float biases behind Q/DQ to int32 with scales computed in the graph's type: in fp16 that cost 0.011 mAP.
+_BIAS_REWRITE = "WeightBiasQuantization"
 
 
 def cuda_available() -> bool:
@@ -37,7 +39,9 @@ class OnnxRuntimeBackend:
         if cuda_available():
             providers.insert(0, "CUDAExecutionProvider")
         try:
-            self._session = runtime.InferenceSession(str(path), options, providers=providers)
+            self._session = runtime.InferenceSession(
+                str(path), options, providers=providers, disabled_optimizers=[_BIAS_REWRITE]
+            )
         # ONNX Runtime raises a family of unrelated classes, all from this module.
         except Exception as error:
             raise BackendError(
