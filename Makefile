@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint test-runtime test-oldest test-newest clean
+.PHONY: demo test lint test-runtime test-oldest test-newest resolve-aarch64 test-arm64 clean
 
 test: $(VENV)/.ready
 	$(VENV)/bin/python -m pytest
@@ -44,6 +44,14 @@ $(VENV)/.runtime: pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,openvino,streams,runtime-test]' $(PACKAGES)
 	touch $@
+
+# Every dependency for a Jetson's Pythons, from package metadata; nothing is installed.
+resolve-aarch64: $(VENV)/.ready
+	deploy/jetson/resolve.sh $(VENV)/bin/uv
+
+# The wheel in an emulated Debian arm64, beside this machine; root, debootstrap and qemu are needed (docs/arm64.md).
+test-arm64:
+	deploy/arm64/run.sh
 
 clean:
 	rm -rf .venv .venv-demo .venv-oldest .venv-newest build dist

@@ -27,5 +27,6 @@ CUDA_ROOT = "$root"
 CUDADRV_LIB_DIR = ["$work/stub"]
 CUDA_ENABLE_CURAND = False
 END
-PIP_CACHE_DIR=${PIP_CACHE_DIR:-$HOME/.cache/pip} HOME=$work "$python" -m pip install 'pycuda>=2024.1'
+cache=${PIP_CACHE_DIR:-$HOME/.cache/pip}
+PIP_CACHE_DIR=$cache HOME=$work "$python" -m pip install 'pycuda>=2024.1'
 "$python" -c 'import pycuda; print("pycuda", ".".join(map(str, pycuda.VERSION)), "installed")'

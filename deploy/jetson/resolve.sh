@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Resolve what edgessd needs on a Jetson, for Python 3.10 (JetPack 6, glibc 2.35) and 3.12 (JetPack 7, glibc 2.39) on
+# aarch64, from any machine: only indexes and metadata are read, nothing is installed. Exit 0 when all have wheels.
+#
+#   deploy/jetson/resolve.sh [UV]            # uv is taken from the PATH or .venv/bin where not given
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+UV=${1:-$(command -v uv || echo .venv/bin/uv)}
+"$UV" --version >/dev/null || {
+    echo "$0: uv is missing: pip install uv" >&2
+    exit 2
+}
+
+# uv, unlike pip, evaluates markers such as python_version < '3.11' for the machine that is asked about.
+resolve() {
+    local python=$1 platform=$2 requirements=$3
+    shift 3
+    printf '%s\n' "$requirements" |
+        "$UV" pip compile --quiet --no-header --no-annotate --python-version "$python" \
+            --python-platform "$platform" --only-binary :all: "$@" -
+}
+
+failed=0
+report() {
+    local what=$1 found
+    shift
+    if found=$(resolve "$@" 2>&1); then
+        echo "$what: $(grep -c == <<<"$found") packages, $(grep -E '^(numpy|onnxruntime|opencv|openvino|cuda-bindings|pycuda)' <<<"$found" | paste -sd ' ')"
+    else
+        echo "$what: NOT resolved"
+        echo "$found" >&2
+        failed=1
+    fi
+    if [[ $what == *board* ]] && grep -q '^opencv' <<<"$found"; then
+        echo "$what: pip's OpenCV would hide JetPack's" >&2
+        failed=1
+    fi
+}
+
+for target in "3.10 aarch64-manylinux_2_35 6" "3.12 aarch64-manylinux_2_39 7"; do
+    read -r python platform jetpack <<<"$target"
+    # As deploy/jetson/install.sh asks for it, with what `edgessd eval` wants besides JetPack's OpenCV.
+    board=$(cat "deploy/jetson/jetpack$jetpack.txt")
+    report "Python $python, board" "$python" "$platform" "edgessd[streams] @ file://$PWD
+$board
+faster-coco-eval>=1.6
+matplotlib>=3.8
+defusedxml>=0.7
+pyyaml>=6"
+    report "Python $python, extras" "$python" "$platform" "edgessd[cpu,openvino,streams,eval] @ file://$PWD"
+    # pycuda has no wheels anywhere: its source's metadata and its own dependencies are resolved.
+    report "Python $python, pycuda from source" "$python" "$platform" "edgessd[jetson] @ file://$PWD" --no-binary pycuda
+done
+# onnxruntime-gpu has aarch64 wheels for 3.11 and newer only; JetPack 6 has 3.10.
+report "Python 3.12, gpu" 3.12 aarch64-manylinux_2_39 "edgessd[gpu] @ file://$PWD"
+exit "$failed"
