@@ -10,6 +10,7 @@ from typing import Any
 import boards
 import pytest
 
+from edgessd.board import read_board
 from edgessd.diagnosis import facts as gathering
 from edgessd.diagnosis.facts import ask, has_nvidia_card
 from edgessd.diagnosis.jetson import jetson_facts
@@ -41,7 +42,7 @@ def machine(**changes: Any) -> dict[str, Any]:
         "system": "Linux",
         "cores": 6,
     }
-    basis |= {"numpy": "1.26.4", "system_opencv": None, "memory": None, "board": {}}
+    basis |= {"numpy": "1.26.4", "system_opencv": None, "memory": None, "board": {}, "cameras": []}
     basis |= {"engine_cache": {"folder": "/cache", "free_bytes": None}}
     return {**basis, **nothing, "nvidia_gpu": False, "opencv": OPENCV, "cuda": NO_DRIVER, **changes}
 
@@ -50,7 +51,14 @@ def verdict(name: str, **changes: Any) -> Verdict:
     return next(found for found in verdicts(machine(**changes)) if found.backend == name)
 
 
-JETSON = {"board": "Jetson Orin Nano", "l4t": "36.4.3", "jetpack": "6.2", "power_mode": "15W"}
+JETSON = {
+    "board": "Jetson Orin Nano",
+    "l4t": "36.4.3",
+    "jetpack": "6.2",
+    "power_mode": "15W",
+    "fastest_mode": None,
+    "clocks": {},
+}
 ORT = {"version": "1.22", "providers": ["CPUExecutionProvider"]}
 
 
@@ -144,6 +152,17 @@ def test_rows_say_what_is_there_and_what_does_not_load() -> None:
     assert shown["pycuda"] == "does not load: undefined symbol"
     assert shown["TensorRT"] == "not installed"
     assert shown["Jetson"] == "Jetson Orin Nano, JetPack 6.2, L4T 36.4.3, power mode 15W"
+
+
+def test_rows_of_a_board_tell_clocks_power_and_heat(tmp_path: Path) -> None:
+    root = boards.orin_nano(tmp_path)
+    shown = rows(machine(jetson=jetson_facts(root), board=read_board(root).as_json(), cameras=["/dev/video0"]))
+    assert shown["clocks"] == "gpu 306 of 625 MHz, 1020 possible, emc ? of 2133 MHz, cpu 922 of 1510 MHz, 1728 possible"
+    assert shown["power"] == "5.00 W (VDD_IN)"
+    assert shown["temperature"] == "49.5 degrees C (cpu)"
+    assert shown["over-current"] == "oc2 15 times, oc3 37 times since the start"
+    assert shown["cameras"] == "/dev/video0"
+    assert "locked" in rows(machine(jetson=jetson_facts(boards.thor(tmp_path / "thor"))))["clocks"]
 
 
 # A Jetson's own files and programs.

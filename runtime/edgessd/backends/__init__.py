@@ -16,9 +16,13 @@ NAMES = ("auto", "onnxruntime", "openvino", "tensorrt")
 
 
 class Backend(Protocol):
-    """A loaded model. ``infer`` may be called by several threads at once."""
+    """A loaded model. ``infer`` may be called by several threads at once.
+
+    most: images that one call of the engine takes, None where there is no limit.
+    """
 
     name: str
+    most: int | None
 
     def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         """Return the card's outputs, in its order, for (B, H, W, 3) uint8 BGR. Raises BackendError."""

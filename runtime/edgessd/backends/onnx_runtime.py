@@ -52,11 +52,11 @@ class OnnxRuntimeBackend:
         self._outputs = list(card.outputs)
         _check_tensors(self._session, card, path)
         size = self._session.get_inputs()[0].shape[0]
-        self._batch = size if isinstance(size, int) else None
+        self.most: int | None = size if isinstance(size, int) else None
 
     def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         """Return the card's outputs for (B, H, W, 3) uint8 BGR."""
-        return in_parts(self._run, images, self._batch)
+        return in_parts(self._run, images, self.most)
 
     def _run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         try:

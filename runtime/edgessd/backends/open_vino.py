@@ -34,12 +34,12 @@ class OpenVinoBackend:
             raise BackendError(f"OpenVINO cannot load {path}: {_last_line(error)}; export the model again") from error
         self.name = f"openvino {openvino.__version__.split('-')[0]} (CPU)"
         size = self._compiled.input(0).partial_shape[0]
-        self._batch = int(size.get_length()) if size.is_static else None
+        self.most = int(size.get_length()) if size.is_static else None
         self._local = threading.local()
 
     def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         """Return the card's outputs for (B, H, W, 3) uint8 BGR; valid until this thread's next call."""
-        return in_parts(self._run, images, self._batch)
+        return in_parts(self._run, images, self.most)
 
     def _run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         request = getattr(self._local, "request", None)

@@ -1,15 +1,13 @@
 """``edgessd bench``: the product's own pipeline, measured."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from edgessd.commands.options import Backend, GpuResize, Json, Score, Workers
-
-if TYPE_CHECKING:
-    from edgessd.bench import Measurement
-    from edgessd.detector import Detector
 
 
 def bench(
@@ -27,53 +25,85 @@ def bench(
     workers: Workers = None,
     gpu_resize: GpuResize = False,
     json_file: Json = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write an acceptance report into this folder: report.md, report.json, report.png. "
+            "It also measures a camera of 60 FPS and calls of 1 and 8 images.",
+            show_default="none",
+        ),
+    ] = None,
+    map_json: Annotated[
+        Path | None,
+        typer.Option(
+            help="Accuracy for the report, from `edgessd eval MODEL --data DATA --json F`.", show_default="none"
+        ),
+    ] = None,
 ) -> None:
-    """Measure stages, FPS, CPU time, frame age and memory on this machine, beside what its cores allow."""
+    """Measure stages, FPS, CPU time, frame age and memory on this machine, beside what its cores allow.
+
+    On a Jetson also power, temperatures, clocks and throttling.
+    """
+    from edgessd.acceptance import accept, write_report
+    from edgessd.acceptance.accuracy import read_accuracy
     from edgessd.bench import Synthetic, measure
     from edgessd.detector import Detector
-    from edgessd.files import writable, write_text
+    from edgessd.errors import InputError
+    from edgessd.files import make_folder, writable, write_text
+    from edgessd.models import model_path
     from edgessd.postprocess import PostProcess
     from edgessd.runner import default_workers, stop_on_signals
     from edgessd.sources import Repeated, open_source
 
     if json_file is not None:
         writable(json_file)
+    if map_json is not None and report is None:
+        raise InputError("--map-json is for the report: add --report FOLDER, or leave it out")
+    accuracy = None if map_json is None else read_accuracy(map_json, model_path(model))
+    if report is not None:
+        make_folder(report)
     played = Repeated(open_source(source) if source else Synthetic(), pace)
     count = workers or default_workers([played])
-    settings = PostProcess(score=score)
-    with (
-        stop_on_signals(),
-        Detector(model, backend=backend, settings=settings, workers=count, gpu_resize=gpu_resize) as detector,
-    ):
-        measurement = measure(played, detector, frames=frames, workers=count)
-        figures = measurement.as_json(detector)
-    _print(measurement, detector, figures)
+    opened = partial(Detector, model, backend=backend, settings=PostProcess(score=score), gpu_resize=gpu_resize)
+    with stop_on_signals():
+        if report is None:
+            with opened(workers=count) as detector:
+                figures = measure(played, detector, frames=frames, workers=count).as_json(detector)
+        else:
+            accepted = accept(played, lambda many: opened(workers=many), frames=frames, workers=count)
+            accepted |= {} if accuracy is None else {"accuracy": accuracy}
+            figures = {**accepted["pipeline"], "model": accepted["model"], "machine": accepted["machine"]}
+            write_report(report, accepted)
+    print_figures(figures)
+    if report is not None:
+        typer.echo(f"report: {report / 'report.md'}")
     if json_file is not None:
         write_text(json_file, json.dumps(figures, indent=1) + "\n")
 
 
-def _print(measurement: "Measurement", detector: "Detector", figures: dict[str, Any]) -> None:
+def print_figures(figures: dict[str, Any]) -> None:
+    """Print what ``bench --json`` holds."""
     from rich.console import Console
     from rich.table import Table
 
     from edgessd.board.words import board_lines
 
     console = Console(highlight=False, soft_wrap=True)
-    machine = figures["machine"]
-    console.print(f"{detector.card.name} {detector.card.precision}, {detector.backend.name}, {measurement.source}")
-    console.print(f"{machine['cpu']}, {machine['cores']} cores, {measurement.workers} workers")
+    machine, model = figures["machine"], figures["model"]
+    console.print(f"{model['name']} {model['precision']}, {model['backend']}, {figures['source']}", markup=False)
+    console.print(f"{machine.get('board', machine['cpu'])}, {machine['cores']} cores, {figures['workers']} workers")
     table = Table("stage", "p50 ms", "p90 ms", "p99 ms", box=None, pad_edge=False)
     for stage, values in {**figures["stages"], "frame age": figures["frame_age_ms"]}.items():
         table.add_row(stage.replace("_", "-"), *(f"{values[name]:.3f}" for name in ("p50", "p90", "p99")))
     console.print(table)
-    share = measurement.fps / measurement.limit_fps
-    console.print(f"{measurement.fps:.1f} FPS end to end, {measurement.frames} frames, {measurement.dropped} dropped")
+    fps, limit = figures["fps"], figures["limit_fps"]
+    console.print(f"{fps:.1f} FPS end to end, {figures['frames']} frames, {figures['dropped']} dropped")
     console.print(
-        f"{figures['cpu_ms_per_frame']:.2f} ms CPU a frame: the cores allow {measurement.limit_fps:.1f} FPS, "
-        f"{share:.0%} reached" + (" (the camera's pace is the limit)" if measurement.live else "")
+        f"{figures['cpu_ms_per_frame']:.2f} ms CPU a frame: the cores allow {limit:.1f} FPS, "
+        f"{fps / limit:.0%} reached" + (" (the camera's pace is the limit)" if figures["live"] else "")
     )
     growth = figures["rss_growth_mb"]
     settled = "" if growth is None else f", {growth:+.2f} MB after the first 1000 frames"
-    console.print(f"{measurement.rss_mb:.0f} MB resident{settled}")
-    for line in board_lines(measurement.board, measurement.fps_per_watt):
+    console.print(f"{figures['rss_mb']:.0f} MB resident{settled}")
+    for line in board_lines(figures.get("board", {}), figures.get("fps_per_watt")):
         console.print(line)

@@ -44,6 +44,7 @@ def gather() -> Facts:
         "system_opencv": system_opencv(),
         "engine_cache": {"folder": str(cache_path()), "free_bytes": free_bytes(cache_path())},
         "memory": memory(),
+        "cameras": cameras(),
         **answers,
     }
 
@@ -53,6 +54,12 @@ def system_opencv(root: Path = ROOT) -> str | None:
     folders = root.glob("usr/lib/python3*/dist-packages")
     found = [path for folder in folders for path in (*folder.glob("cv2/__init__.py"), *folder.glob("cv2*.so"))]
     return str(min(found)) if found else None
+
+
+def cameras(root: Path = ROOT) -> list[str]:
+    """Return the V4L2 devices, and the socket of a Jetson's daemon for CSI cameras where it runs."""
+    found = [*sorted(root.glob("dev/video*")), root / "tmp/argus_socket"]
+    return [f"/{path.relative_to(root).as_posix()}" for path in found if path.exists()]
 
 
 def memory(root: Path = ROOT) -> dict[str, int] | None:

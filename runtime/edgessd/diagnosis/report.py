@@ -20,6 +20,7 @@ def rows(facts: Facts) -> dict[str, str]:
         "TensorRT-RTX": _library(facts["tensorrt_rtx"]),
         "pycuda": _library(facts["pycuda"]),
         "cuda-bindings": _library(facts["cuda-bindings"]),
+        "cameras": ", ".join(facts["cameras"]) or "none of this machine's own",
     }
     jetson = facts["jetson"]
     if jetson:
@@ -27,7 +28,34 @@ def rows(facts: Facts) -> dict[str, str]:
             f"{jetson['board']}, JetPack {jetson['jetpack'] or 'not installed as a package'}, L4T {jetson['l4t']}, "
             f"power mode {jetson['power_mode'] or 'unknown'}"
         )
+        lines |= _board(jetson, facts["board"])
     return lines
+
+
+def _board(jetson: dict[str, Any], board: dict[str, Any]) -> dict[str, str]:
+    """Return clocks, power and heat of a Jetson, as far as it tells them."""
+    clocks = [_clock(name, clock) for name, clock in jetson["clocks"].items()]
+    lines = {"clocks": ", ".join(clocks)} if clocks else {}
+    if "power_w" in board:
+        lines["power"] = f"{board['power_w']:.2f} W ({board['power_of']})"
+    if zones := board.get("temperatures_c"):
+        hottest = max(zones, key=lambda zone: zones[zone])
+        lines["temperature"] = f"{zones[hottest]:.1f} degrees C ({hottest})"
+    if events := {name: count for name, count in board.get("over_current", {}).items() if count}:
+        lines["over-current"] = (
+            ", ".join(f"{name} {count} times" for name, count in events.items()) + " since the start"
+        )
+    if denied := board.get("not_readable"):
+        lines["not readable"] = ", ".join(denied)
+    return lines
+
+
+def _clock(name: str, clock: dict[str, Any]) -> str:
+    now, highest, hardware = (
+        "?" if clock[key] is None else f"{clock[key]:.0f}" for key in ("now", "highest", "hardware")
+    )
+    possible = f", {hardware} possible" if clock["capped"] else ""
+    return f"{name} {now} of {highest} MHz{possible}{' (locked)' if clock['locked'] else ''}"
 
 
 def _library(found: dict[str, Any] | None, details: Any = lambda found: "") -> str:

@@ -51,7 +51,7 @@ class TensorRTBackend:
             raise
         self.name = ready.name
         self.slots = ready.slots
-        self._largest = ready.largest
+        self.most: int | None = ready.largest
         self._inbox = inbox
         # pycuda aborts a process that ends with a context still current, so the end of the interpreter closes
         # too. Registered after pycuda's import, it runs before pycuda's own clean-up.
@@ -68,9 +68,9 @@ class TensorRTBackend:
         expected = (self._card.height, self._card.width, 3)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != expected or not len(images):
             raise InputError(f"expected uint8 (B, {expected[0]}, {expected[1]}, 3), got {images.dtype} {images.shape}")
-        if len(images) > self._largest:
+        if self.most is not None and len(images) > self.most:
             raise InputError(
-                f"this engine takes up to {self._largest} images at once, got {len(images)}: "
+                f"this engine takes up to {self.most} images at once, got {len(images)}: "
                 f"build it with `edgessd build ... --max-batch {len(images)}`"
             )
         return self._run(images)
