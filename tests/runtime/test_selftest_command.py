@@ -27,7 +27,15 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = ("openvino", "tensorrt", "tensorrt_rtx", "pycuda", "cuda-bindings", "jetson")
     facts = {
         **dict.fromkeys(absent),
-        **{"edgessd": "0.1.0", "python": "3.10.12", "executable": "python3", "system": "Linux", "cores": 2},
+        **{
+            "edgessd": "0.1.0",
+            "python": "3.10.12",
+            "executable": "python3",
+            "system": "Linux",
+            "cores": 2,
+            "board": {},
+            "cameras": [],
+        },
         "nvidia_gpu": False,
         "cuda": {"problem": "no NVIDIA driver here", "devices": []},
         "opencv": {"version": "4.8.0", "gstreamer": True, "ffmpeg": True, "windows": None, "file": "cv2.so"},
