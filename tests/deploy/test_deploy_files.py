@@ -1,4 +1,5 @@
 import importlib.util
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from edgessd.config import read_config
+from edgessd.diagnosis.findings import KNOWN
 from edgessd.models import model_path
 from edgessd.sources import parse_address
 
@@ -41,6 +43,12 @@ def test_the_passwords_of_the_example_are_those_of_the_configuration(monkeypatch
     for line in (line for line in lines if not line.startswith("#")):
         monkeypatch.setenv(*line.split("=", 1))
     read_config(DEPLOY / "jetson" / "streams.toml")
+
+
+def test_the_page_has_every_finding_of_the_doctor_and_no_other() -> None:
+    page = (DEPLOY.parent / "docs" / "jetson.md").read_text().partition("## Errors")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+    assert {name for row in rows for name in re.findall("`([^`]+)`", row)} == set(KNOWN)
 
 
 def test_compose_keeps_the_container_small() -> None:
