@@ -1,11 +1,12 @@
 """The tiny model, frames for it, and the command as a function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from disks import disk_of_16_mb
 from frames import blue_cell
 
 from edgessd.cli import run
@@ -47,3 +48,10 @@ def edgessd(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MB of its own."""
+    with disk_of_16_mb(tmp_path / "disk") as place:
+        yield place

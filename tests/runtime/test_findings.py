@@ -301,3 +301,10 @@ def test_doctor_needs_no_opencv_to_say_so(tmp_path: Path, tiny: Path) -> None:
     assert done.returncode == 1, done.stderr
     ids = [one["id"] for one in json.loads(done.stdout)["findings"]]
     assert {"opencv-wants-numpy-1", "config-unchecked"} <= set(ids)
+
+
+def test_every_known_id_is_found_somewhere() -> None:
+    folder = HERE.parents[1] / "runtime" / "edgessd"
+    sources = [*(folder / "diagnosis").glob("*_findings.py"), folder / "commands" / "doctor.py"]
+    text = "".join(path.read_text() for path in sources)
+    assert [name for name in KNOWN if f'"{name}"' not in text] == []

@@ -1,8 +1,6 @@
 """``edgessd run`` where something is missing: its log says what and the next command; it goes on or gives up."""
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,31 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from disks import fill_up
 from servers.cameras import broker, eventually, free_port
-
-MEGABYTE = 1 << 20
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 16 MB of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    command = [str(mount), "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)]
-    if mount is None or os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("needs root that may mount, to make a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-def fill_up(path: Path) -> None:
-    """Write until the disk refuses more."""
-    with path.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(MEGABYTE // 16))
 
 
 def config(tmp_path: Path, tiny: Path, source: object, *, sink: str = "") -> Path:
@@ -102,7 +77,7 @@ def test_a_csi_camera_without_its_daemon_is_told(tmp_path: Path, tiny: Path) -> 
 def test_a_disk_that_is_full_at_the_start_ends_it(
     tmp_path: Path, tiny: Path, video: Path, small_disk: Path, sink: str
 ) -> None:
-    (small_disk / "fill").write_bytes(bytes(12 * MEGABYTE))
+    (small_disk / "fill").write_bytes(bytes(12 << 20))
     place = f'path = "{small_disk}/o.jsonl"' if sink == "jsonl" else f'folder = "{small_disk}"'
     path = config(tmp_path, tiny, video, sink=f'type = "{sink}"\n{place}\n')
     done = subprocess.run([sys.executable, "-m", "edgessd", "run", str(path)], capture_output=True, text=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from disks import fill_up
 from servers.cameras import Remembered, broker, eventually, free_port
 
 from edgessd.detections import Detections, no_detections
@@ -373,3 +374,22 @@ def test_mqtt_last_will(tmp_path: Path) -> None:
             process.kill()
         assert eventually(lambda: heard == ["online", "offline"], 30)
         client.loop_stop()
+
+
+def test_a_full_disk_starts_no_encoder_for_every_frame(small_disk: Path) -> None:
+    if not shutil.which("ffmpeg"):
+        pytest.skip("needs the program ffmpeg")
+    sink = Recording(small_disk, LABELS)
+    with pytest.raises(OSError, match="No space left"):
+        fill_up(small_disk / "fill")
+    told = []
+    for index in range(60):
+        try:
+            sink.write(result(index, noise=True))
+        except VideoError as error:
+            told.append(str(error))
+        time.sleep(0.01)
+    sink.close()
+    assert "No space left on device; free space" in told[0]
+    assert "tried again every 5 s" in told[-1]
+    assert len(list(small_disk.glob("door_*"))) == 1

@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.acceptance.accuracy import headline
+from edgessd.board.words import board_lines
+
 WIDTH, MARGIN, ROW, LABELS = 1100, 40, 30, 250
 INK, GREY, LINE = (50, 40, 35), (140, 135, 130), (225, 222, 220)  # BGR
 P50, P90, P99 = (160, 95, 30), (210, 160, 100), (238, 215, 185)
@@ -63,6 +66,19 @@ def _title(page: _Page, report: dict[str, Any]) -> None:
     mode = f", power mode {machine['power_mode']}" if "power_mode" in machine else ""
     page.text(f"{model['backend']} on {place}{mode}", MARGIN, page.y + 36, colour=GREY)
     page.y += 50
+    for line in _figures(report):
+        page.text(line, MARGIN, page.y + 10, size=0.45, colour=GREY)
+        page.y += 22
+
+
+def _figures(report: dict[str, Any]) -> list[str]:
+    """Return accuracy and the board's lines, as far as there are any."""
+    pipeline = report["pipeline"]
+    lines = board_lines(pipeline.get("board", {}), pipeline.get("fps_per_watt"))
+    if "accuracy" in report:
+        name, value = headline(report["accuracy"])
+        lines.insert(0, f"{name} {value:.4f}")
+    return lines
 
 
 def _rates(page: _Page, report: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from edgessd.status import State, Status
 
 FALLBACK_FPS = 15.0
 _FINISH_SECONDS = 3.0
+_REST_SECONDS = 5.0  # after a failure: a full disk must not start an encoder for every frame
 
 
 class Writer(Protocol):
@@ -77,6 +78,7 @@ class Recording:
         self._segment_bytes = segment_bytes
         self._kept = KeptFiles(folder, self._suffix, keep)
         self._segments: dict[str, _Segment] = {}
+        self._failed_at: dict[str, float] = {}
 
     def write(self, result: Result) -> None:
         """Draw and append one frame. Raises VideoError when it cannot be written."""
@@ -86,10 +88,13 @@ class Recording:
             self._end(name)
             segment = None
         if segment is None:
+            if time.monotonic() - self._failed_at.get(name, -_REST_SECONDS) < _REST_SECONDS:
+                raise VideoError(f"recording {name} failed and is tried again every {_REST_SECONDS:g} s: see above")
             segment = self._segments[name] = self._begin(name, image)
         try:
             segment.writer.write(draw(image, result.detections, self._labels))
         except VideoError:
+            self._failed_at[name] = time.monotonic()
             self._end(name)
             raise
 
@@ -162,7 +167,9 @@ class FfmpegWriter:
         try:
             self._process.stdin.write(np.ascontiguousarray(image).data)
         except OSError as error:
-            raise VideoError(f"ffmpeg cannot write {self._path}: {self._complaint()}") from error
+            complaint = self._complaint()
+            fix = "; free space or choose another folder" if "No space left" in complaint else ""
+            raise VideoError(f"ffmpeg cannot write {self._path}: {complaint}{fix}") from error
 
     def _complaint(self) -> str:
         assert self._process.stderr is not None
