@@ -27,7 +27,7 @@ stub_repository() {
         for part in common som; do
             mkdir -p "$repository/$part/pool" "$repository/$part/dists/r38.4/main/binary-arm64"
         done
-        dpkg-deb --root-owner-group --build "$keys/$name" "$repository/common/pool/$name.deb" >/dev/null
+        dpkg-deb --root-owner-group --build "$keys/$name" "$repository/common/pool/${name}_0_arm64.deb" >/dev/null
     done
     gpg --homedir "$keys" --batch --quiet --passphrase '' --quick-generate-key nobody default default never 2>/dev/null
     gpg --homedir "$keys" --batch --armor --export >"$repository/jetson-ota-public.asc"

@@ -20,16 +20,16 @@ WIDTH, HEIGHT, FPS, FRAMES = 1280, 720, 30, 360
 SURE = 0.65  # score of what counts for the snapshot
 
 
-def write_clip(path: Path) -> None:
-    """Write the clip as one whole file. Raises VideoError where OpenCV cannot."""
+def write_clip(path: Path, frames: int = FRAMES) -> None:
+    """Write the clip of 2 or more frames as one whole file. Raises VideoError where OpenCV cannot."""
     scene = panorama()
     travel = scene.shape[1] - WIDTH
     with replacing(path) as unfinished:
         writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
         if not writer.isOpened():
             raise VideoError(f"OpenCV cannot write {path}: choose another folder with --out")
-        for index in range(FRAMES):
-            left = round(travel * index / (FRAMES - 1))
+        for index in range(frames):
+            left = round(travel * index / (frames - 1))
             # A copy: OpenCV's writer copies whole strides and would read past the end of a cut-out.
             writer.write(np.ascontiguousarray(scene[:, left : left + WIDTH]))
         writer.release()

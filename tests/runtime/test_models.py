@@ -6,6 +6,7 @@ import pytest
 from edgessd.card import card_of
 from edgessd.errors import InputError
 from edgessd.models import HERE, model_path, shipped
+from edgessd.sources import open_source
 
 MOST_BYTES = 25_000_000
 
@@ -45,3 +46,10 @@ def test_demo_runs_and_runs_again(edgessd: Callable[..., tuple[int, str, str]], 
             assert f"{label} in " in out
     names = sorted(path.name for path in (tmp_path / "demo").iterdir())
     assert names == ["annotated.mp4", "clip.mp4", "snapshot.jpg"]
+
+
+def test_a_short_demo(edgessd: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    code, out, err = edgessd("demo", "--out", tmp_path, "--frames", "12")
+    assert code == 0, err
+    assert open_source(str(tmp_path / "clip-12.mp4")).frame_count == 12
+    assert "FPS" in out

@@ -14,6 +14,7 @@ def demo(
     ),
     model: Model = "default",
     backend: Backend = "auto",
+    frames: Annotated[int, typer.Option(min=10, help="Frames of the clip; fewer for a slow machine.")] = 360,
 ) -> None:
     """Run the shipped model on a clip of three photographs: annotated video, snapshot, measured FPS."""
     import cv2
@@ -28,15 +29,16 @@ def demo(
     from edgessd.sources import Repeated, open_source
 
     make_folder(out)
-    clip, annotated, snapshot = out / "clip.mp4", out / "annotated.mp4", out / "snapshot.jpg"
+    clip = out / ("clip.mp4" if frames == FRAMES else f"clip-{frames}.mp4")
+    annotated, snapshot = out / "annotated.mp4", out / "snapshot.jpg"
     with stop_on_signals():
         if not clip.exists():
-            write_clip(clip)
+            write_clip(clip, frames)
         source = open_source(str(clip))
         workers = default_workers([source])
         with Detector(model, backend=backend, settings=PostProcess(score=0.5), workers=workers) as detector:
             seen, best = annotate(source, detector, annotated, workers=workers)
-            measured = measure(Repeated(source), detector, frames=FRAMES, workers=workers)
+            measured = measure(Repeated(source), detector, frames=frames, workers=workers)
         with replacing(snapshot) as unfinished:
             cv2.imwrite(str(unfinished), draw(best.frame.image, best.detections, detector.card.labels))
     found = ", ".join(f"{label} in {count} frames" for label, count in seen.most_common()) or "nothing found"
