@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +143,7 @@ def entropy_bin(histogram: NDArray[np.int64]) -> int:
 
 def save_ranges(path: Path, calibration: Calibration) -> None:
     """Write ranges as JSON, for ``--ranges``."""
-    content = {"format": FORMAT, **calibration.__dict__}
+    content = {"format": FORMAT, **asdict(calibration)}
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edgessd.backends import usable_cores
 from edgessd.card import ModelCard
 from edgessd.errors import ExportError
 from edgessd.extras import need
@@ -18,7 +19,6 @@ from edgessd_export.graph import Graph
 from edgessd_export.quantize import Int8, quantised
 
 Images = Sequence[NDArray[np.uint8]]
-THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class Effect:
     change: float
 
 
-def graph_model(model: onnx.ModelProto, card: ModelCard, name: str, threads: int = THREADS) -> Model:
-    """Return a graph in memory, run by ONNX Runtime."""
+def graph_model(model: onnx.ModelProto, card: ModelCard, name: str, threads: int | None = None) -> Model:
+    """Return a graph in memory, run by ONNX Runtime on so many cores, all where None."""
     runtime = need("onnxruntime", "export")
     options = runtime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or usable_cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def infer(images: NDArray[np.uint8]) -> list[NDArray[Any]]:

@@ -1,8 +1,9 @@
 """Is a quantised model worth having? Judged on labelled images against the network it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,7 +17,7 @@ from edgessd_export.compare import Model, open_model
 from edgessd_export.onnx_export import Layout, float_graph
 from edgessd_export.quantize import Int8, quantised
 from edgessd_export.sensitivity import Effect, draw, effects, fewest_in_float, graph_model, quantisable
-from edgessd_export.verify import Truth, mean_average_precision, truth_for, verdict, verify
+from edgessd_export.verify import Truth, mean_average_precision, truth_for, verify
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.data.images import read_image
 from edgessd_training.data.progress import image_progress
@@ -24,6 +25,7 @@ from edgessd_training.data.read import read_data
 from edgessd_training.metrics.labels import read_label_map
 
 SENSITIVITY_IMAGES = 50
+WORTH_IT = 1.05  # a smaller gain in speed is lost in the next measurement
 
 
 class Judge:
@@ -56,13 +58,23 @@ class Judge:
         ):
             figures = verify(plain, candidate, self.truth, lambda: progress.count(1))
         if precision == "int8" and variant == "cpu":
-            return f"INT8 is {verdict(figures, budget)}"
+            return int8_sentence(figures, budget)
         loss = figures["map"]["drop"]
         fits = "within" if loss <= budget else "over"
         return (
             f"{precision}: {loss:.4f} mAP lost, {fits} the budget of {budget}; its speed shows on the GPU: "
             "`edgessd build`, then `edgessd verify` there"
         )
+
+
+def int8_sentence(figures: Mapping[str, Any], budget: float) -> str:
+    """Return whether int8 is worth having on this machine, in one sentence. budget: the mAP it may lose."""
+    ratio, drop = figures["speed"]["ratio"], figures["map"]["drop"]
+    pace = f"{(ratio - 1):.0%} faster" if ratio >= 1 else f"{(1 / ratio - 1):.0%} slower"
+    lost = f"{drop:.4f} mAP lost" if drop >= 0 else f"{-drop:.4f} mAP gained"
+    if ratio > WORTH_IT and drop <= budget:
+        return f"INT8 is faster and within budget: {ratio:.2f}x the speed, {lost}"
+    return f"INT8 is not worth it here: {pace}, {lost} (budget {budget})"
 
 
 def rank(

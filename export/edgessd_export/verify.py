@@ -1,4 +1,4 @@
-"""Two model files on a data set: figures, a table, a report, and the limits that were passed."""
+"""Two model files on a data set: figures and a table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from edgessd.detector import decoder_for
 from edgessd.postprocess import EVALUATION
 from edgessd.preprocess import to_input
 from edgessd_export.compare import Model, compare
-from edgessd_export.gate import Limits, complaints, same_model
 from edgessd_training.data.images import read_image
 from edgessd_training.data.records import DataSet
 from edgessd_training.metrics import measure
@@ -65,23 +64,6 @@ def mean_average_precision(model: Model, truth: Truth, on_image: Callable[[], ob
         found.append(decode(*(tensor[0] for tensor in model.infer(image)), record.height, record.width))
         on_image()
     return truth.score(found)
-
-
-def judge(
-    reference: Model, candidate: Model, figures: Mapping[str, Any], limits: Limits, max_map_drop: float
-) -> list[str]:
-    """Return what is wrong, one sentence each; empty when the candidate passes."""
-    return same_model(reference.card, candidate.card) + complaints(figures, limits, max_map_drop)
-
-
-def verdict(figures: Mapping[str, Any], max_map_drop: float) -> str:
-    """Return in one sentence whether the candidate is worth having on this machine."""
-    ratio, drop = figures["speed"]["ratio"], figures["map"]["drop"]
-    pace = f"{(ratio - 1):.0%} faster" if ratio >= 1 else f"{(1 / ratio - 1):.0%} slower"
-    lost = f"{drop:.4f} mAP lost" if drop > 0 else f"{-drop:.4f} mAP gained"
-    if ratio > 1.05 and drop <= max_map_drop:
-        return f"faster and within budget: {ratio:.2f}x the speed, {lost}"
-    return f"not worth it here: {pace}, {lost} (budget {max_map_drop})"
 
 
 def print_table(reference: Model, candidate: Model, figures: Mapping[str, Any], wrong: list[str]) -> None:

@@ -201,15 +201,20 @@ def test_bad_input_gives_one_line_and_no_file(tmp_path: Path, capfd: pytest.Capt
     assert [path.name for path in tmp_path.rglob("*.unfinished*")] == []
 
 
-def test_an_unwritable_disk_leaves_no_partial_file(tmp_path: Path) -> None:
+def in_own_process(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Return how a process ended that was given the arguments of ``edgessd build``."""
     model = write_model(tmp_path / "m.onnx")
+    arguments = ["build", str(model), "--module", "tensorrt_rtx", "--out", str(tmp_path / "x.engine")]
+    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_an_unwritable_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     # The limit makes write() fail half-way, as a full disk does.
     script = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
         "from edgessd.cli import run; sys.exit(run(sys.argv[1:]))"
     )
-    arguments = ["build", str(model), "--module", "tensorrt_rtx", "--out", str(tmp_path / "x.engine")]
-    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+    done = in_own_process(script, tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot write ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "m.onnx"]
@@ -292,11 +297,10 @@ def test_end2end_is_refused_for_rtx_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_building_never_loads_torch_or_onnx(tmp_path: Path) -> None:
-    model = write_model(tmp_path / "m.onnx")
     script = (
         "import sys; from edgessd.cli import run;"
         "assert run(sys.argv[1:]) == 0; print(sorted({'torch', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     )
-    arguments = ["build", str(model), "--module", "tensorrt_rtx", "--out", str(tmp_path / "x.engine")]
-    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    done = in_own_process(script, tmp_path)
+    assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "[]"

@@ -79,6 +79,8 @@ def test_ranges_of_another_checkpoint_are_refused_and_nothing_is_left(folder: Pa
         (["--precision", "int4"], "--precision is one of fp16, int8, got 'int4'"),
         (["--precision", "int8"], "give --calibration DATA"),
         (["--precision", "fp16", "--keep-float", "auto"], "leave the int8 options out"),
+        (["--precision", "fp16", "--sensitivity", "s.png"], "leave the int8 options out"),
+        (["--precision", "int8", "--ranges", "r.json", "--sensitivity", "s.png"], "--sensitivity needs images"),
         (["--precision", "int8", "--ranges", "r.json", "--for", "npu"], "--for is one of cpu, tensorrt"),
         (["--precision", "int8", "--ranges", "r.json", "--keep-float", "auto"], "give labelled images with --data"),
     ],

@@ -1,4 +1,4 @@
-"""Which layers suffer, and the fewest that must stay in float."""
+"""Which layers suffer, the fewest that must stay in float, and whether int8 is worth having."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 
 from edgessd.errors import ExportError
 from edgessd_export.sensitivity import Effect, draw, fewest_in_float
+from edgessd_export.verdict import int8_sentence
 
 COSTS = {"b": 0.02, "d": 0.01, "c": 0.004, "a": 0.001}  # the mAP that each layer loses in int8
 
@@ -36,3 +37,17 @@ def test_the_chart_is_a_picture_with_a_bar_a_layer(tmp_path: Path) -> None:
     picture = cv2.imread(str(tmp_path / "s.png"))
     assert picture.shape[0] > 900
     assert np.ptp(picture) > 100
+
+
+@pytest.mark.parametrize(
+    ("ratio", "drop", "says"),
+    [
+        (1.7, 0.002, "INT8 is faster and within budget: 1.70x the speed, 0.0020 mAP lost"),
+        (1.7, -0.001, "INT8 is faster and within budget: 1.70x the speed, 0.0010 mAP gained"),
+        (1.7, 0.008, "INT8 is not worth it here: 70% faster, 0.0080 mAP lost (budget 0.005)"),
+        (0.5, 0.002, "INT8 is not worth it here: 100% slower, 0.0020 mAP lost (budget 0.005)"),
+        (1.02, 0.0, "INT8 is not worth it here: 2% faster, 0.0000 mAP lost (budget 0.005)"),
+    ],
+)
+def test_the_verdict_is_honest(ratio: float, drop: float, says: str) -> None:
+    assert int8_sentence({"speed": {"ratio": ratio}, "map": {"drop": drop}}, 0.005) == says

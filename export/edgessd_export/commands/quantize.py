@@ -47,7 +47,6 @@ def quantize(
 
     from rich.console import Console
 
-    from edgessd.errors import InputError
     from edgessd.files import writable
     from edgessd_export.calibration import gate_images
     from edgessd_export.onnx_export import Layout, float_graph
@@ -57,7 +56,7 @@ def quantize(
 
     for path in filter(None, (out, sensitivity)):
         writable(path)
-    _check(precision, variant, rest, data, keep_float, calibration, ranges)
+    _check(precision, variant, rest, data, keep_float, calibration, ranges, sensitivity)
     loaded = load_checkpoint(checkpoint)
     layout = Layout(contract, kept, batch)
     console = Console(soft_wrap=True, highlight=False)
@@ -68,17 +67,16 @@ def quantize(
         plain = float_graph(loaded, Layout())
         measured = _ranges(loaded, plain, calibration, ranges, method, images)
         int8 = Int8(variant, measured, rest)
-        if keep_float and keep_float != "auto":
-            int8 = replace(int8, keep_float=tuple(name.strip() for name in keep_float.split(",")))
-        elif keep_float == "auto" or sensitivity:
-            if not calibration and not judge:
-                raise InputError("--sensitivity needs images: give --calibration or --data")
+        if keep_float == "auto" or sensitivity:
             ranked = rank(loaded, plain, int8, judge, calibration, sensitivity)
-            if keep_float == "auto" and judge:
-                int8 = replace(int8, keep_float=tuple(shortest(loaded, plain, int8, ranked, judge, max_map_drop)))
-                console.print(f"kept in float: {', '.join(int8.keep_float) or 'nothing'}")
+        if keep_float == "auto" and judge:
+            int8 = replace(int8, keep_float=tuple(shortest(loaded, plain, int8, ranked, judge, max_map_drop)))
+            console.print(f"kept in float: {', '.join(int8.keep_float) or 'nothing'}")
+        elif keep_float:
+            int8 = replace(int8, keep_float=tuple(name.strip() for name in keep_float.split(",")))
         base = plain if layout == Layout() and int8.rest == "fp32" else None
-        sample = [] if calibration is None else gate_images(calibration, loaded.card)
+        kind = calibration or data  # the gate wants images of the kind that the ranges were measured on
+        sample = gate_images(kind, loaded.card) if kind else []
         card = write_int8(loaded, out, layout, int8, base, sample)
     console.print(f"{out}: {card.name}, {contract}, {precision}, {out.stat().st_size / 1e6:.1f} MB, passed the gate")
     if judge:
@@ -93,6 +91,7 @@ def _check(
     keep_float: str | None,
     calibration: str | None,
     ranges: Path | None,
+    sensitivity: Path | None,
 ) -> None:
     from edgessd.errors import InputError
 
@@ -103,12 +102,14 @@ def _check(
     ):
         if value not in allowed:
             raise InputError(f"{name} is one of {', '.join(allowed)}, got {value!r}")
-    if precision == "fp16" and (calibration or ranges or keep_float):
+    if precision == "fp16" and (calibration or ranges or keep_float or sensitivity):
         raise InputError("fp16 needs no calibration and keeps its own layers in fp32: leave the int8 options out")
     if precision == "int8" and not (calibration or ranges):
         raise InputError("int8 needs ranges of real images: give --calibration DATA, or --ranges F.json")
     if variant == "cpu" and rest == "fp16":
         raise InputError("CPUs compute fp16 slowly: --for cpu goes with --rest fp32")
+    if sensitivity and not (calibration or data):
+        raise InputError("--sensitivity needs images: give --calibration or --data")
     if keep_float == "auto" and not data:
         raise InputError("--keep-float auto measures mAP: give labelled images with --data")
 

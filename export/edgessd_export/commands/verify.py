@@ -32,8 +32,8 @@ def verify(
     from edgessd.errors import ExportError
     from edgessd.files import readable, writable, write_text
     from edgessd_export.compare import open_model
-    from edgessd_export.gate import limits_for, same_model
-    from edgessd_export.verify import judge, print_table, truth_for
+    from edgessd_export.gate import complaints, limits_for, same_model
+    from edgessd_export.verify import print_table, truth_for
     from edgessd_export.verify import verify as run
     from edgessd_training.data.progress import image_progress
     from edgessd_training.data.read import read_data
@@ -59,7 +59,7 @@ def verify(
             limits = replace(limits, matched=min_matched)
         truth = truth_for(records, right.card.labels, joined, metric.value)
         figures = run(right, made, truth, lambda: progress.count(1))
-        wrong = judge(right, made, figures, limits, max_map_drop)
+        wrong = complaints(figures, limits, max_map_drop)
         print_table(right, made, figures, wrong)
     if report:
         content = {"reference": str(reference), "candidate": str(candidate), "passed": not wrong, "refused": wrong}
