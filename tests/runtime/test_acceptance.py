@@ -24,6 +24,7 @@ PERCENTILES = {"p50", "p90", "p99"}
 def figures_file(folder: Path, **changes: Any) -> Path:
     path = folder / "map.json"
     content = {"metric": "voc07", "mAP": 0.5, "per_class": {"blue": 0.5}, "images": 3, "model": "/a/tiny.onnx"}
+    content["data"] = "voc:/home/me/set@val"
     path.write_text(json.dumps(content | changes))
     return path
 
@@ -37,7 +38,7 @@ def test_the_three_files(edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Pa
     assert "FPS end to end" in out
     assert str(folder / "report.md") in out
     report = json.loads((folder / "report.json").read_text())
-    assert report["accuracy"] == {"metric": "voc07", "mAP": 0.5, "images": 3}
+    assert report["accuracy"] == {"metric": "voc07", "mAP": 0.5, "images": 3, "data": "voc:set@val"}
     assert report["target_met"] == (report["pipeline"]["fps"] >= 59)
     assert report["camera"]["pace"] == 60
     assert set(report["camera"]["frame_age_ms"]) == PERCENTILES

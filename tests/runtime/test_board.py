@@ -21,7 +21,6 @@ def test_an_orin_nano(tmp_path: Path) -> None:
     assert board.rails == {"VDD_IN": 5.0, "VDD_CPU_GPU_CV": 1.5, "VDD_SOC": 1.2}
     assert board.power == (5.0, "VDD_IN")  # the other two are fed by it
     assert board.temperatures == {"cpu": 49.5, "gpu": 48.25, "soc0": 47.0, "tj": 49.5}
-    assert board.hottest == (49.5, "tj")
     assert board.clocks == {
         "gpu": Clock(306.0, 306.0, 624.75, 1020.0),
         "emc": Clock(None, None, 2133.0, None),
@@ -54,7 +53,7 @@ def test_a_thor(tmp_path: Path) -> None:
 
 def test_what_is_absent_is_absent_and_not_zero(tmp_path: Path) -> None:
     board = read_board(tmp_path)
-    assert (board.power, board.hottest, board.as_json()) == (None, None, {})
+    assert (board.power, board.as_json()) == (None, {})
     assert (board_name(Tree(tmp_path)), l4t(Tree(tmp_path)), power_mode(Tree(tmp_path))) == (None, None, None)
 
 

@@ -86,6 +86,8 @@ def test_a_disk_that_is_full_at_the_start_ends_it(
     assert (line["level"], line["exit_code"]) == ("error", 2)
     assert f"the disk of {small_disk}" in line["message"]
     assert f"`df -h {small_disk}`" in line["message"]
+    if sink != "jsonl":
+        return
     done = subprocess.run(
         [sys.executable, "-m", "edgessd", "doctor", "--config", str(path), "--json"], capture_output=True, text=True
     )

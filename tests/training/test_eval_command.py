@@ -204,3 +204,11 @@ def test_the_shipped_map_joins_all_twenty_labels():
     if not names.exists():
         pytest.skip("needs the shared test data, which only the developers' checkouts have")
     assert set(label_map) <= set(names.read_text().splitlines())
+
+
+def test_the_map_goes_into_an_acceptance_report(tmp_path):
+    out, folder = tmp_path / "out.json", tmp_path / "report"
+    assert run(["eval", str(TINY), "--data", write_voc(tmp_path, scenes()), "--json", str(out)]) == 0
+    assert run(["bench", str(TINY), "--frames", "10", "--report", str(folder), "--map-json", str(out)]) == 0
+    assert "- mAP (voc07) 0.7727 on 3 images" in (folder / "report.md").read_text()
+    assert str(tmp_path) not in (folder / "report.json").read_text()

@@ -1,6 +1,7 @@
 """The accuracy of an acceptance report: what ``edgessd eval --json`` wrote, taken over only for the same model."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ def read_accuracy(path: Path, model: Path) -> dict[str, Any]:
     name = known[measured].name if measured in known else Path(measured).name
     if name != model.name:
         raise InputError(f"{path} holds the accuracy of {name or 'no named model'}, not of {model.name}: {again}")
-    return {key: content[key] for key in KEPT if key in content}
+    kept = {key: content[key] for key in KEPT if key in content}
+    # The folders of this machine are nobody else's business: voc:/home/me/VOC2007@test is told as voc:VOC2007@test.
+    return kept | ({"data": re.sub(r"[^:@]*/", "", str(kept["data"]))} if "data" in kept else {})
 
 
 def headline(accuracy: dict[str, Any]) -> tuple[str, float]:

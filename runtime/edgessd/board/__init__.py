@@ -36,11 +36,6 @@ class Snapshot:
         return total(self.rails)
 
     @property
-    def hottest(self) -> tuple[float, str] | None:
-        """Return the highest temperature and its zone, None where none can be read."""
-        return max(((value, zone) for zone, value in self.temperatures.items()), default=None)
-
-    @property
     def throttling(self) -> tuple[str, ...]:
         """Return the alerts that slow something down now."""
         return tuple(name for name, state in self.alerts.items() if state > 0)

@@ -9,9 +9,8 @@ def board_lines(board: dict[str, Any], fps_per_watt: float | None) -> list[str]:
     if power := board.get("power_w"):
         per_watt = "" if fps_per_watt is None else f", {fps_per_watt:.2f} FPS per watt"
         lines.append(f"{power['mean']:.2f} W mean, {power['max']:.2f} W at most ({board['power_of']}){per_watt}")
-    if zones := board.get("temperatures_c"):
-        hottest = max(zones, key=lambda zone: zones[zone])
-        lines.append(f"{zones[hottest]:.1f} degrees C at most ({hottest})")
+    if (heat := hottest(board)) is not None:
+        lines.append(f"{heat[0]:.1f} degrees C at most ({heat[1]})")
     clocks = [_clock(name, clock) for name, clock in board.get("clocks_mhz", {}).items()]
     if clocks:
         lines.append(f"clocks: {', '.join(clocks)}")
@@ -20,6 +19,16 @@ def board_lines(board: dict[str, Any], fps_per_watt: float | None) -> list[str]:
     if denied := board.get("not_readable"):
         lines.append(f"not readable for this user: {', '.join(denied)}")
     return lines
+
+
+def hottest(board: dict[str, Any]) -> tuple[float, str] | None:
+    """Return the highest temperature and its zone, None where there is none; the part's zone rather than ``tj``,
+    which is the highest of all.
+    """
+    zones: dict[str, float] = board.get("temperatures_c", {})
+    return max(
+        ((value, zone) for zone, value in zones.items()), key=lambda pair: (pair[0], pair[1] != "tj"), default=None
+    )
 
 
 def throttling(board: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgessd.board.words import hottest
 from edgessd.device_rights import group_of, usable
 from edgessd.diagnosis.facts import Facts
 from edgessd.diagnosis.findings import Effect, Finding
@@ -142,9 +143,8 @@ def _mhz(value: float | None) -> str:
 def _throttled(board: dict[str, Any]) -> Iterator[Finding]:
     raised = [name for name, state in board.get("alerts", {}).items() if state > 0]
     if raised:
-        zones = board.get("temperatures_c", {})
-        hottest = max(zones, key=lambda zone: zones[zone], default=None)
-        heat = f" at {zones[hottest]:.1f} degrees C ({hottest})" if hottest else ""
+        found = hottest(board)
+        heat = f" at {found[0]:.1f} degrees C ({found[1]})" if found else ""
         yield Finding(
             "throttled",
             Effect.SLOWS,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from edgessd.board.words import hottest
 from edgessd.diagnosis.facts import Facts
 
 
@@ -38,9 +39,8 @@ def _board(jetson: dict[str, Any], board: dict[str, Any]) -> dict[str, str]:
     lines = {"clocks": ", ".join(clocks)} if clocks else {}
     if "power_w" in board:
         lines["power"] = f"{board['power_w']:.2f} W ({board['power_of']})"
-    if zones := board.get("temperatures_c"):
-        hottest = max(zones, key=lambda zone: zones[zone])
-        lines["temperature"] = f"{zones[hottest]:.1f} degrees C ({hottest})"
+    if (heat := hottest(board)) is not None:
+        lines["temperature"] = f"{heat[0]:.1f} degrees C ({heat[1]})"
     if events := {name: count for name, count in board.get("over_current", {}).items() if count}:
         lines["over-current"] = (
             ", ".join(f"{name} {count} times" for name, count in events.items()) + " since the start"
