@@ -62,6 +62,7 @@ main() {
     mount -t proc proc "$ROOT/proc"
     trap 'umount "$ROOT/proc"' EXIT
     stub_repository
+    echo force-unsafe-io >"$ROOT/etc/dpkg/dpkg.cfg.d/rehearsal" # nothing here must survive a power cut
     export QEMU_CPU=cortex-a76
     # This machine's certificates are in the root; a pip of its own would not look there.
     printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' >"$ROOT/etc/pip.conf"
