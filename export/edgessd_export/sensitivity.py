@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from edgessd.backends import usable_cores
+from edgessd.backends.onnx_runtime import UNWANTED_OPTIMISER
 from edgessd.card import ModelCard
 from edgessd.errors import ExportError
 from edgessd.extras import need
@@ -19,6 +20,7 @@ from edgessd_export.graph import Graph
 from edgessd_export.quantize import Int8, quantised
 
 Images = Sequence[NDArray[np.uint8]]
+BARS = 40  # of a chart; the table has every layer
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,12 @@ def graph_model(model: onnx.ModelProto, card: ModelCard, name: str, threads: int
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or usable_cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=[UNWANTED_OPTIMISER],
+    )
 
     def infer(images: NDArray[np.uint8]) -> list[NDArray[Any]]:
         return list(session.run(list(card.outputs), {"image": images}))
@@ -89,16 +96,19 @@ def fewest_in_float(names: Sequence[str], drop: Callable[[Sequence[str]], float]
 
 
 def draw(found: Sequence[Effect], path: Path, title: str) -> None:
-    """Write the effects as a bar chart, PNG, the strongest at the top."""
+    """Write the strongest effects as a bar chart, PNG, the strongest at the top."""
+    shown = found[:BARS]
+    if len(shown) < len(found):
+        title = f"{title}, the strongest {len(shown)} of {len(found)} layers"
     figures: Any = need("matplotlib.figure", "eval")
-    figure = figures.Figure(figsize=(9, 0.22 * len(found) + 1.2), layout="constrained")
+    figure = figures.Figure(figsize=(9, 0.22 * len(shown) + 1.2), layout="constrained")
     axes = figure.add_subplot()
-    rows = np.arange(len(found))
-    axes.barh(rows, [effect.change for effect in found], color="#4477aa")
-    axes.set_yticks(rows, [effect.layer for effect in found], fontsize=7)
+    rows = np.arange(len(shown))
+    axes.barh(rows, [effect.change for effect in shown], color="#4477aa")
+    axes.set_yticks(rows, [effect.layer for effect in shown], fontsize=7)
     axes.invert_yaxis()
-    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel("mean change of a box's score when this layer alone is int8")
     axes.set_title(title)
     with replacing(path) as unfinished:
-        figure.savefig(unfinished, dpi=120)
+        figure.savefig(unfinished, dpi=90)

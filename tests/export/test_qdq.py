@@ -6,6 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgessd.backends.onnx_runtime import UNWANTED_OPTIMISER
 from edgessd.errors import ExportError
 from edgessd_export.graph import Graph
 from edgessd_export.qdq import SMALLEST_FP16_SCALE, for_cpu, for_tensorrt
@@ -109,6 +110,16 @@ def test_a_layer_kept_in_float_is_left_as_it_was() -> None:
     network = for_tensorrt(model(), RANGES, keep_float=["first"])
     assert counts(network) == {"QuantizeLinear": 1, "DequantizeLinear": 2}
     assert {layer.name for layer in Graph(model()).layers} == {"first", "filter", "head"}
+
+
+def test_a_layer_kept_in_float_runs_in_float_on_a_cpu(tmp_path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 4
+    network = for_cpu(model(), RANGES, keep_float=["filter"]).SerializeToString()
+    onnxruntime.InferenceSession(network, options, disabled_optimizers=[UNWANTED_OPTIMISER])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    assert (kinds.count("QLinearConv"), kinds.count("Conv")) == (2, 1)
 
 
 def test_scales_never_underflow_in_half_precision() -> None:

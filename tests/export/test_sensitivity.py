@@ -30,13 +30,17 @@ def test_a_budget_that_no_mixture_meets_is_refused() -> None:
         fewest_in_float(list(COSTS), drop, 0.0005)
 
 
-def test_the_chart_is_a_picture_with_a_bar_a_layer(tmp_path: Path) -> None:
+def test_the_chart_is_a_picture_of_the_strongest_layers(tmp_path: Path) -> None:
     import cv2
 
-    draw([Effect(f"layer {number}", 1 / number) for number in range(1, 41)], tmp_path / "s.png", "forty layers")
-    picture = cv2.imread(str(tmp_path / "s.png"))
-    assert picture.shape[0] > 900
-    assert np.ptp(picture) > 100
+    found = [Effect(f"layer {number}", 1 / number) for number in range(1, 91)]
+    heights = []
+    for count in (3, 40, 90):
+        draw(found[:count], tmp_path / "s.png", "layers")
+        picture = cv2.imread(str(tmp_path / "s.png"))
+        assert np.ptp(picture) > 100
+        heights.append(picture.shape[0])
+    assert heights[0] < heights[1] == heights[2]  # 90 bars cannot be read: 40 are drawn
 
 
 @pytest.mark.parametrize(
