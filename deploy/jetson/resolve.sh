@@ -14,44 +14,48 @@ UV=${1:-$(command -v uv || echo .venv/bin/uv)}
 
 # uv, unlike pip, evaluates markers such as python_version < '3.11' for the machine that is asked about.
 resolve() {
-    local python=$1 platform=$2 requirements=$3
-    shift 3
-    printf '%s\n' "$requirements" |
-        "$UV" pip compile --quiet --no-header --no-annotate --python-version "$python" \
-            --python-platform "$platform" --only-binary :all: "$@" -
+    local python=$1 platform=$2
+    shift 2
+    "$UV" pip compile --quiet --no-header --no-annotate --python-version "$python" --python-platform "$platform" \
+        --only-binary :all: pyproject.toml "$@"
 }
 
-failed=0
+# Print one line; the answer is that of all packages together.
 report() {
     local what=$1 found
     shift
-    if found=$(resolve "$@" 2>&1); then
-        echo "$what: $(grep -c == <<<"$found") packages, $(grep -E '^(numpy|onnxruntime|opencv|openvino|cuda-bindings|pycuda)' <<<"$found" | paste -sd ' ')"
-    else
-        echo "$what: NOT resolved"
-        echo "$found" >&2
-        failed=1
+    if ! found=$(resolve "$@" 2>&1); then
+        echo "$what: NOT resolved: $found"
+        return 1
     fi
+    echo "$what: $(grep -c == <<<"$found") packages, $(grep -E '^(numpy|onnxruntime|opencv|openvino|cuda-bindings|pycuda)' <<<"$found" | paste -sd ' ')"
     if [[ $what == *board* ]] && grep -q '^opencv' <<<"$found"; then
-        echo "$what: pip's OpenCV would hide JetPack's" >&2
-        failed=1
+        echo "$what: pip's OpenCV would hide JetPack's"
+        return 1
     fi
 }
 
+# All at once: most of the time goes by waiting for the index.
+jobs=()
 for target in "3.10 aarch64-manylinux_2_35 6" "3.12 aarch64-manylinux_2_39 7"; do
     read -r python platform jetpack <<<"$target"
     # As deploy/jetson/install.sh asks for it, with what `edgessd eval` wants besides JetPack's OpenCV.
-    board=$(cat "deploy/jetson/jetpack$jetpack.txt")
-    report "Python $python, board" "$python" "$platform" "edgessd[streams] @ file://$PWD
-$board
-faster-coco-eval>=1.6
-matplotlib>=3.8
-defusedxml>=0.7
-pyyaml>=6"
-    report "Python $python, extras" "$python" "$platform" "edgessd[cpu,openvino,streams,eval] @ file://$PWD"
+    report "Python $python, board" "$python" "$platform" --extra streams "deploy/jetson/jetpack$jetpack.txt" - \
+        <<<$'faster-coco-eval>=1.6\nmatplotlib>=3.8\ndefusedxml>=0.7\npyyaml>=6' &
+    jobs+=($!)
+    report "Python $python, extras" "$python" "$platform" \
+        --extra cpu --extra openvino --extra streams --extra eval &
+    jobs+=($!)
     # pycuda has no wheels anywhere: its source's metadata and its own dependencies are resolved.
-    report "Python $python, pycuda from source" "$python" "$platform" "edgessd[jetson] @ file://$PWD" --no-binary pycuda
+    report "Python $python, pycuda from source" "$python" "$platform" --extra jetson --no-binary pycuda &
+    jobs+=($!)
 done
 # onnxruntime-gpu has aarch64 wheels for 3.11 and newer only; JetPack 6 has 3.10.
-report "Python 3.12, gpu" 3.12 aarch64-manylinux_2_39 "edgessd[gpu] @ file://$PWD"
+report "Python 3.12, gpu" 3.12 aarch64-manylinux_2_39 --extra gpu &
+jobs+=($!)
+
+failed=0
+for job in "${jobs[@]}"; do
+    wait "$job" || failed=1
+done
 exit "$failed"
