@@ -85,6 +85,19 @@ packages() {
     fi
 }
 
+# JetPack's is 4.8; Ubuntu's own (python3-opencv, 4.5 and 4.6) lacks what the detector calls.
+opencv() {
+    "$PREFIX/bin/python" - <<'END' || echo "install.sh: edgessd needs OpenCV 4.8 or newer: sudo apt-get install nvidia-opencv" >&2
+import sys
+try:
+    import cv2
+except ImportError as error:
+    sys.exit(f"OpenCV does not load: {error}")
+if tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 8):
+    sys.exit(f"OpenCV is {cv2.__version__} ({cv2.__file__})")
+END
+}
+
 service() {
     local group groups=
     getent passwd edgessd >/dev/null ||
@@ -113,6 +126,7 @@ main() {
     echo "JetPack $jetpack: $PREFIX"
     environment "$jetpack"
     packages "$jetpack"
+    opencv
     if [ "$SERVICE" = yes ]; then
         service
     fi
