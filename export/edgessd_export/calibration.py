@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from edgessd.extras import need
 from edgessd.files import readable, write_text
 from edgessd.preprocess import to_input
 from edgessd_export.graph import Graph
+from edgessd_export.rounding import second_moments
 from edgessd_training.data.images import SUFFIXES, read_image
 
 METHODS = ("max", "percentile", "entropy")
@@ -30,12 +31,17 @@ MAX_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class Calibration:
-    """ranges: lowest and highest value by tensor key. model: hash of the weights that were calibrated."""
+    """ranges: lowest and highest value by tensor key. model: hash of the weights that were calibrated.
+
+    moments: second moments of what 1x1 convolutions take in, by tensor key (see ``rounding``); too many numbers for a
+    file of ranges, so those that were read from one have none.
+    """
 
     method: str
     images: int
     model: str
     ranges: dict[str, tuple[float, float]]
+    moments: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def image_paths(data: str) -> list[Path]:
@@ -82,18 +88,23 @@ def calibrate(
     if method not in METHODS:
         raise InputError(f"unknown calibration method {method!r}: choose one of {', '.join(METHODS)}")
     run, keys = _observer(model)
+    graph = Graph(model)
+    pointwise = {graph.keys()[layer.input] for layer in graph.layers if layer.pointwise}
     ranges: dict[str, tuple[float, float]] = {}
+    moments: dict[str, NDArray[np.float64]] = {}
     count = 0
     for image in images():
         count += 1
         for key, tensor in zip(keys, run(image), strict=True):
             low, high = ranges.get(key, (np.inf, -np.inf))
             ranges[key] = min(low, float(tensor.min())), max(high, float(tensor.max()))
+            if key in pointwise:
+                moments[key] = moments.get(key, 0) + second_moments(tensor)
         on_image()
     if not count:
         raise DataError("calibration needs images, the data set holds none: give another")
     if method == "max":
-        return Calibration(method, count, model_hash, ranges)
+        return Calibration(method, count, model_hash, ranges, moments)
     widths = {key: max(abs(low), abs(high), 1e-9) for key, (low, high) in ranges.items()}
     histograms = {key: np.zeros(BINS, np.int64) for key in keys}
     for image in images():
@@ -103,13 +114,13 @@ def calibrate(
             histograms[key] += np.bincount(places, minlength=BINS)
         on_image()
     limit = percentile_bin if method == "percentile" else entropy_bin
-    first = Graph(model).layers[0].name + ":in"
+    first = graph.layers[0].name + ":in"
     for key, (low, high) in ranges.items():
         # Pixels fill their range and logits decide scores at their ends: those keep all they have.
         if key != first and not key.endswith(":out"):
             edge = widths[key] * limit(histograms[key]) / BINS
             ranges[key] = max(low, -edge), min(high, edge)
-    return Calibration(method, count, model_hash, ranges)
+    return Calibration(method, count, model_hash, ranges, moments)
 
 
 def percentile_bin(histogram: NDArray[np.int64]) -> int:
@@ -144,6 +155,7 @@ def entropy_bin(histogram: NDArray[np.int64]) -> int:
 def save_ranges(path: Path, calibration: Calibration) -> None:
     """Write ranges as JSON, for ``--ranges``."""
     content = {"format": FORMAT, **asdict(calibration)}
+    del content["moments"]
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 

@@ -16,13 +16,14 @@ FUSED = ("Relu", "Clip")  # engines compute these inside the convolution
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution. output: the tensor after its fused activation."""
+    """One convolution. output: the tensor after its fused activation. pointwise: 1x1 over all channels."""
 
     name: str
     node: onnx.NodeProto
     input: str
     output: str
     depthwise: bool
+    pointwise: bool
 
 
 class Graph:
@@ -58,4 +59,5 @@ class Graph:
         if len(behind) == 1 and behind[0].op_type in FUSED and output not in self.outputs:
             output = behind[0].output[0]
         groups = next((entry.i for entry in node.attribute if entry.name == "group"), 1)
-        return Layer(name, node, node.input[0], output, groups > 1)
+        pointwise = groups == 1 and tuple(self.weights[node.input[1]].dims[2:]) == (1, 1)
+        return Layer(name, node, node.input[0], output, groups > 1, pointwise)

@@ -15,21 +15,27 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgessd.errors import ExportError
 from edgessd_export.graph import Graph, Layer
+from edgessd_export.rounding import compensated, nearest
 
 Ranges = Mapping[str, tuple[float, float]]
+Moments = Mapping[str, NDArray[np.float64]]
+NONE: Moments = {}
 SMALLEST_FP16_SCALE = 6.2e-5  # below it a half is subnormal; TensorRT refuses a scale that underflows to 0
 SMALLEST_SCALE = 1e-8
 BIAS_LIMIT = 2.0**30
 
 
-def for_tensorrt(model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = ()) -> onnx.ModelProto:
+def for_tensorrt(
+    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NONE
+) -> onnx.ModelProto:
     """Return the model with symmetric int8 on every convolution's input and weights, depthwise ones left in float.
 
     ranges: lowest and highest value by tensor key (see ``Graph.keys``). keep_float: layers left as they are.
+    moments: second moments of inputs by tensor key; weights of 1x1 convolutions are rounded by them (``rounding``).
     TensorRT expands grouped int8 weights, so a depthwise convolution is faster and smaller in float.
     """
-    writer = _Writer(model)
-    keys = writer.graph.keys()
+    writer = _Writer(model, moments)
+    keys = writer.keys
     done: dict[str, str] = {}
     for layer in writer.graph.layers:
         if layer.depthwise or layer.name in keep_float:
@@ -42,10 +48,15 @@ def for_tensorrt(model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[
     return writer.finished()
 
 
-def for_cpu(model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = ()) -> onnx.ModelProto:
-    """Return the model with uint8 activations around every convolution, sums included; the heads' tail stays float."""
-    writer = _Writer(model)
-    keys = writer.graph.keys()
+def for_cpu(
+    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NONE
+) -> onnx.ModelProto:
+    """Return the model with uint8 activations around every convolution, sums included; the heads' tail stays float.
+
+    Arguments as of ``for_tensorrt``.
+    """
+    writer = _Writer(model, moments)
+    keys = writer.keys
     scales: dict[str, tuple[NDArray[np.float32], np.uint8]] = {}
     for layer in writer.graph.layers:
         if layer.name in keep_float:
@@ -85,9 +96,11 @@ def _affine(low: float, high: float) -> tuple[NDArray[np.float32], np.uint8]:
 class _Writer:
     """Collects the new nodes and constants of one model, in place."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, moments: Moments) -> None:
         self.model = model
         self.graph = Graph(model)
+        self.keys = self.graph.keys()
+        self._moments = {layer.name: moments.get(self.keys[layer.input]) for layer in self.graph.layers}
         self._added: list[onnx.NodeProto] = []
         self._gone: set[str] = set()
         first = self.graph.weights[self.graph.layers[0].node.input[1]]
@@ -117,7 +130,11 @@ class _Writer:
         if input_scale is not None and len(layer.node.input) > 2:
             scale = np.maximum(scale, np.abs(self.graph.array(layer.node.input[2])) / (input_scale * BIAS_LIMIT))
         scale = self.clamp(scale)
-        steps = np.rint(weights / scale.astype(np.float32)[:, None, None, None]).clip(-127, 127).astype(np.int8)
+        moments = self._moments[layer.name]
+        if moments is None or not layer.pointwise:
+            steps = nearest(weights, scale)
+        else:
+            steps = compensated(weights[:, :, 0, 0], scale, moments)[:, :, None, None]
         layer.node.input[1] = self._restored(name, steps, scale)
         return scale
 

@@ -45,7 +45,7 @@ def quantised(model: onnx.ModelProto, int8: Int8) -> onnx.ModelProto:
         raise InputError(f"no layer {unknown[0]!r} to keep in float: this network has {', '.join(sorted(names))}")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    return VARIANTS[int8.variant](copy, int8.calibration.ranges, int8.keep_float)
+    return VARIANTS[int8.variant](copy, int8.calibration.ranges, int8.keep_float, int8.calibration.moments)
 
 
 def write_fp16(checkpoint: Checkpoint, path: Path, layout: Layout) -> ModelCard:
@@ -77,6 +77,7 @@ def write_int8(
             "rest": int8.rest,
             "calibration": calibration.method,
             "calibration_images": calibration.images,
+            "rounding": "gptq" if calibration.moments else "nearest",
             "kept_in_float": sorted(int8.keep_float),
         },
     )
