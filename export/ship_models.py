@@ -1,7 +1,7 @@
 """Makes the shipped models from a checkpoint: `python export/ship_models.py best.pt CALIBRATION VAL DATA_NAME`.
 
-Writes runtime/edgessd/models/NAME_int8.onnx and NAME_fp16.onnx, each judged on VAL as it ships; the figures and
-DATA_NAME, which stands in the card for the folders of this machine, go into its card.
+Writes NAME_int8.onnx, NAME_int8_tensorrt.onnx and NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL as it
+ships; the figures and DATA_NAME, which stands in the card for the folders of this machine, go into its card.
 """
 
 import sys
@@ -24,15 +24,16 @@ CALIBRATION_IMAGES = 300
 
 
 def main(checkpoint_path: Path, calibration_data: str, val: str, data_name: str) -> None:
-    """Write the two files and print what each scores."""
+    """Write the three files and print what each scores."""
     checkpoint = load_checkpoint(checkpoint_path)
     card, layout = checkpoint.card, Layout()
     plain = float_graph(checkpoint, layout)
     paths = spread(image_paths(calibration_data), CALIBRATION_IMAGES)
-    ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "entropy", weights_hash(checkpoint))
+    ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "max", weights_hash(checkpoint))
     sample = gate_images(calibration_data, card)
-    files = {kind: MODELS / f"{card.name}_{kind}.onnx" for kind in ("int8", "fp16")}
+    files = {kind: MODELS / f"{card.name}_{kind}.onnx" for kind in ("int8", "int8_tensorrt", "fp16")}
     write_int8(checkpoint, files["int8"], layout, Int8("cpu", ranges), plain, sample)
+    write_int8(checkpoint, files["int8_tensorrt"], layout, Int8("tensorrt", ranges), plain, sample)
     write_fp16(checkpoint, files["fp16"], layout)
     for path in files.values():
         figures = judged(path, val, data_name)
