@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from edgessd_export.graph import Graph
 from edgessd_export.rounding import second_moments
 from edgessd_training.data.images import SUFFIXES, read_image
 
+Item = TypeVar("Item")
 METHODS = ("max", "percentile", "entropy")
 ENOUGH = 200
 GATE_IMAGES = 8
@@ -57,10 +59,10 @@ def image_paths(data: str) -> list[Path]:
     return [record.path for record in read_data(data).records]
 
 
-def spread(paths: Sequence[Path], most: int) -> list[Path]:
-    """Return at most so many paths, evenly spread over all: neighbours in a set often look alike."""
-    places = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int)) if paths else []
-    return [paths[place] for place in places]
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Return at most so many items, evenly spread over all: neighbours in a data set often look alike."""
+    places = np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)) if items else []
+    return [items[place] for place in places]
 
 
 def inputs(paths: Sequence[Path], height: int, width: int) -> Iterable[NDArray[np.uint8]]:

@@ -1,0 +1,50 @@
+"""One threshold for all classes: each class's scores are shifted so that 0.5 is where its F1 is best.
+
+A focal loss leaves scores that mean something else for every class. The order within a class stays, and so does its
+average precision; what changes is what a user's single threshold lets through.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgessd.detections import Detections
+from edgessd.errors import InputError
+from edgessd_training.data.records import DataSet
+from edgessd_training.metrics.voc import voc_curves
+from edgessd_training.networks.ssd import SSD
+
+NEARLY_BEST = 0.99  # of the best F1: its peak is flat, and one detection more or less moves it
+
+
+def best_thresholds(data: DataSet, detections: Sequence[Detections]) -> NDArray[np.float64]:
+    """Return the score at the middle of each class's nearly best F1, (C,); 0.5 for a class without a box."""
+    return np.array(
+        [_middle(curve.scores, curve.precision, curve.recall) for curve in voc_curves(data, detections).values()]
+    )
+
+
+def _middle(scores: NDArray[np.float64], precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
+    both = precision + recall
+    f1 = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
+    if not len(f1) or not f1.max() > 0:
+        return 0.5
+    good = scores[f1 >= NEARLY_BEST * f1.max()]
+    return float((good.min() + good.max()) / 2)
+
+
+def shift_scores(network: SSD, thresholds: NDArray[np.float64]) -> None:
+    """Subtract each threshold's logit from its class's biases, in place, so that the threshold becomes 0.5.
+
+    thresholds: (C,), within 0..1. Raises InputError for softmax scores, where classes cannot be shifted one by one.
+    """
+    if network.activation != "sigmoid":
+        raise InputError(f"scores are balanced class by class for sigmoid networks, this one has {network.activation}")
+    shift = torch.from_numpy(np.log(thresholds / (1 - thresholds))).float()
+    with torch.no_grad():
+        for predictor in network.confidence.predictors:
+            *_, last = [module for module in predictor.modules() if isinstance(module, torch.nn.Conv2d)]
+            assert last.bias is not None  # every head has one: the prior probability of the focal loss is set there
+            last.bias -= shift.repeat(len(last.bias) // len(shift))
