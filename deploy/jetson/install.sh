@@ -85,9 +85,9 @@ packages() {
     fi
 }
 
-# JetPack's is 4.8; Ubuntu's own (python3-opencv, 4.5 and 4.6) lacks what the detector calls.
+# JetPack's is 4.8; Ubuntu's own (python3-opencv, 4.5 and 4.6) works, but the tests run from 4.8 on.
 opencv() {
-    "$PREFIX/bin/python" - <<'END' || echo "install.sh: edgessd needs OpenCV 4.8 or newer: sudo apt-get install nvidia-opencv" >&2
+    "$PREFIX/bin/python" - <<'END' || echo "install.sh: edgessd is tested with OpenCV 4.8 and newer: sudo apt-get install nvidia-opencv" >&2
 import sys
 try:
     import cv2

@@ -17,6 +17,7 @@ from edgessd.errors import InputError
 
 Array = NDArray[np.float32]
 ONE_CALL = 200  # candidates; above it one NMS call a class is the faster way
+BATCHED = hasattr(cv2.dnn, "NMSBoxesBatched")  # OpenCV 4.7 and newer; Ubuntu 22.04 packages an older one
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def suppress(
 def _nms(boxes_xywh: Array, scores: Array, classes: NDArray[np.int64], nms_iou: float) -> NDArray[np.int64]:
     """Return the indices that greedy NMS within each class keeps, best first."""
     # Lists throughout: OpenCV converts them faster than small arrays.
-    if len(scores) <= ONE_CALL:
+    if BATCHED and len(scores) <= ONE_CALL:
         kept = cv2.dnn.NMSBoxesBatched(boxes_xywh.tolist(), scores.tolist(), classes.tolist(), 0.0, nms_iou)
         return np.asarray(kept, np.int64).reshape(-1)
     # That call compares across classes; of 3000 candidates in 90 classes it takes 159 ms, a call a class 3 ms.
