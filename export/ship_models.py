@@ -5,6 +5,8 @@ NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL as it ships; the 
 the card for the folders of this machine, go into its card.
 """
 
+import hashlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -75,9 +77,10 @@ def judged(path: Path, val: str, data_name: str) -> dict[str, object]:
 
 
 def training_of(card: ModelCard, data_name: str) -> dict[str, object]:
-    """Return the card's record of the training, its data under their public name."""
+    """Return the card's record of the training: its data under their public name, its recipe with a hash."""
     named = {split: {**card.training[split], "source": f"{data_name}, {split}"} for split in ("data", "val")}
-    return {**card.training, **named}
+    recipe = json.dumps(card.training["recipe"], sort_keys=True)
+    return {**card.training, **named, "recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest()}
 
 
 if __name__ == "__main__":
