@@ -5,10 +5,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
 from edgessd_training.checkpoint import Checkpoint
-from edgessd_training.importers.labels import labels_for
+from edgessd_training.importers.imported import imported
 from edgessd_training.importers.state_dict import Names, columns_of, place, read_state_dict
 from edgessd_training.importers.vgg import import_qfgaohao_vgg
 from edgessd_training.networks import build
@@ -74,15 +73,11 @@ def _mobilenet(
     description = {"family": family, "classes": classes}
     network = build(description)
     place(network, weights, names, where=path)
-    height, width = network.input_hw
-    card = ModelCard(
+    return imported(
+        path,
+        network,
+        description,
+        labels_path,
         name=family.removeprefix("qfgaohao_"),
-        labels=labels_for(classes, labels_path, path),
-        height=height,
-        width=width,
-        priors=network.priors,
-        activation="softmax",
-        nms_iou=0.45,
-        origin=f"{path.name}, imported from qfgaohao/pytorch-ssd",
+        repository="qfgaohao/pytorch-ssd",
     )
-    return Checkpoint(network.eval(), description, card)

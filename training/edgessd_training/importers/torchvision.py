@@ -6,11 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
 from edgessd.priors import ssd_spec
 from edgessd_training.checkpoint import Checkpoint
-from edgessd_training.importers.labels import labels_for
+from edgessd_training.importers.imported import imported
 from edgessd_training.importers.state_dict import Names, columns_of, place, read_state_dict
 from edgessd_training.networks import build
 from edgessd_training.networks.mobilenet_v3 import BLOCKS, FIRST_HEAD_BLOCK
@@ -126,15 +125,4 @@ def _checkpoint(
 ) -> Checkpoint:
     network = build(description)
     place(network, weights, names, where=path)
-    height, width = network.input_hw
-    card = ModelCard(
-        name=name,
-        labels=labels_for(description["classes"], labels_path, path),
-        height=height,
-        width=width,
-        priors=network.priors,
-        activation="softmax",
-        nms_iou=nms_iou,
-        origin=f"{path.name}, imported from torchvision",
-    )
-    return Checkpoint(network.eval(), description, card)
+    return imported(path, network, description, labels_path, name=name, repository="torchvision", nms_iou=nms_iou)

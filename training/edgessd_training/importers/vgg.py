@@ -6,10 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from edgessd.card import ModelCard
 from edgessd.priors import PriorSpec, ssd_spec
 from edgessd_training.checkpoint import Checkpoint
-from edgessd_training.importers.labels import labels_for
+from edgessd_training.importers.imported import imported
 from edgessd_training.importers.state_dict import Names, columns_of, place, read_state_dict
 from edgessd_training.networks import build
 
@@ -118,15 +117,4 @@ def _ssd_vgg16(
     description: dict[str, Any] = {"family": family, "classes": classes, "priors": spec.as_json()}
     network = build(description)
     place(network, weights, names, where=path)
-    height, width = network.input_hw
-    card = ModelCard(
-        name=family,
-        labels=labels_for(classes, labels_path, path),
-        height=height,
-        width=width,
-        priors=network.priors,
-        activation="softmax",
-        nms_iou=0.45,
-        origin=f"{path.name}, imported from {repository}",
-    )
-    return Checkpoint(network.eval(), description, card)
+    return imported(path, network, description, labels_path, name=family, repository=repository)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from edgessd_training.networks.assemble import InputSize, check_width, map_sizes_hw
 from edgessd_training.networks.layers import InvertedResidual, conv_bn, divisible, kaiming
 from edgessd_training.networks.ssd import SSD
-from edgessd_training.networks.ssdlite import extra_maps, ssdlite
+from edgessd_training.networks.ssdlite import extra_maps, ssdlite, ssdlite_maps
 
 # (expansion, output channels, repeats, stride of the first) of the blocks (1801.04381, table 2).
 STAGES = (
@@ -49,20 +49,7 @@ class MobileNetV2(nn.Module):
         self.channels = (expanded, last, *extra_channels)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        current = self.first(pixels)
-        for block in self.blocks[:FIRST_HEAD_BLOCK]:
-            current = block(current)
-        head_block = self.blocks[FIRST_HEAD_BLOCK]
-        expanded = head_block.expand(current)
-        current = head_block.finish(current, expanded)
-        for block in self.blocks[FIRST_HEAD_BLOCK + 1 :]:
-            current = block(current)
-        current = self.last(current)
-        maps = [expanded, current]
-        for extra in self.extras:
-            current = extra(current)
-            maps.append(current)
-        return maps
+        return ssdlite_maps(self, pixels, FIRST_HEAD_BLOCK)
 
 
 def ssdlite_mobilenet_v2(*, input_size: InputSize = 300, width: float = 1.0, **shared: Any) -> SSD:

@@ -14,7 +14,7 @@ from edgessd_training.networks.layers import (
     normal_003,
 )
 from edgessd_training.networks.ssd import SSD
-from edgessd_training.networks.ssdlite import extra_maps, ssdlite
+from edgessd_training.networks.ssdlite import extra_maps, ssdlite, ssdlite_maps
 
 # (kernel, expanded channels, output channels, squeeze-and-excite, hard swish, stride) (1905.02244, table 1).
 BLOCKS = (
@@ -76,20 +76,7 @@ class MobileNetV3Large(nn.Module):
         self.channels = (first, 6 * inputs, *extra_channels)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        current = self.first(pixels)
-        for block in self.blocks[:FIRST_HEAD_BLOCK]:
-            current = block(current)
-        head_block = self.blocks[FIRST_HEAD_BLOCK]
-        expanded = head_block.expand(current)
-        current = head_block.finish(current, expanded)
-        for block in self.blocks[FIRST_HEAD_BLOCK + 1 :]:
-            current = block(current)
-        current = self.last(current)
-        maps = [expanded, current]
-        for extra in self.extras:
-            current = extra(current)
-            maps.append(current)
-        return maps
+        return ssdlite_maps(self, pixels, FIRST_HEAD_BLOCK)
 
 
 def ssdlite_mobilenet_v3_large(

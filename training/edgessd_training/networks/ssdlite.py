@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from edgessd.priors import ssdlite_spec
 from edgessd_training.networks.assemble import SizesHw, assemble, on_grid
@@ -27,6 +27,24 @@ def extra_maps(inputs: int, width: float) -> tuple[nn.ModuleList, tuple[int, ...
         inputs = outputs
     normal_003(layers)
     return layers, channels
+
+
+def ssdlite_maps(backbone: Any, pixels: Tensor, head_block: int) -> list[Tensor]:
+    """Return a MobileNet's maps: the expansion of one block, the last layer, the extra ones.
+
+    backbone: with ``first``, ``blocks`` (InvertedResidual), ``last`` and ``extras``.
+    """
+    current = backbone.first(pixels)
+    for block in backbone.blocks[:head_block]:
+        current = block(current)
+    expanded = backbone.blocks[head_block].expand(current)
+    current = backbone.blocks[head_block].finish(current, expanded)
+    for block in backbone.blocks[head_block + 1 :]:
+        current = block(current)
+    maps = [expanded, backbone.last(current)]
+    for extra in backbone.extras:
+        maps.append(extra(maps[-1]))
+    return maps
 
 
 def predictor(inputs: int, outputs: int) -> nn.Sequential:

@@ -1,0 +1,35 @@
+"""The checkpoint of a network whose weights came from somewhere else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgessd.card import ModelCard
+from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.importers.labels import labels_for
+from edgessd_training.networks.ssd import SSD
+
+
+def imported(
+    path: Path,
+    network: SSD,
+    description: Mapping[str, Any],
+    labels_path: Path | None,
+    *,
+    name: str,
+    repository: str,
+    nms_iou: float = 0.45,
+) -> Checkpoint:
+    """Return a softmax network, its weights in place, with a card that says which file and repository they are of."""
+    height, width = network.input_hw
+    card = ModelCard(
+        name=name,
+        labels=labels_for(description["classes"], labels_path, path),
+        height=height,
+        width=width,
+        priors=network.priors,
+        activation="softmax",
+        nms_iou=nms_iou,
+        origin=f"{path.name}, imported from {repository}",
+    )
+    return Checkpoint(network.eval(), description, card)
