@@ -15,7 +15,7 @@ from edgessd.files import replacing
 CLASSES = 20
 # Short names to descriptions; the first is what stands in for a shipped model where none is at hand.
 DESCRIPTIONS: dict[str, dict[str, Any]] = {
-    "ssd_mobilenet_v1": {"family": "ssd_mobilenet_v1", "classes": CLASSES},
+    "ssd_mobilenet_v1": {"family": "ssd_mobilenet_v1", "width": 0.75, "classes": CLASSES},
     "ssdlite_mobilenet_v2": {"family": "ssdlite_mobilenet_v2", "classes": CLASSES},
     "ssd300_vgg16": {"family": "ssd300_vgg16", "classes": CLASSES},
 }

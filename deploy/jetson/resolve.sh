@@ -6,6 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+# The machine's own certificates, as pip uses them.
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
 UV=${1:-$(command -v uv || echo .venv/bin/uv)}
 "$UV" --version >/dev/null || {
     echo "$0: uv is missing: pip install uv" >&2

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
 
 def build(
-    onnx: Annotated[Path, typer.Argument(help="The ONNX file, as `edgessd export` or `edgessd quantize` wrote it.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="The ONNX file, as `edgessd export` or `edgessd quantize` wrote it, or the name of a shipped model.",
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The engine to write (.engine); without it, a place in the engine cache.")
     ] = None,
@@ -56,8 +62,10 @@ def build(
 
     The engine is kept while ONNX file, TensorRT version, GPU and options stay the same.
     """
+    from edgessd.models import model_path
     from edgessd_export.engine.options import BuildOptions, capability_from_text
 
+    onnx = model_path(model)
     options = BuildOptions(
         batches=_batches(min_batch, opt_batch, max_batch),
         workspace_mib=workspace,

@@ -57,7 +57,8 @@ def _verdict(report: dict[str, Any]) -> list[str]:
     pipeline, camera = report["pipeline"], report["camera"]
     met = "met" if report["target_met"] else "**not met**"
     live = " (the camera's pace is the limit)" if pipeline["live"] else ""
-    lines = [f"- {pipeline['fps']:.1f} FPS end to end against {report['target_fps']:.0f}: {met}{live}"]
+    target = f"{report['target_fps']:.0f} (SSD300's published rate)"
+    lines = [f"- {pipeline['fps']:.1f} FPS end to end against {target}: {met}{live}"]
     age = camera["frame_age_ms"]
     paced = f"a camera of {camera['pace']:.0f} FPS" if camera["pace"] else "the camera"
     lost = f"{camera['dropped']} of {camera['frames']} frames lost"

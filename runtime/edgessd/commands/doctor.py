@@ -84,6 +84,8 @@ def _print(facts: dict[str, Any], found: list[Any], note: str | None, findings: 
     console.print(backends)
     if note:
         console.print(f"\n[yellow]video:[/] {_plain(note)}")
+    running = [verdict.backend for verdict in found if verdict.runs]
+    console.print(f"\nDetection runs here: {', '.join(running)}." if running else "\nDetection cannot run here.")
     for finding in findings:
         console.print(f"\n[yellow]{finding.id}[/] ({finding.effect}): {_plain(finding.cause)}", soft_wrap=True)
         console.print(f"  next: {_plain(finding.command)}", soft_wrap=True)

@@ -6,6 +6,7 @@ from edgessd.errors import InputError
 
 HERE = Path(__file__).parent
 SUFFIXES = (".onnx", ".engine")
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 DEFAULT = "ssd_mobilenet_v1_voc_int8"  # what ``default`` stands for: the fastest on a CPU
 
 
@@ -24,6 +25,8 @@ def model_path(model: str | Path) -> Path:
     if not path.exists():
         names = f"; shipped models: {', '.join(known)}" if known else ""
         raise InputError(f"no model file at {path}: check the path{names}")
+    if path.suffix.lower() in VIDEOS:
+        raise InputError(f"{path} is a video, not a model: name the model first, as in `edgessd bench default {path}`")
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"a model ends in {' or '.join(SUFFIXES)}, got {path.name}: a checkpoint goes through `edgessd export`"
