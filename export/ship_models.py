@@ -36,7 +36,7 @@ def main(checkpoint_path: Path, train: str, val: str, data_name: str) -> None:
     """Write the three files and print what each scores."""
     checkpoint = load_checkpoint(checkpoint_path)
     card, layout = checkpoint.card, Layout()
-    balance(checkpoint, read_data(train, labels=card.labels))
+    thresholds = balance(checkpoint, read_data(train, labels=card.labels))
     plain = float_graph(checkpoint, layout)
     paths = spread(image_paths(train), CALIBRATION_IMAGES)
     ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "max", weights_hash(checkpoint))
@@ -48,20 +48,20 @@ def main(checkpoint_path: Path, train: str, val: str, data_name: str) -> None:
     write_int8(checkpoint, files["int8_tensorrt"], layout, Int8("tensorrt", ranges), plain, sample)
     write_fp16(checkpoint, files["fp16"], layout)
     for path in files.values():
-        figures = judged(path, val, data_name)
+        figures = judged(path, val, data_name, thresholds)
         print(path.name, f"{path.stat().st_size / 1e6:.1f} MB", f"voc07 {figures['mAP']:.4f}")
 
 
-def balance(checkpoint: Checkpoint, data: DataSet) -> None:
-    """Shift the checkpoint's scores so that 0.5 is a good threshold for every class."""
+def balance(checkpoint: Checkpoint, data: DataSet) -> dict[str, float]:
+    """Shift the checkpoint's scores so that 0.5 is a good threshold for every class; return what was one before."""
     data = replace(data, records=tuple(spread(data.records, BALANCE_IMAGES)))
     with network_detector(checkpoint.network, checkpoint.card) as detect:
         thresholds = best_thresholds(data, evaluate(detect, data, "voc07", batch=8).detections)
-    print("best thresholds:", ", ".join(f"{label} {at:.2f}" for label, at in zip(data.labels, thresholds, strict=True)))
     shift_scores(checkpoint.network, thresholds)
+    return {label: round(float(at), 4) for label, at in zip(data.labels, thresholds, strict=True)}
 
 
-def judged(path: Path, val: str, data_name: str) -> dict[str, object]:
+def judged(path: Path, val: str, data_name: str, thresholds: dict[str, float]) -> dict[str, object]:
     """Return a file's figures on VAL, and write them into its card."""
     with Detector(path, backend="onnxruntime", settings=EVALUATION) as detector:
         data = read_data(val, labels=detector.card.labels)
@@ -70,18 +70,25 @@ def judged(path: Path, val: str, data_name: str) -> dict[str, object]:
     kept = {"metric", "mAP", "per_class", "images"}
     metrics = {"voc07": {key: value for key, value in figures.items() if key in kept}, "data": f"{data_name}, val"}
     model = onnx.load(str(path))
-    write_card(model, card.with_changes(metrics=metrics, training=training_of(card, data_name)))
+    write_card(model, card.with_changes(metrics=metrics, training=training_of(card, data_name, thresholds)))
     with replacing(path) as unfinished:
         onnx.save(model, str(unfinished))
     return figures
 
 
-def training_of(card: ModelCard, data_name: str) -> dict[str, object]:
-    """Return the card's record of the training: its data under their public name, its recipe with a hash."""
-    named = {split: {**card.training[split], "source": f"{data_name}, {split}"} for split in ("data", "val")}
+def training_of(card: ModelCard, data_name: str, thresholds: dict[str, float]) -> dict[str, object]:
+    """Return the card's record of the training: its data under their public name, its recipe with a hash.
+
+    thresholds: which score of each class became 0.5.
+    """
+    splits = {"data": "train", "val": "val"}
+    named = {key: {**card.training[key], "source": f"{data_name}, {split}"} for key, split in splits.items()}
     recipe = json.dumps(card.training["recipe"], sort_keys=True)
-    return {**card.training, **named, "recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest()}
+    digest = hashlib.sha256(recipe.encode()).hexdigest()
+    return {**card.training, **named, "recipe_sha256": digest, "balanced_thresholds": thresholds}
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), *sys.argv[2:5])

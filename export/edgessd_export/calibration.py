@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,15 +35,15 @@ MAX_BYTES = 16 << 20
 class Calibration:
     """ranges: lowest and highest value by tensor key. model: hash of the weights that were calibrated.
 
-    moments: second moments of what 1x1 convolutions take in, by tensor key (see ``rounding``); too many numbers for a
-    file of ranges, so those that were read from one have none.
+    moments: second moments of what 1x1 convolutions take in, summed over the images, by tensor key (see ``rounding``,
+    to which only their ratios matter); too many numbers for a file of ranges, so those read from one have none.
     """
 
     method: str
     images: int
     model: str
     ranges: dict[str, tuple[float, float]]
-    moments: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    moments: dict[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
 
 
 def image_paths(data: str) -> list[Path]:
@@ -91,7 +91,8 @@ def calibrate(
         raise InputError(f"unknown calibration method {method!r}: choose one of {', '.join(METHODS)}")
     run, keys = _observer(model)
     graph = Graph(model)
-    pointwise = {graph.keys()[layer.input] for layer in graph.layers if layer.pointwise}
+    names = graph.keys()
+    pointwise = {names[layer.input] for layer in graph.layers if layer.pointwise}
     ranges: dict[str, tuple[float, float]] = {}
     moments: dict[str, NDArray[np.float64]] = {}
     count = 0
@@ -156,8 +157,7 @@ def entropy_bin(histogram: NDArray[np.int64]) -> int:
 
 def save_ranges(path: Path, calibration: Calibration) -> None:
     """Write ranges as JSON, for ``--ranges``."""
-    content = {"format": FORMAT, **asdict(calibration)}
-    del content["moments"]
+    content = {"format": FORMAT, **{key: getattr(calibration, key) for key in ("method", "images", "model", "ranges")}}
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 

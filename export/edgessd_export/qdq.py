@@ -19,14 +19,14 @@ from edgessd_export.rounding import compensated, nearest
 
 Ranges = Mapping[str, tuple[float, float]]
 Moments = Mapping[str, NDArray[np.float64]]
-NONE: Moments = {}
+NO_MOMENTS: Moments = {}
 SMALLEST_FP16_SCALE = 6.2e-5  # below it a half is subnormal; TensorRT refuses a scale that underflows to 0
 SMALLEST_SCALE = 1e-8
 BIAS_LIMIT = 2.0**30
 
 
 def for_tensorrt(
-    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NONE
+    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NO_MOMENTS
 ) -> onnx.ModelProto:
     """Return the model with symmetric int8 on every convolution's input and weights, depthwise ones left in float.
 
@@ -49,7 +49,7 @@ def for_tensorrt(
 
 
 def for_cpu(
-    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NONE
+    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NO_MOMENTS
 ) -> onnx.ModelProto:
     """Return the model with uint8 activations around every convolution, sums included; the heads' tail stays float.
 
@@ -100,7 +100,7 @@ class _Writer:
         self.model = model
         self.graph = Graph(model)
         self.keys = self.graph.keys()
-        self._moments = {layer.name: moments.get(self.keys[layer.input]) for layer in self.graph.layers}
+        self._moments = moments
         self._added: list[onnx.NodeProto] = []
         self._gone: set[str] = set()
         first = self.graph.weights[self.graph.layers[0].node.input[1]]
@@ -130,7 +130,7 @@ class _Writer:
         if input_scale is not None and len(layer.node.input) > 2:
             scale = np.maximum(scale, np.abs(self.graph.array(layer.node.input[2])) / (input_scale * BIAS_LIMIT))
         scale = self.clamp(scale)
-        moments = self._moments[layer.name]
+        moments = self._moments.get(self.keys[layer.input])
         if moments is None or not layer.pointwise:
             steps = nearest(weights, scale)
         else:

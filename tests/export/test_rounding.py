@@ -1,7 +1,6 @@
 """Rounding by what a layer puts out: by hand for two inputs, against plain rounding for many."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +37,7 @@ def test_inputs_that_share_nothing_are_rounded_plainly():
 
 
 @given(seed=st.integers(0, 1000), inputs=st.integers(2, 40), rank=st.integers(1, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_the_output_is_never_much_worse_and_for_many_inputs_better(seed, inputs, rank):
     rng = np.random.default_rng(seed)
     places = np.maximum(rng.normal(size=(rank, inputs)) + rng.normal(size=(rank, 1)), 0)
@@ -57,10 +56,3 @@ def test_a_dead_input_does_no_harm():
     moments[1, 1] = 1.0
     weights = np.array([[0.5, -1.0, 0.25]])
     assert compensated(weights, np.array([1 / 127]), moments).tolist() == [[64, -127, 32]]
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 2, 2), (2, 3, 1, 5)])
-def test_moments_are_symmetric_whatever_the_map(shape):
-    moments = second_moments(np.random.default_rng(1).normal(size=shape))
-    np.testing.assert_allclose(moments, moments.T)
-    assert moments.shape == (3, 3)

@@ -16,11 +16,12 @@ from edgessd_training.data.records import DataSet
 from edgessd_training.metrics.voc import voc_curves
 from edgessd_training.networks.ssd import SSD
 
+EDGE = 0.01  # thresholds stay this far from 0 and 1, where a logit is infinite
 NEARLY_BEST = 0.99  # of the best F1: its peak is flat, and one detection more or less moves it
 
 
 def best_thresholds(data: DataSet, detections: Sequence[Detections]) -> NDArray[np.float64]:
-    """Return the score at the middle of each class's nearly best F1, (C,); 0.5 for a class without a box."""
+    """Return the score at the middle of each class's nearly best F1, (C,), 0.01 to 0.99; 0.5 without a box found."""
     return np.array(
         [_middle(curve.scores, curve.precision, curve.recall) for curve in voc_curves(data, detections).values()]
     )
@@ -32,13 +33,13 @@ def _middle(scores: NDArray[np.float64], precision: NDArray[np.float64], recall:
     if not len(f1) or not f1.max() > 0:
         return 0.5
     good = scores[f1 >= NEARLY_BEST * f1.max()]
-    return float((good.min() + good.max()) / 2)
+    return float(np.clip((good.min() + good.max()) / 2, EDGE, 1 - EDGE))
 
 
 def shift_scores(network: SSD, thresholds: NDArray[np.float64]) -> None:
     """Subtract each threshold's logit from its class's biases, in place, so that the threshold becomes 0.5.
 
-    thresholds: (C,), within 0..1. Raises InputError for softmax scores, where classes cannot be shifted one by one.
+    thresholds: (C,), above 0 and below 1. Raises InputError for softmax scores, whose classes cannot be shifted singly.
     """
     if network.activation != "sigmoid":
         raise InputError(f"scores are balanced class by class for sigmoid networks, this one has {network.activation}")

@@ -10,7 +10,7 @@ from torch import nn
 
 from edgessd.errors import InputError
 from edgessd_training.networks.ssd import SSD
-from edgessd_training.recipe import Hardware
+from edgessd_training.recipe import Hardware, Recipe
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -40,20 +40,23 @@ def make_fabric(settings: Hardware) -> Fabric:
     return fabric
 
 
-def check_layout(settings: Hardware, device: torch.device, networks: Iterable[SSD]) -> None:
+def check_layout(recipe: Recipe, device: torch.device, networks: Iterable[SSD]) -> None:
     """Refuse what PyTorch 2.13 computes wrongly: one weight gradient on the CPU reads memory that nobody wrote.
 
-    It is that of a depthwise convolution of stride 2 over a 1x1 map, in bf16 and channels_last.
+    It is that of a depthwise convolution of stride 2 over a 1x1 map, in bf16 and channels_last. networks: at every
+    size of the recipe; none is made where the rule does not apply.
     """
+    settings = recipe.hardware
     if device.type != "cpu" or settings.precision != "bf16" or not settings.channels_last:
         return
     for network in networks:
         depthwise = any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
         if depthwise and [grid.height * grid.width for grid in network.priors.maps].count(1) > 1:
             height, width = network.input_hw
+            sizes = "augment.multi_scale" if recipe.augment.multi_scale else "network.input_size"
             raise InputError(
                 "hardware.channels_last in bf16 on a CPU gives wrong gradients where two of a network's maps have one "
-                f"cell, as at {height}x{width}: set hardware.channels_last = false, or raise network.input_size"
+                f"cell, as at {height}x{width}: set hardware.channels_last = false, or raise {sizes}"
             )
 
 

@@ -81,7 +81,7 @@ def set_up(
     norms = any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
     if norms and plan.batch_size == fabric.world_size and not recipe.optimizer.freeze_bn:
         raise InputError("batch norm needs at least two images a process: raise batch_size, or set optimizer.freeze_bn")
-    check_layout(recipe.hardware, fabric.device, recipe_networks(recipe, len(data.labels)))
+    check_layout(recipe, fabric.device, recipe_networks(recipe, len(data.labels)))
     freeze(network, recipe.optimizer)
     if recipe.hardware.channels_last:
         network = network.to(memory_format=torch.channels_last)

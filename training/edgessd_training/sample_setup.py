@@ -1,6 +1,6 @@
 """The sample maker of a recipe: the one that trains, and that the contact sheet shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgessd.boxes import Variances
@@ -30,13 +30,14 @@ def make_samples(recipe: Recipe, data: DataSet, grids: tuple[Grid, ...]) -> Samp
     )
 
 
-def recipe_networks(recipe: Recipe, classes: int) -> list["SSD"]:
-    """Return the network at every input size that the recipe trains at, with weights of no meaning."""
+def recipe_networks(recipe: Recipe, classes: int) -> Iterator["SSD"]:
+    """Yield the network at every input size that the recipe trains at, with weights of no meaning."""
     from edgessd_training.networks import build
 
     description: Mapping[str, Any] = {**recipe.network, "classes": classes}
     sizes = recipe.augment.multi_scale
-    return [build(each) for each in [{**description, "input_size": size} for size in sizes] or [description]]
+    for each in [{**description, "input_size": size} for size in sizes] or [description]:
+        yield build(each)
 
 
 def recipe_grids(recipe: Recipe, classes: int, variances: Variances = VARIANCES) -> tuple[Grid, ...]:

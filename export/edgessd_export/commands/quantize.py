@@ -128,6 +128,9 @@ def _ranges(
     digest = weights_hash(checkpoint)
     if calibration is None:
         assert path is not None  # _check has seen to it
+        Console(stderr=True, soft_wrap=True).print(
+            f"note: {path} holds ranges alone: weights are rounded to the nearest step; give --calibration for GPTQ"
+        )
         return calibrating.read_ranges(path, digest)
     if path:
         writable(path)
