@@ -29,9 +29,10 @@ fail() {
 arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
-            --prefix) PREFIX=${2:?--prefix wants a folder} && shift ;;
-            --wheel) SOURCE=$(realpath "${2:?--wheel wants a file}") && shift ;;
-            --jetpack) JETPACK=${2:?--jetpack wants 6 or 7} && shift ;;
+            --prefix | --wheel | --jetpack) [ $# -gt 1 ] || fail "$1 wants a value: see --help" ;;&
+            --prefix) PREFIX=$(realpath -m "$2") && shift ;;
+            --wheel) SOURCE=$(realpath "$2") && shift ;;
+            --jetpack) JETPACK=$2 && shift ;;
             --pycuda) PYCUDA=yes ;;
             --service) SERVICE=yes ;;
             -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" && exit 0 ;;

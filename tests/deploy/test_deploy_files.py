@@ -58,7 +58,7 @@ def test_compose_keeps_the_container_small() -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
-    mounted = [volume.split(":")[1] for volume in service["volumes"]]
+    mounted = [each["target"] if isinstance(each, dict) else each.split(":")[1] for each in service["volumes"]]
     assert {"/var/cache/edgessd", "/var/lib/edgessd", "/etc/edgessd/streams.toml"} <= set(mounted)
 
 

@@ -1,6 +1,7 @@
 """The acceptance report: its three files, accuracy of the same model alone, what a model cannot do is said."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from edgessd.acceptance import accept, as_markdown, draw_report
 from edgessd.acceptance.accuracy import headline, read_accuracy
+from edgessd.acceptance.measuring import without_folders
 from edgessd.bench import Synthetic
 from edgessd.detector import Detector
 from edgessd.errors import InputError
@@ -106,18 +108,34 @@ def test_a_model_fixed_at_one_says_so(tiny: Path, tmp_path: Path) -> None:
     [
         ({"model": "other.onnx"}, "holds the accuracy of other.onnx, not of tiny.onnx: run `edgessd eval tiny.onnx"),
         ({"model": "default"}, "holds the accuracy of ssd_mobilenet_v1_voc_int8.onnx"),
-        ({"metric": None, "mAP": None}, None),
+        ({"metric": None}, "holds no figures of `edgessd eval`"),
+        ({"mAP": None}, "holds no figures of `edgessd eval`"),
+        ({"mAP": float("nan")}, "holds no figures of `edgessd eval`"),
     ],
 )
-def test_accuracy_of_another_model_is_refused(
-    tiny: Path, tmp_path: Path, changes: dict[str, Any], words: str | None
-) -> None:
-    path = figures_file(tmp_path, **changes)
-    if words is None:
-        path.write_text("[1, 2]")
-        words = "holds no figures of `edgessd eval`"
-    with pytest.raises(InputError, match=words.replace("(", "\\(")):
+def test_accuracy_of_another_model_is_refused(tiny: Path, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_accuracy(figures_file(tmp_path, **changes), tiny)
+
+
+def test_accuracy_that_is_a_list_is_refused(tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text("[1, 2]")
+    with pytest.raises(InputError, match="holds no figures"):
         read_accuracy(path, tiny)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("/home/me/videos/a.mp4", "a.mp4"),
+        ("rtsp://10.0.0.5/live/1", "rtsp://10.0.0.5/live/1"),
+        ("gst:filesrc location=/home/me/a.mp4 ! qtdemux", "gst:filesrc location=a.mp4 ! qtdemux"),
+        ("gst:videotestsrc ! " + "identity ! " * 400 + "video/x-raw", None),
+    ],
+)
+def test_a_report_names_no_folder(source: str, words: str | None) -> None:
+    assert without_folders(source) == (source if words is None else words)
 
 
 def test_the_headline_of_each_metric() -> None:

@@ -1,7 +1,8 @@
-"""The accuracy of an acceptance report: what ``edgessd eval --json`` wrote, taken over only for the same model."""
+"""The accuracy of an acceptance report: what ``edgessd eval --json`` wrote of a model file of the same name."""
 
 import json
 import re
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def read_accuracy(path: Path, model: Path) -> dict[str, Any]:
     except ValueError:  # both of JSON and of its encoding
         content = None
     again = f"run `edgessd eval {model.name} --data DATA --json {path.name}`"
-    if not isinstance(content, dict) or "metric" not in content or not {"mAP", "AP"} & content.keys():
+    if not isinstance(content, dict) or not isinstance(content.get("metric"), str) or not _has_figure(content):
         raise InputError(f"{path} holds no figures of `edgessd eval`: {again}")
     known = shipped()
     measured = str(content.get("model", ""))
@@ -34,6 +35,11 @@ def read_accuracy(path: Path, model: Path) -> dict[str, Any]:
     kept = {key: content[key] for key in KEPT if key in content}
     # The folders of this machine are nobody else's business: voc:/home/me/VOC2007@test is told as voc:VOC2007@test.
     return kept | ({"data": re.sub(r"[^:@]*/", "", str(kept["data"]))} if "data" in kept else {})
+
+
+def _has_figure(content: dict[str, Any]) -> bool:
+    value = content.get("mAP", content.get("AP"))
+    return isinstance(value, (int, float)) and isfinite(value)
 
 
 def headline(accuracy: dict[str, Any]) -> tuple[str, float]:

@@ -83,8 +83,9 @@ def _figures(report: dict[str, Any]) -> list[str]:
 
 
 def _rates(page: _Page, report: dict[str, Any]) -> None:
-    target, met = report["target_fps"], report["target_met"]
-    page.heading(f"Frames per second against {target:.0f}: {'met' if met else 'not met'}")
+    target, met = report["target_fps"], report.get("target_met")
+    verdict = "the camera's pace" if met is None else "met" if met else "not met"
+    page.heading(f"Frames per second against {target:.0f}: {verdict}")
     pipeline = report["pipeline"]
     watts = f", {pipeline['fps_per_watt']:.2f} per watt" if "fps_per_watt" in pipeline else ""
     rates = [("end to end", pipeline["fps"], watts)]

@@ -87,11 +87,11 @@ class Recording:
         if segment is not None and self._is_done(segment, image):
             self._end(name)
             segment = None
-        if segment is None:
-            if time.monotonic() - self._failed_at.get(name, -_REST_SECONDS) < _REST_SECONDS:
-                raise VideoError(f"recording {name} failed and is tried again every {_REST_SECONDS:g} s: see above")
-            segment = self._segments[name] = self._begin(name, image)
+        if segment is None and time.monotonic() - self._failed_at.get(name, -_REST_SECONDS) < _REST_SECONDS:
+            raise VideoError(f"recording {name} failed and is tried again every {_REST_SECONDS:g} s: see above")
         try:
+            if segment is None:
+                segment = self._segments[name] = self._begin(name, image)
             segment.writer.write(draw(image, result.detections, self._labels))
         except VideoError:
             self._failed_at[name] = time.monotonic()
