@@ -49,6 +49,7 @@ def facts(**changes: Any) -> dict[str, Any]:
     """Return the facts of a PC with which nothing is wrong."""
     usual: dict[str, Any] = {
         "jetson": None,
+        "nvidia_gpu": False,
         "board": {},
         "numpy": "2.4.0",
         "opencv": {"version": "4.12", "gstreamer": False, "ffmpeg": True, "windows": None, "file": "/venv/cv2.so"},
@@ -191,8 +192,8 @@ def test_a_fine_model_has_no_finding(tiny: Path, tmp_path: Path) -> None:
         ({"cuda": CUDA, "tensorrt": {"version": "10.16.2"}}, "engine-other-tensorrt", "tensorrt 10.3.0, here is 10.16"),
         ({"cuda": CUDA, "tensorrt": {"version": "10.3.0"}, "gpu": "Thor"}, "engine-other-gpu", "built on Thor, here"),
         ({"cuda": CUDA, "tensorrt": {"version": "10.3.0"}, "targets": ["11.0"]}, "engine-other-gpu", "capability 11.0"),
-        ({"gpu": "Orin"}, "engine-other-gpu", "built on Orin, and this is no Jetson and has no NVIDIA GPU"),
-        ({"gpu": "Orin", "jetson": JETSON}, "engine-other-gpu", "this Jetson's GPU is not visible"),
+        ({"gpu": "Orin"}, "engine-other-gpu", "built on Orin: this machine has no NVIDIA GPU"),
+        ({"gpu": "Orin", "jetson": JETSON}, "engine-other-gpu", "no driver is visible in this container"),
     ],
 )
 def test_an_engine_of_elsewhere(tmp_path: Path, here: dict[str, Any], name: str, cause: str) -> None:

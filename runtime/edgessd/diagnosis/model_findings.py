@@ -6,6 +6,7 @@ from edgessd.card import ModelCard, card_of
 from edgessd.cuda.library import Device
 from edgessd.diagnosis.facts import Facts
 from edgessd.diagnosis.findings import Effect, Finding
+from edgessd.diagnosis.verdicts import without_cuda
 from edgessd.engine_file import check_gpu, check_version, open_engine
 from edgessd.errors import EngineError, InputError
 from edgessd.models import model_path
@@ -37,9 +38,9 @@ def _engine(card: ModelCard, path: Path, facts: Facts) -> list[Finding]:
         found.append(_finding("engine-other-tensorrt", error, "edgessd build M.onnx --out M.engine"))
     if not devices:
         built_on = card.engine["gpu"] or f"compute capability {', '.join(card.engine['compute_capabilities'])}"
-        place = "this Jetson's GPU is not visible" if facts["jetson"] else "this is no Jetson and has no NVIDIA GPU"
-        cause = f"{path} was built on {built_on}, and {place}"
-        command = "docker run --runtime nvidia ..." if facts["jetson"] else f"edgessd run with {_onnx(card)} on the CPU"
+        here_now = without_cuda("tensorrt", facts)
+        cause = f"{path} was built on {built_on}: {here_now.reason}"
+        command = here_now.command or f"edgessd run with {_onnx(card)} on the CPU"
         return [*found, Finding("engine-other-gpu", Effect.STOPS, cause, command)]
     try:
         check_gpu(card, path, Device(**devices[0]))

@@ -88,7 +88,7 @@ def _onnxruntime_cpu(facts: Facts) -> Verdict:
 def _onnxruntime_cuda(facts: Facts) -> Verdict:
     name = "onnxruntime (CUDA)"
     if facts["cuda"]["problem"]:
-        return _without_cuda(name, facts)
+        return without_cuda(name, facts)
     fault = _fault(facts, "onnxruntime")
     providers = [] if fault else facts["onnxruntime"]["providers"]
     if "CUDAExecutionProvider" not in providers:
@@ -103,7 +103,7 @@ def _onnxruntime_cuda(facts: Facts) -> Verdict:
     return Verdict(name, True, f"ONNX Runtime {facts['onnxruntime']['version']} offers the CUDA provider")
 
 
-def _without_cuda(name: str, facts: Facts) -> Verdict:
+def without_cuda(name: str, facts: Facts) -> Verdict:
     """Return the verdict on a backend that needs CUDA where CUDA does not start."""
     problem = str(facts["cuda"]["problem"])
     if not problem.startswith("no NVIDIA driver"):
@@ -126,7 +126,7 @@ def _openvino(facts: Facts) -> Verdict:
 
 def _tensorrt(facts: Facts) -> Verdict:
     if facts["cuda"]["problem"]:
-        return _without_cuda("tensorrt", facts)
+        return without_cuda("tensorrt", facts)
     device = facts["cuda"]["devices"][0]
     module = next((name for name in ("tensorrt", "tensorrt_rtx") if _fault(facts, name) is None), None)
     if module is None:
