@@ -269,6 +269,12 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, tiny: Path, video: Path)
     assert (found.id, found.effect) == ("sink-place", Effect.STOPS)
 
 
+def test_a_missing_file_stops_nothing_where_another_stream_is_there(tmp_path: Path, tiny: Path, video: Path) -> None:
+    path = configured(tmp_path, tiny, "nowhere.mp4", f'[[streams]]\nname = "yard"\nsource = "{video}"\n')
+    found = only(config_findings(path, facts()))
+    assert (found.id, found.effect) == ("source-missing", Effect.WARNS)
+
+
 def test_why_a_host_cannot_be_reached() -> None:
     assert why_unreachable("127.0.0.1", free_port()) == "nothing listens there"
     assert "knows the name" in str(why_unreachable("no-such-host.invalid", 1883))

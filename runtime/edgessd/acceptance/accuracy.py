@@ -2,7 +2,6 @@
 
 import json
 import re
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def read_accuracy(path: Path, model: Path) -> dict[str, Any]:
 
 def _has_figure(content: dict[str, Any]) -> bool:
     value = content.get("mAP", content.get("AP"))
-    return isinstance(value, (int, float)) and isfinite(value)
+    return isinstance(value, float | int) and abs(value) <= 1
 
 
 def headline(accuracy: dict[str, Any]) -> tuple[str, float]:

@@ -1,6 +1,7 @@
 """What is wrong with a configuration of ``edgessd run`` here: its streams, its sinks, its model."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,7 +38,12 @@ def _reachable(config: Config, addresses: list[Address]) -> list[Finding]:
             pool.submit(_stream, stream, address) for stream, address in zip(config.streams, addresses, strict=True)
         ]
         sinks = [pool.submit(_sink, sink) for sink in config.sinks]
-        return [finding for job in (*streams, *sinks) if (finding := job.result()) is not None]
+        found = [finding for job in (*streams, *sinks) if (finding := job.result()) is not None]
+    missing = [finding for finding in found if finding.id == "source-missing"]
+    if len(missing) == len(addresses):
+        return found
+    # The other streams go on.
+    return [replace(finding, effect=Effect.WARNS) if finding in missing else finding for finding in found]
 
 
 def _stream(stream: StreamTable, address: Address) -> Finding | None:
