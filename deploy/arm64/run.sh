@@ -12,8 +12,8 @@ cd "$(dirname "$0")/../.."
 FOLDER=$(realpath -m "${1:-out/arm64}")
 ROOT=$FOLDER/root
 SUITE=${SUITE:-bookworm}
-# The emulated CPUs: one like an Orin's (Armv8.2 with int8 dot products), one with all that qemu knows (SVE2, i8mm).
 FRAMES=${FRAMES:-60} # of the demo; a board plays 360
+# The emulated CPUs: one like an Orin's (Armv8.2 with int8 dot products), one with all that qemu knows (SVE2, i8mm).
 CPUS=${CPUS:-cortex-a76 max}
 MODELS="default ssd_mobilenet_v1_voc_fp16"
 

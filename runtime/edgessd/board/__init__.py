@@ -1,6 +1,6 @@
 """What a board tells of itself: power, heat, clocks and throttling, read from files that its kernel keeps.
 
-All of it is as documented by NVIDIA and the kernel; nobody here had a board. What is absent is absent, never zero.
+Names and units are those that NVIDIA and the kernel document. What is absent is absent, never zero.
 """
 
 from dataclasses import asdict, dataclass

@@ -93,7 +93,7 @@ class Recording:
             if segment is None:
                 segment = self._segments[name] = self._begin(name, image)
             segment.writer.write(draw(image, result.detections, self._labels))
-        except VideoError:
+        except (VideoError, OSError):
             self._failed_at[name] = time.monotonic()
             self._end(name)
             raise
