@@ -10,6 +10,7 @@ from rich.console import Console
 
 from edgessd import __version__
 from edgessd.errors import EdgessdError, InputError
+from edgessd.extras import BROUGHT_BY, missing_extra
 from edgessd.leaving import leave
 
 INTERRUPTED = 130
@@ -76,6 +77,8 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
 def _library(error: ImportError) -> str:
     if error.name == "cv2" or "libGL" in str(error):
         return f"OpenCV does not load ({error}): pip install opencv-python, or opencv-python-headless without a screen"
+    if isinstance(error, ModuleNotFoundError) and error.name in BROUGHT_BY:
+        return str(missing_extra(error.name, BROUGHT_BY[error.name]))
     return f"a library does not load ({error}): `edgessd doctor` names what is missing"
 
 

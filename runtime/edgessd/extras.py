@@ -5,6 +5,14 @@ from typing import Any
 
 from edgessd.errors import MissingExtra
 
+# Extras of libraries that whole modules of the training and export packages import.
+BROUGHT_BY = {"torch": "train,export", "lightning_fabric": "train", "tflite": "train", "onnx": "export"}
+
+
+def missing_extra(module: str, extra: str) -> MissingExtra:
+    """Return the error that says how to install a module."""
+    return MissingExtra(f"this needs {module}, which is not installed: pip install 'edgessd[{extra}]'")
+
 
 def need(module: str, extra: str) -> Any:
     """Return the imported module.
@@ -14,5 +22,4 @@ def need(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        missing = error.name or module
-        raise MissingExtra(f"this needs {missing}, which is not installed: pip install 'edgessd[{extra}]'") from error
+        raise missing_extra(error.name or module, extra) from error

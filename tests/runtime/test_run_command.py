@@ -93,6 +93,13 @@ def test_check_says_what_would_run_and_no_password(edgessd: Edgessd, tiny: Path,
     assert "stream door: rtsp://10.0.0.5/live?channel=1" in out
     assert "sink jsonl: all streams" in out
     assert "geheim" not in out + err
+
+
+def test_check_looks_for_the_files_to_play(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    path = config(tmp_path, f'model.path = "{tiny}"\n[[streams]]\nname = "door"\nsource = "nowhere.mp4"\n')
+    code, out, err = edgessd("run", path, "--check")
+    assert (code, out) == (2, "")
+    assert "stream door: there is no nowhere.mp4: correct its source" in err
     assert not (tmp_path / "o.jsonl").exists()
 
 

@@ -1,8 +1,5 @@
 import csv
 import json
-import os
-import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -13,43 +10,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from disks import fill_up
+from results import LABELS, result, status
 from servers.cameras import Remembered, broker, eventually, free_port
 
-from edgessd.detections import Detections, no_detections
-from edgessd.detector import StageTimes
-from edgessd.errors import InputError, VideoError
-from edgessd.pipeline import Result
+from edgessd.errors import InputError
 from edgessd.sinks import QueuedSink
-from edgessd.sinks.recording import Recording
 from edgessd.sinks.records import CsvRecords, JsonRecords
 from edgessd.sinks.rotation import RotatingFile
 from edgessd.sinks.snapshots import Snapshots
 from edgessd.sinks.webhook import Webhook
-from edgessd.sources import Frame
 from edgessd.status import State, Status
-
-LABELS = ("blue", "red")
-ONE = Detections(np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32), np.array([1]))
-
-
-def result(
-    index: int = 0, *, source: str = "door", found: bool = True, height: int = 48, width: int = 64, noise: bool = False
-) -> Result:
-    captured = time.monotonic()
-    image = np.full((height, width, 3), index * 7 % 256, np.uint8)
-    if noise:
-        image = np.random.RandomState(index).randint(0, 256, image.shape).astype(np.uint8)
-    detections = ONE if found else no_detections()
-    return Result(
-        Frame(image, source, index, captured, 0.001), detections, StageTimes(0.1, 0.2, 0.3), captured, captured
-    )
-
-
-def status(state: State, reason: str | None = None, name: str = "door") -> Status:
-    return Status(name, state, reason, reason, 1.5, 0.0, 10, 2, 1, False)
 
 
 def test_a_full_queue_loses_the_oldest_and_no_state() -> None:
@@ -126,98 +97,6 @@ def test_snapshots_are_few_and_only_the_newest_stay(tmp_path: Path) -> None:
     assert cv2.imread(str(only)).shape == (48, 64, 3)
     with pytest.raises(InputError, match="does not exist"):
         Snapshots(tmp_path / "no" / "where", LABELS, interval=1, keep=1)
-
-
-def frames_of(path: Path) -> int:
-    capture = cv2.VideoCapture(str(path))
-    count = 0
-    while capture.read()[0]:
-        count += 1
-    return count
-
-
-@pytest.fixture(params=["ffmpeg .mkv", "ffmpeg .mp4", "opencv .mkv"])
-def suffix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    program, suffix = request.param.split()
-    if program == "opencv":
-        monkeypatch.setenv("PATH", "/nowhere")
-    elif shutil.which("ffmpeg") is None:
-        pytest.skip("needs the program ffmpeg")
-    return suffix
-
-
-def test_a_recording_begins_anew_when_frames_change_their_size_or_the_camera_left(suffix: str, tmp_path: Path) -> None:
-    sink = Recording(tmp_path / "v", LABELS, suffix=suffix)
-    for height in (48, 48, 32):
-        for index in range(5):
-            sink.write(result(index, height=height))
-            time.sleep(0.05)
-    sink.report(status(State.STALE))
-    sink.write(result(0))
-    sink.close()
-    videos = sorted((tmp_path / "v").iterdir())
-    counts = [frames_of(path) for path in videos]
-    # What waits while ffmpeg starts is read in one moment, and one moment has one frame.
-    assert all(1 <= count <= most for count, most in zip(counts, (10, 5, 1), strict=True)), counts
-    assert all(path.suffix == suffix for path in videos)
-
-
-def test_segments_end_by_time_and_old_ones_go(suffix: str, tmp_path: Path) -> None:
-    sink = Recording(tmp_path / "v", LABELS, suffix=suffix, segment_seconds=0.05, keep=2)
-    for index in range(12):
-        sink.write(result(index))
-        time.sleep(0.02)
-    sink.close()
-    assert len(list((tmp_path / "v").iterdir())) == 2
-
-
-def test_a_segment_ends_by_size(suffix: str, tmp_path: Path) -> None:
-    sink = Recording(tmp_path / "v", LABELS, suffix=suffix, segment_bytes=1)
-    for index in range(40):
-        sink.write(result(index, height=480, width=640, noise=True))
-        time.sleep(0.02)
-    sink.close()
-    assert len(list((tmp_path / "v").iterdir())) > 1
-
-
-RECORD = """
-import sys, time, shutil, numpy as np
-from pathlib import Path
-sys.path.insert(0, {here!r})
-from test_sinks import LABELS, result
-from edgessd.sinks.recording import Recording
-sink = Recording(Path({folder!r}), LABELS, suffix={suffix!r})
-for index in range(100000):
-    sink.write(result(index, height=240, width=320))
-    time.sleep(0.005)
-    if index == 200: print("ready", flush=True)
-"""
-
-
-def test_a_killed_process_leaves_videos_that_play(suffix: str, tmp_path: Path) -> None:
-    folder = tmp_path / "v"
-    script = RECORD.format(here=str(Path(__file__).parent), folder=str(folder), suffix=suffix)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGKILL)
-    (path,) = folder.iterdir()
-    # ffmpeg notices the end of its input and finishes the file.
-    assert eventually(lambda: frames_of(path) >= 100, 10), frames_of(path)
-
-
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
-def test_an_encoder_that_is_none_is_told(tmp_path: Path) -> None:
-    sink = Recording(tmp_path / "v", LABELS, encoder="no_such_encoder")
-
-    def write_on() -> None:
-        for index in range(200):
-            sink.write(result(index, height=240, width=320))
-            time.sleep(0.01)
-
-    with pytest.raises(VideoError, match="no_such_encoder"):
-        write_on()
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -374,22 +253,3 @@ def test_mqtt_last_will(tmp_path: Path) -> None:
             process.kill()
         assert eventually(lambda: heard == ["online", "offline"], 30)
         client.loop_stop()
-
-
-def test_a_full_disk_starts_no_encoder_for_every_frame(small_disk: Path) -> None:
-    if not shutil.which("ffmpeg"):
-        pytest.skip("needs the program ffmpeg")
-    sink = Recording(small_disk, LABELS)
-    with pytest.raises(OSError, match="No space left"):
-        fill_up(small_disk / "fill")
-    told = []
-    for index in range(60):
-        try:
-            sink.write(result(index, noise=True))
-        except VideoError as error:
-            told.append(str(error))
-        time.sleep(0.01)
-    sink.close()
-    assert "No space left on device; free space" in told[0]
-    assert "tried again every 5 s" in told[-1]
-    assert len(list(small_disk.glob("door_*"))) == 1

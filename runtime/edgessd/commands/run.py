@@ -90,10 +90,14 @@ def _open_detector(config: "Config") -> "Detector":
 def _check(path: Path, config: "Config") -> None:
     """Print what would run. Raises InputError for what would not."""
     from edgessd.config.sinks import kind_of
+    from edgessd.errors import InputError
     from edgessd.sources import parse_address
     from edgessd.streams.capacity import check_batch
 
     addresses = [parse_address(stream.source) for stream in config.streams]
+    for stream, address in zip(config.streams, addresses, strict=True):
+        if address.kind == "path" and not Path(address.target).exists():
+            raise InputError(f"stream {stream.name}: there is no {address.name}: correct its source")
     for sink in config.sinks:
         sink.check()
     with _open_detector(config) as detector:
