@@ -16,7 +16,7 @@ from edgessd.extras import need
 from edgessd.files import readable, write_text
 from edgessd.preprocess import to_input
 from edgessd_export.graph import Graph
-from edgessd_export.rounding import second_moments
+from edgessd_export.rounding import Moments, second_moments
 from edgessd_training.data.images import SUFFIXES, read_image
 
 Item = TypeVar("Item")
@@ -35,15 +35,15 @@ MAX_BYTES = 16 << 20
 class Calibration:
     """ranges: lowest and highest value by tensor key. model: hash of the weights that were calibrated.
 
-    moments: second moments of what 1x1 convolutions take in, summed over the images, by tensor key (see ``rounding``,
-    to which only their ratios matter); too many numbers for a file of ranges, so those read from one have none.
+    moments: of what layers take in, by tensor key (see ``rounding``); too many numbers for a file of ranges, so those
+    read from one have none.
     """
 
     method: str
     images: int
     model: str
     ranges: dict[str, tuple[float, float]]
-    moments: dict[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
+    moments: dict[str, Moments] = field(default_factory=dict, compare=False)
 
 
 def image_paths(data: str) -> list[Path]:
@@ -93,19 +93,23 @@ def calibrate(
     graph = Graph(model)
     names = graph.keys()
     pointwise = {names[layer.input] for layer in graph.layers if layer.pointwise}
+    means: dict[str, NDArray[np.float64]] = {names[layer.input]: np.zeros(1) for layer in graph.layers}
+    second: dict[str, NDArray[np.float64]] = {}
     ranges: dict[str, tuple[float, float]] = {}
-    moments: dict[str, NDArray[np.float64]] = {}
     count = 0
     for image in images():
         count += 1
         for key, tensor in zip(keys, run(image), strict=True):
             low, high = ranges.get(key, (np.inf, -np.inf))
             ranges[key] = min(low, float(tensor.min())), max(high, float(tensor.max()))
+            if key in means:
+                means[key] = means[key] + tensor.mean(axis=(0, 2, 3), dtype=np.float64)
             if key in pointwise:
-                moments[key] = moments.get(key, 0) + second_moments(tensor)
+                second[key] = second.get(key, 0) + second_moments(tensor)
         on_image()
     if not count:
         raise DataError("calibration needs images, the data set holds none: give another")
+    moments = {key: Moments(total / count, second.get(key)) for key, total in means.items()}
     if method == "max":
         return Calibration(method, count, model_hash, ranges, moments)
     widths = {key: max(abs(low), abs(high), 1e-9) for key, (low, high) in ranges.items()}

@@ -3,7 +3,7 @@
 For TensorRT: symmetric int8 on the inputs of convolutions alone, per-channel int8 weights, float biases; nothing on
 a convolution's output, where a second rounding before the activation would cost accuracy.
 For a CPU: uint8 with a zero point on inputs and outputs and int32 biases, the form that ONNX Runtime's x86 kernels
-take (symmetric int8 activations run 2 to 3 times slower there).
+take (symmetric int8 activations run 2 to 3 times slower there), and weights that do not saturate on any of them.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,23 +15,24 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgessd.errors import ExportError
 from edgessd_export.graph import Graph, Layer
-from edgessd_export.rounding import compensated, nearest
+from edgessd_export.rounding import Moments, bias_shift, compensated, nearest
+from edgessd_export.saturation import MOST, held_below, pair_sums
 
 Ranges = Mapping[str, tuple[float, float]]
-Moments = Mapping[str, NDArray[np.float64]]
-NO_MOMENTS: Moments = {}
+AllMoments = Mapping[str, Moments]
+NO_MOMENTS: AllMoments = {}
 SMALLEST_FP16_SCALE = 6.2e-5  # below it a half is subnormal; TensorRT refuses a scale that underflows to 0
 SMALLEST_SCALE = 1e-8
 BIAS_LIMIT = 2.0**30
 
 
 def for_tensorrt(
-    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NO_MOMENTS
+    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: AllMoments = NO_MOMENTS
 ) -> onnx.ModelProto:
     """Return the model with symmetric int8 on every convolution's input and weights, depthwise ones left in float.
 
     ranges: lowest and highest value by tensor key (see ``Graph.keys``). keep_float: layers left as they are.
-    moments: second moments of inputs by tensor key; weights of 1x1 convolutions are rounded by them (``rounding``).
+    moments: of inputs by tensor key; weights are rounded and biases corrected by them (``rounding``).
     TensorRT expands grouped int8 weights, so a depthwise convolution is faster and smaller in float.
     """
     writer = _Writer(model, moments)
@@ -49,7 +50,7 @@ def for_tensorrt(
 
 
 def for_cpu(
-    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: Moments = NO_MOMENTS
+    model: onnx.ModelProto, ranges: Ranges, keep_float: Collection[str] = (), moments: AllMoments = NO_MOMENTS
 ) -> onnx.ModelProto:
     """Return the model with uint8 activations around every convolution, sums included; the heads' tail stays float.
 
@@ -96,13 +97,13 @@ def _affine(low: float, high: float) -> tuple[NDArray[np.float32], np.uint8]:
 class _Writer:
     """Collects the new nodes and constants of one model, in place."""
 
-    def __init__(self, model: onnx.ModelProto, moments: Moments) -> None:
+    def __init__(self, model: onnx.ModelProto, moments: AllMoments) -> None:
         self.model = model
         self.graph = Graph(model)
         self.keys = self.graph.keys()
         self._moments = moments
         self._added: list[onnx.NodeProto] = []
-        self._gone: set[str] = set()
+        self._stored: set[str] = set()  # names of constants that hold integers now
         first = self.graph.weights[self.graph.layers[0].node.input[1]]
         self.type = np.float16 if first.data_type == TensorProto.FLOAT16 else np.float32
 
@@ -122,21 +123,36 @@ class _Writer:
     def quantise_weights(self, layer: Layer, input_scale: NDArray[np.floating] | None = None) -> NDArray[np.floating]:
         """Store a layer's weights as int8 with one scale a channel and return the scales, (channels,).
 
-        input_scale: given where the bias is quantised too; a channel's scale grows until its bias fits int32.
+        input_scale: given for a CPU. A channel's scale then grows until its bias fits int32 and no two of its weights
+        saturate. Where the layer's moments are known its bias takes up the mean error.
         """
         name = layer.node.input[1]
         weights = self.graph.array(name).astype(np.float32)
         scale = np.abs(weights).reshape(len(weights), -1).max(axis=1) / 127
+        pairs = input_scale is not None and not layer.depthwise
+        if pairs:
+            scale = np.maximum(scale, pair_sums(weights) / (MOST - 1))
         if input_scale is not None and len(layer.node.input) > 2:
             scale = np.maximum(scale, np.abs(self.graph.array(layer.node.input[2])) / (input_scale * BIAS_LIMIT))
         scale = self.clamp(scale)
         moments = self._moments.get(self.keys[layer.input])
-        if moments is None or not layer.pointwise:
+        if moments is None or moments.second is None or not layer.pointwise:
             steps = nearest(weights, scale)
         else:
-            steps = compensated(weights[:, :, 0, 0], scale, moments)[:, :, None, None]
+            steps = compensated(weights[:, :, 0, 0], scale, moments.second)[:, :, None, None]
+        if pairs:
+            steps = held_below(steps)
+        if moments is not None and len(layer.node.input) > 2:
+            error = weights - steps * scale.astype(np.float32).reshape(-1, 1, 1, 1)
+            self._add_to_bias(layer, bias_shift(error, moments.mean, depthwise=layer.depthwise))
         layer.node.input[1] = self._restored(name, steps, scale)
         return scale
+
+    def _add_to_bias(self, layer: Layer, shift: NDArray[np.floating]) -> None:
+        # Under a name of its own: layers with equal biases may share one constant.
+        name = layer.node.input[2]
+        bias = self.graph.array(name)
+        layer.node.input[2] = self.constant(f"{name}_{layer.node.name}_corrected", (bias + shift).astype(bias.dtype))
 
     def quantise_bias(self, layer: Layer, scale: NDArray[np.floating]) -> None:
         """Store a layer's bias, if it has one, as int32 in steps of input scale times weight scale."""
@@ -147,14 +163,16 @@ class _Writer:
 
     def constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
         """Add a constant and return its name."""
-        self.model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        self.graph.weights[name] = numpy_helper.from_array(np.asarray(value), name)
+        self.model.graph.initializer.append(self.graph.weights[name])
         return name
 
     def finished(self) -> onnx.ModelProto:
         """Return the model, its nodes in an order in which each follows its inputs."""
         graph = self.model.graph
         nodes = [*graph.node, *self._added]
-        kept = [tensor for tensor in graph.initializer if tensor.name not in self._gone]
+        used = {name for node in nodes for name in node.input}
+        kept = [tensor for tensor in graph.initializer if tensor.name in used]
         del graph.initializer[:]
         graph.initializer.extend(kept)
         known = {tensor.name for tensor in (*graph.initializer, *graph.input)} | {""}
@@ -174,12 +192,12 @@ class _Writer:
 
     def _restored(self, name: str, steps: NDArray[np.integer], scale: NDArray[np.floating]) -> str:
         # Layers with equal constants may share one, which each quantises by scales of its own.
-        prefix = f"{name}_{len(self._added)}" if name in self._gone else name
+        prefix = f"{name}_{len(self._added)}" if name in self._stored else name
         names = [
             self.constant(f"{prefix}_steps", steps),
             self.constant(f"{prefix}_scale", scale),
             self.constant(f"{prefix}_zero", np.zeros(len(steps), steps.dtype)),
         ]
         self._added.append(helper.make_node("DequantizeLinear", names, [f"{prefix}_DQ"], name=f"{prefix}_DQ", axis=0))
-        self._gone.add(name)
+        self._stored.add(name)
         return f"{prefix}_DQ"

@@ -1,14 +1,25 @@
 """Rounding of int8 weights by what a layer puts out: each weight's error is made good by those not yet rounded.
 
 GPTQ (Frantar et al. 2022, arXiv 2210.17323), for 1x1 convolutions: there a MobileNet has most of its weights, and
-sums over hundreds of inputs in which plain rounding errors add up.
+sums over hundreds of inputs in which plain rounding errors add up. What error is left on average goes into the bias
+(Nagel et al. 2019, arXiv 1906.04721, sec. 4.2): above all that of depthwise convolutions, whose nine weights have
+nobody to make theirs good.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 DAMPING = 0.01  # of the mean diagonal, added to it; the paper's value, with which rare inputs stay invertible
 PLACES = 1024  # of one image that enter the second moments
+
+
+class Moments(NamedTuple):
+    """What calibration images put into a layer: mean (I,), and second moments (I, I) for 1x1 convolutions alone."""
+
+    mean: NDArray[np.float64]
+    second: NDArray[np.float64] | None
 
 
 def second_moments(maps: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -43,3 +54,12 @@ def compensated(
         error = (left[:, place] - steps[:, place] * step) / upper[place, place]
         left[:, place + 1 :] -= np.outer(error, upper[place, place + 1 :])
     return steps[:, np.argsort(order)]
+
+
+def bias_shift(error: NDArray[np.floating], mean: NDArray[np.floating], *, depthwise: bool) -> NDArray[np.floating]:
+    """Return what to add to the bias, (O,), for an error of the weights: its mean output over the calibration images.
+
+    error: (O, I, kernel height, kernel width), weights less their rounded form. mean: (I,), of depthwise ones (O,).
+    """
+    taps = error.sum(axis=(2, 3))
+    return np.asarray(taps[:, 0] * mean if depthwise else taps @ mean)

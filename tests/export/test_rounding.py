@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgessd_export.rounding import compensated, nearest, second_moments
+from edgessd_export.rounding import bias_shift, compensated, nearest, second_moments
 
 
 def loss(steps, scale, weights, moments):
@@ -56,3 +56,9 @@ def test_a_dead_input_does_no_harm():
     moments[1, 1] = 1.0
     weights = np.array([[0.5, -1.0, 0.25]])
     assert compensated(weights, np.array([1 / 127]), moments).tolist() == [[64, -127, 32]]
+
+
+def test_the_mean_error_of_the_weights_goes_into_the_bias():
+    error = np.array([[[[0.1, 0.2]], [[-0.3, 0.0]]], [[[0.0, 0.0]], [[0.5, 0.5]]]])  # (2, 2, 1, 2)
+    np.testing.assert_allclose(bias_shift(error, np.array([10.0, 1.0]), depthwise=False), [2.7, 1.0])
+    np.testing.assert_allclose(bias_shift(error[:, :1], np.array([10.0, 1.0]), depthwise=True), [3.0, 0.0])
