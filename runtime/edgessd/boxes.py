@@ -50,11 +50,11 @@ def encode(boxes_cxcywh: FloatArray, priors_cxcywh: FloatArray, variances: Varia
     """Return the offsets that turn each prior into its box, (P, 4) (paper, eq. 2)."""
     centre = (boxes_cxcywh[:, :2] - priors_cxcywh[:, :2]) / priors_cxcywh[:, 2:]
     size = np.log(boxes_cxcywh[:, 2:] / priors_cxcywh[:, 2:])
-    return np.hstack([centre / variances.centre, size / variances.size])
+    return np.concatenate([centre / variances.centre, size / variances.size], axis=1)
 
 
 def decode(offsets: FloatArray, priors_cxcywh: FloatArray, variances: Variances) -> FloatArray:
     """Return the boxes that offsets and priors mean, (P, 4) cxcywh: the inverse of ``encode``."""
     centre = priors_cxcywh[:, :2] + offsets[:, :2] * variances.centre * priors_cxcywh[:, 2:]
     size = priors_cxcywh[:, 2:] * np.exp(offsets[:, 2:] * variances.size)
-    return np.hstack([centre, size])
+    return np.concatenate([centre, size], axis=1)

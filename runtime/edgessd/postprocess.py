@@ -80,11 +80,10 @@ class RawDecoder:
     def __call__(self, offsets: Array, scores: Array, height: int, width: int) -> Detections:
         """Return the detections of one frame of height x width pixels. offsets (P, 4), scores (P, C)."""
         flat = scores.reshape(-1)
-        kept = np.flatnonzero(flat >= self._lowest)
+        kept = (flat >= self._lowest).nonzero()[0]
         if kept.size == 0:
             return no_detections()
-        class_count = scores.shape[1]
-        rows, classes = np.divmod(kept, class_count)
+        rows, classes = np.divmod(kept, scores.shape[1])
         values = flat[kept]
         if not self._uniform:
             wanted = values >= self._thresholds[classes]
@@ -112,16 +111,21 @@ def suppress(
 
     boxes_xyxy: (N, 4), fractions of the image. Overlaps are those of what lies inside it, as in torchvision.
     """
-    finite = np.isfinite(boxes_xyxy).all(axis=1)
+    # Every call of numpy counts here: the code of each is cold after an inference.
+    finite = np.isfinite(boxes_xyxy)
     if not finite.all():
-        boxes_xyxy, scores, classes = boxes_xyxy[finite], scores[finite], classes[finite]
+        rows = finite.all(axis=1)
+        boxes_xyxy, scores, classes = boxes_xyxy[rows], scores[rows], classes[rows]
     if scores.size == 0:
         return no_detections()
     boxes_xyxy = boxes_xyxy.clip(0, 1)
-    boxes_xywh = np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]])
+    boxes_xywh = boxes_xyxy.copy()
+    boxes_xywh[:, 2:] -= boxes_xyxy[:, :2]
     chosen = _nms(boxes_xywh, scores, classes, nms_iou)[:most]
     pixels = boxes_xyxy[chosen] * np.array([width, height, width, height], np.float32)
-    return Detections(pixels.astype(np.float32), scores[chosen], classes[chosen].astype(np.int64))
+    return Detections(
+        pixels.astype(np.float32, copy=False), scores[chosen], classes[chosen].astype(np.int64, copy=False)
+    )
 
 
 def _nms(boxes_xywh: Array, scores: Array, classes: NDArray[np.int64], nms_iou: float) -> NDArray[np.int64]:

@@ -19,7 +19,9 @@ def to_input(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     check_image(image)
     if image.shape[:2] == (height, width):
         return image
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    # Not INTER_LINEAR: of its bytes every seventh is another grey level on Arm than on x86, which moves boxes of an
+    # int8 network by pixels. This one is the same everywhere, for 0.1 ms of a 720p frame in the pipeline.
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

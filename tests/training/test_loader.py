@@ -89,7 +89,7 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone(data):
 def test_plain_epochs_are_the_resized_image(data):
     maker = make(data)
     image, _ = maker(Draw(2, 4))
-    assert (image == cv2.resize(annotated_image(data.records[4]), (48, 64), interpolation=cv2.INTER_LINEAR)).all()
+    assert (image == cv2.resize(annotated_image(data.records[4]), (48, 64), interpolation=cv2.INTER_LINEAR_EXACT)).all()
     labelled = maker.labelled(Draw(2, 5))
     expected = data.records[5].boxes_xyxy * np.array([48 / 80, 64 / 60] * 2)
     assert labelled.boxes_xyxy == pytest.approx(expected)
