@@ -15,6 +15,8 @@ from squares import write_squares
 from edgessd.cli import run as run_command
 from edgessd.errors import DataError, InputError, TrainingError
 from edgessd_training.checkpoint import load_checkpoint
+from edgessd_training.hardware import precision_on
+from edgessd_training.recipe import Hardware
 from edgessd_training.recipe_file import read_recipe
 from edgessd_training.run import train
 
@@ -278,6 +280,14 @@ def test_data_show_draws_a_sheet(data, recipe, tmp_path, capsys):
 def test_a_data_set_that_does_not_exist_is_named(recipe, tmp_path):
     with pytest.raises(DataError, match="no annotation file"):
         train_here(recipe, f"coco:{tmp_path}/none.json@{tmp_path}", tmp_path / "run")
+
+
+def test_auto_is_bf16_only_where_it_is_fast(monkeypatch):
+    settings = Hardware(precision="auto")
+    for fast, expected in ((True, "bf16"), (False, "32")):
+        monkeypatch.setattr("edgessd_training.hardware.bf16_is_fast", lambda device, fast=fast: fast)
+        assert precision_on(settings, "cpu") == expected
+        assert precision_on(Hardware(precision="bf16"), "cpu") == "bf16"
 
 
 def test_a_gradient_that_pytorch_gets_wrong_is_refused(data, recipe, tmp_path):

@@ -133,14 +133,15 @@ class Schedule:
 class Hardware:
     """Where it runs; nothing here changes what is learnt, bar rounding. devices: how many, 0 for what is there.
 
-    Under torchrun or SLURM devices and nodes are taken from there.
+    Under torchrun or SLURM devices and nodes are taken from there. precision: auto is bf16 where the device has it,
+    else 32.
     """
 
     accelerator: Annotated[str, Choice(("auto", "cpu", "cuda", "mps"))] = "auto"
     devices: Annotated[int, Range(0, 1024)] = 0
     nodes: Annotated[int, Range(1, 1024)] = 1
     strategy: Annotated[str, Choice(("auto", "ddp"))] = "auto"
-    precision: Annotated[str, Choice(("32", "bf16", "16"))] = "32"
+    precision: Annotated[str, Choice(("auto", "32", "bf16", "16"))] = "32"
     channels_last: bool = False
     sync_bn: bool = False
 

@@ -22,10 +22,17 @@ def train(
 
     need("torch", "train")
     need("lightning_fabric", "train")
+    from edgessd_training.hardware import bf16_is_fast, runs_on_cpu
     from edgessd_training.recipe_file import read_recipe, recipe_path
     from edgessd_training.run import train as train_run
 
     path = recipe_path(recipe)
     chosen = read_recipe(path, set_)
+    if chosen.hardware.precision == "bf16" and runs_on_cpu(chosen.hardware) and not bf16_is_fast("cpu"):
+        typer.echo(
+            "warning: this CPU imitates bf16, which takes some 15 times as long as fp32: "
+            "--set hardware.precision=auto, which takes bf16 where it is fast",
+            err=True,
+        )
     folder = train_run(chosen, data, val, out, resume=resume, folders=(Path(), path.parent))
     typer.echo(f"trained: {folder.best} is the best on {val}; next: edgessd export {folder.best} --out model.onnx")
