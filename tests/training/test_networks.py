@@ -9,7 +9,7 @@ from edgessd.priors import generate, ssd300_spec, ssd512_spec, ssdlite_spec
 from edgessd_training.networks import FAMILIES, build
 from edgessd_training.networks.layers import L2Norm, divisible
 from edgessd_training.networks.macs import count_macs
-from edgessd_training.networks.neck import FPN
+from edgessd_training.networks.neck import FPN, TopDown
 
 MOBILE = [family for family in FAMILIES if "vgg" not in family]
 
@@ -18,7 +18,7 @@ def images(height: int, width: int, count: int = 1) -> torch.Tensor:
     return torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("neck", [None, "fpn"])
+@pytest.mark.parametrize("neck", [None, "fpn", "top_down"])
 @pytest.mark.parametrize("family", MOBILE)
 def test_every_mobile_network_answers_each_prior_at_any_input_size(family: str, neck: str | None) -> None:
     network = build({"family": family, "classes": 3, "input_size": [192, 250], "neck": neck, "activation": "softmax"})
@@ -92,6 +92,20 @@ def test_the_neck_keeps_sizes_and_passes_coarse_maps_on() -> None:
     assert [tuple(m.shape[1:]) for m in leaving[:4]] == [(4, 19, 27), (4, 10, 14), (4, 5, 7), (4, 3, 4)]
     assert leaving[4] is maps[4]
     assert leaving[5] is maps[5]
+
+
+def test_the_top_down_neck_begins_as_nothing_and_then_carries_coarse_maps_down() -> None:
+    neck = TopDown((3, 2, 4, 5, 6))
+    maps = [torch.rand(1, c, h, w) for c, h, w in [(3, 5, 7), (2, 3, 4), (4, 2, 2), (5, 1, 1), (6, 1, 1)]]
+    for before, after in zip(maps, neck(maps), strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)
+    with torch.no_grad():
+        neck.carry[1].weight[1] = 1.0  # from four channels to the second of two
+    fine, middle = neck(maps)[:2]
+    assert (fine == maps[0]).all()  # carry[0] is still zero
+    carried = maps[2].sum(dim=1)[0]
+    torch.testing.assert_close(middle[0, 1], maps[1][0, 1] + carried[[0, 0, 1]][:, [0, 0, 1, 1]])
+    assert (middle[0, 0] == maps[1][0, 0]).all()
 
 
 def test_count_macs_of_the_papers_network() -> None:

@@ -244,6 +244,16 @@ def test_fine_tuning_reuses_the_rows_of_known_classes(unbroken, data, recipe, tm
     assert torch.equal(network.location.predictors[0][1].weight, source.location.predictors[0][1].weight)
 
 
+def test_a_top_down_neck_goes_on_from_a_detector_without_one(unbroken, data, recipe, tmp_path):
+    best = unbroken / "best.pt"
+    changes = (f"start.checkpoint={best}", "network.neck=top_down", "epochs=1", "optimizer.lr=0.0", "start.keep=0.0")
+    train_here(recipe, data, tmp_path / "run", *changes, "optimizer.ema=0", "optimizer.freeze_bn=true")
+    before, after = (load_checkpoint(path / "best.pt").network for path in (unbroken, tmp_path / "run"))
+    image = torch.randint(0, 256, (1, 96, 96, 3), dtype=torch.uint8)
+    for expected, found in zip(before.eval()(image), after.eval()(image), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_wrong_starts_are_refused(unbroken, data, recipe, tmp_path):
     for changes, complaint in (
         ((f"start.checkpoint={unbroken / 'last.pt'}", "network.width=0.2"), "the recipe's network"),

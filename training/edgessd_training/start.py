@@ -86,7 +86,8 @@ def reuse(
 ) -> list[str]:
     """Copy a detector's weights into the network; return the labels whose classifier rows were reused.
 
-    Where priors or input size differ, backbone and neck are copied; the heads, which answer for priors, begin anew.
+    Where priors or input size differ, backbone and neck are copied; the heads, which answer for priors, begin anew. A
+    neck "top_down" that the detector has not begins at zero, where it changes nothing.
     Raises InputError for a network that differs in more, or a label map naming an unknown label.
     """
     own, theirs = (
@@ -98,6 +99,7 @@ def reuse(
     if network.activation != source.network.activation:
         raise InputError(f"{where} ends in {source.network.activation}: set network.activation to it")
     rows = matching_rows(labels, source.card.labels, start.label_map, where=where)
+    new_neck = description.get("neck") == "top_down" and not source.description.get("neck")
     same_priors = network.priors.sha256 == source.network.priors.sha256
     same_priors &= network.input_hw == source.network.input_hw
     head = {id(layer) for layer in classifiers(network)}
@@ -105,6 +107,8 @@ def reuse(
     with torch.no_grad():
         for name, module in network.named_modules():
             if not same_priors and name.startswith(("location", "confidence")):
+                continue
+            if new_neck and name.startswith("neck"):
                 continue
             if id(module) in head:
                 _copy_rows(module, sources[name], rows, len(labels), len(source.card.labels), network.activation)

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from edgessd.card import ACTIVATIONS, MAX_INPUT_SIDE
 from edgessd.errors import InputError
 from edgessd.priors import FeatureMap, PriorSpec, spec_from_json
-from edgessd_training.networks.neck import FPN
+from edgessd_training.networks.neck import FPN, NECKS, TopDown
 from edgessd_training.networks.ssd import SSD, Head, Normalise
 
 InputSize = int | Sequence[int]
@@ -41,20 +41,26 @@ def assemble(
 
     sizes_hw: of the backbone's maps. predictor: makes the layers from (input, output) channels on one map.
     classes: C, without background. activation: "softmax" has C + 1 outputs a prior, "sigmoid" C.
-    neck: "fpn" or None. priors: a specification as JSON in place of the family's own.
+    neck: "fpn", "top_down" or None; neck_width: of fpn. priors: a specification as JSON in place of the family's own.
     mean, std: of red, green and blue on the 0..255 scale. initial_score: what a sigmoid network answers
     everywhere before training (1708.02002, sec. 4.1).
     """
     _check(activation in ACTIVATIONS, "activation", " or ".join(ACTIVATIONS), activation)
     _check(isinstance(classes, int) and 0 < classes <= MAX_CLASSES, "classes", f"1 to {MAX_CLASSES}", classes)
-    _check(neck in (None, "fpn"), "neck", "fpn, or left out", neck)
+    _check(neck is None or neck in NECKS, "neck", f"{' or '.join(NECKS)}, or left out", neck)
     _check(0 < initial_score < 1, "initial_score", "between 0 and 1", initial_score)
     _check(len(mean) == len(std) == 3 and min(std) > 0, "mean and std", "three numbers each, std above 0", (mean, std))
     spec = spec_from_json(priors) if priors else default_priors
     grids = [(grid.height, grid.width) for grid in spec.maps]
     _check(grids == sizes_hw, "priors", f"on the network's maps {sizes_hw}", grids)
-    # nn.Identity holds no weights: checkpoints of networks without a neck have no key of it.
-    levels = FPN(backbone.channels, neck_width) if neck else nn.Identity()
+    levels: nn.Module
+    match neck:
+        case "fpn":
+            levels = FPN(backbone.channels, neck_width)
+        case "top_down":
+            levels = TopDown(backbone.channels)
+        case _:  # holds no weights: checkpoints of networks without a neck have no key of it
+            levels = nn.Identity()
     channels = levels.channels if isinstance(levels, FPN) else backbone.channels
     per_cell = [len(grid.shapes_wh) for grid in spec.maps]
 
