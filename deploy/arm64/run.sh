@@ -151,7 +151,7 @@ compare() {
             detections "$model" "$FOLDER/pictures/$pictures" "$FOLDER/x86/bin/edgessd" >"$here"
             detections "$model" "/root/pictures/$pictures" on_arm "$cpu" /opt/edgessd/bin/edgessd >"$there"
             echo "$pictures, $model:"
-            python3 deploy/arm64/compare.py "$here" "$there" || [ "$pictures/$model" != resized/default ]
+            python3 deploy/arm64/compare.py "$here" "$there" || [ "$model" != default ]
         done
     done
 }

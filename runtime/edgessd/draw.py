@@ -1,6 +1,7 @@
 """Boxes and labels drawn into a copy of a frame."""
 
 import colorsys
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -17,19 +18,39 @@ def draw(image: NDArray[np.uint8], detections: Detections, labels: tuple[str, ..
     height, width = canvas.shape[:2]
     size = max(0.4, min(height, width) / 1200)
     thickness = max(1, round(size * 2.5))
+    boxes = [[round(edge) for edge in box] for box in detections.boxes_xyxy.tolist()]
+    texts = [
+        f"{labels[index]} {score:.2f}"
+        for index, score in zip(detections.classes.tolist(), detections.scores.tolist(), strict=True)
+    ]
+    plates = _plates(boxes, [cv2.getTextSize(text, _FONT, size, 1) for text in texts], height, width)
     # The best last, so that it lies on top.
     for index in reversed(range(len(detections))):
-        class_index = int(detections.classes[index])
-        left, top, right, bottom = (round(float(edge)) for edge in detections.boxes_xyxy[index])
-        colour = class_colour(class_index)
+        colour = class_colour(int(detections.classes[index]))
+        left, top, right, bottom = boxes[index]
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, thickness)
-        text = f"{labels[class_index]} {detections.scores[index]:.2f}"
-        (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, size, 1)
-        foot = top if top - text_height - baseline >= 0 else top + text_height + baseline
-        left = max(0, min(left, width - text_width))
-        cv2.rectangle(canvas, (left, foot - text_height - baseline), (left + text_width, foot), colour, cv2.FILLED)
-        cv2.putText(canvas, text, (left, foot - baseline // 2 - 1), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
+        left, top, right, bottom, baseline = plates[index]
+        cv2.rectangle(canvas, (left, top), (right, bottom), colour, cv2.FILLED)
+        cv2.putText(canvas, texts[index], (left, bottom - baseline // 2 - 1), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
     return canvas
+
+
+def _plates(
+    boxes: list[list[int]], sizes: Sequence[tuple[Sequence[int], int]], height: int, width: int
+) -> list[tuple[int, int, int, int, int]]:
+    """Return left, top, right, bottom and baseline of every label: above its box, or below labels of better boxes."""
+    plates: list[tuple[int, int, int, int, int]] = []
+    for (left, top, _, _), ((text_width, text_height), baseline) in zip(boxes, sizes, strict=True):
+        tall = text_height + baseline
+        left = max(0, min(left, width - text_width))
+        top = top - tall if top >= tall else top
+        for other_left, other_top, other_right, other_bottom, _ in sorted(plates, key=lambda plate: plate[1]):
+            beside = other_right <= left or left + text_width <= other_left
+            if not beside and other_top < top + tall and top < other_bottom:
+                top = other_bottom
+        top = min(top, height - tall)
+        plates.append((left, top, left + text_width, top + tall, baseline))
+    return plates
 
 
 def class_colour(class_index: int) -> tuple[int, int, int]:
