@@ -1,8 +1,9 @@
 """Makes the shipped models from a checkpoint: `python export/ship_models.py best.pt TRAIN VAL DATA_NAME`.
 
-Scores are balanced and ranges measured on images of TRAIN. Writes NAME_int8.onnx, NAME_int8_tensorrt.onnx and
-NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL as it ships; the figures and DATA_NAME, which stands in
-the card for the folders of this machine, go into its card.
+The shipped fp16 file itself does in place of a checkpoint, to quantise its weights anew: they are taken as they are.
+Else scores are balanced on images of TRAIN. Ranges are measured on images of TRAIN. Writes NAME_int8.onnx,
+NAME_int8_tensorrt.onnx and NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL as it ships; the figures and
+DATA_NAME, which stands in the card for the folders of this machine, go into its card.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from edgessd_export.calibration import calibrate, gate_images, image_paths, inpu
 from edgessd_export.graph import Graph
 from edgessd_export.onnx_export import Layout, float_graph, write_card
 from edgessd_export.quantize import Int8, weights_hash, write_fp16, write_int8
+from edgessd_export.restore import restore_checkpoint
 from edgessd_training.balance import best_thresholds, shift_scores
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data
@@ -34,9 +36,13 @@ BALANCE_IMAGES = 1000
 
 def main(checkpoint_path: Path, train: str, val: str, data_name: str) -> None:
     """Write the three files and print what each scores."""
-    checkpoint = load_checkpoint(checkpoint_path)
+    if checkpoint_path.suffix == ".onnx":
+        checkpoint = restore_checkpoint(checkpoint_path)
+        thresholds = checkpoint.card.training["balanced_thresholds"]
+    else:
+        checkpoint = load_checkpoint(checkpoint_path)
+        thresholds = balance(checkpoint, read_data(train, labels=checkpoint.card.labels))
     card, layout = checkpoint.card, Layout()
-    thresholds = balance(checkpoint, read_data(train, labels=card.labels))
     plain = float_graph(checkpoint, layout)
     paths = spread(image_paths(train), CALIBRATION_IMAGES)
     ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "max", weights_hash(checkpoint))

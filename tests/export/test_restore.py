@@ -1,0 +1,40 @@
+"""A checkpoint out of its own exported file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from small_network import small_checkpoint
+
+from edgessd.errors import ExportError
+from edgessd.models import model_path
+from edgessd_export.onnx_export import export_onnx
+from edgessd_export.restore import restore_checkpoint
+from edgessd_training.checkpoint import Checkpoint
+
+
+def trained() -> Checkpoint:
+    """Return a small network whose card tells its recipe, as that of a trained one does."""
+    checkpoint = small_checkpoint()
+    network = {key: value for key, value in checkpoint.description.items() if key != "classes"}
+    return replace(checkpoint, card=checkpoint.card.with_changes(training={"recipe": {"network": network}}))
+
+
+@pytest.mark.parametrize("contract", ["raw", "compact"])
+def test_the_restored_network_computes_what_was_exported(tmp_path: Path, contract: str) -> None:
+    checkpoint = trained()
+    export_onnx(checkpoint, tmp_path / "m.onnx", contract=contract)
+    restored = restore_checkpoint(tmp_path / "m.onnx")
+    image = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
+    for expected, found in zip(checkpoint.network(image), restored.network(image), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert (restored.card.contract, restored.card.kept, restored.card.precision) == ("raw", None, "fp32")
+
+
+def test_what_tells_no_network_or_has_no_float_weights_is_refused(tmp_path: Path) -> None:
+    export_onnx(small_checkpoint(), tmp_path / "untrained.onnx")
+    with pytest.raises(ExportError, match="of a trained model"):
+        restore_checkpoint(tmp_path / "untrained.onnx")
+    with pytest.raises(ExportError, match="is int8"):
+        restore_checkpoint(model_path("default"))
