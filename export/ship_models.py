@@ -1,7 +1,7 @@
 """Makes the shipped models from a checkpoint: `python export/ship_models.py best.pt TRAIN VAL DATA_NAME`.
 
-The shipped fp16 file itself does in place of a checkpoint, to quantise its weights anew: they are taken as they are.
-Else scores are balanced on images of TRAIN. Ranges are measured on images of TRAIN. Writes NAME_int8.onnx,
+A checkpoint's scores are balanced first. In its place the shipped fp16 file may be given, whose scores are balanced
+already: its weights are quantised anew. Balance and ranges are measured on images of TRAIN. Writes NAME_int8.onnx,
 NAME_int8_tensorrt.onnx and NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL as it ships; the figures and
 DATA_NAME, which stands in the card for the folders of this machine, go into its card.
 """

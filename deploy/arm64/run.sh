@@ -113,8 +113,8 @@ make_wheel() {
     rm -rf "$copy"
 }
 
-# Both machines see the same pictures: the package's photos, and the same resized here to the network's 300x300. OpenCV's
-# resize differs between processors by one grey level in places, which the second set leaves out.
+# Both machines see the same pictures: the package's photos, which each decodes and resizes itself, and the same resized
+# here to the network's 300x300, which tells a difference of OpenCV from one of ONNX Runtime.
 make_pictures() {
     rm -rf "$FOLDER/pictures"
     mkdir -p "$FOLDER/pictures"
@@ -122,12 +122,13 @@ make_pictures() {
 import shutil, sys
 from pathlib import Path
 import cv2, edgessd
+from edgessd.preprocess import to_input
 
 photos, out = Path(edgessd.__file__).parent / "photos", Path(sys.argv[1])
 shutil.copytree(photos, out / "photos")
 (out / "resized").mkdir()
 for path in photos.glob("*.jpg"):
-    small = cv2.resize(cv2.imread(str(path)), (300, 300))
+    small = to_input(cv2.imread(str(path)), 300, 300)
     assert cv2.imwrite(str(out / "resized" / f"{path.stem}.png"), small)
 END
     rm -rf "$ROOT/root/pictures"
@@ -141,8 +142,8 @@ detections() {
         2>>"$FOLDER/stderr.txt"
 }
 
-# The shipped default must give the same detections of the same pixels. Reported beside it: the FP16 model, which an Arm
-# CPU computes in half precision and an x86 one in single, and photos that each machine's OpenCV resized itself.
+# The shipped default must give the same detections. Reported beside it: the FP16 model, which an Arm CPU computes in
+# half precision and an x86 one in single.
 compare() {
     local cpu=$1 model pictures here there
     for pictures in resized photos; do

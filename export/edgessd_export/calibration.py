@@ -95,6 +95,7 @@ def calibrate(
     pointwise = {names[layer.input] for layer in graph.layers if layer.pointwise}
     means: dict[str, NDArray[np.float64]] = {names[layer.input]: np.zeros(1) for layer in graph.layers}
     second: dict[str, NDArray[np.float64]] = {}
+    sizes_hw: dict[str, tuple[int, int]] = {}
     ranges: dict[str, tuple[float, float]] = {}
     count = 0
     for image in images():
@@ -104,12 +105,13 @@ def calibrate(
             ranges[key] = min(low, float(tensor.min())), max(high, float(tensor.max()))
             if key in means:
                 means[key] = means[key] + tensor.mean(axis=(0, 2, 3), dtype=np.float64)
+                sizes_hw[key] = tensor.shape[2:]
             if key in pointwise:
                 second[key] = second.get(key, 0) + second_moments(tensor)
         on_image()
     if not count:
         raise DataError("calibration needs images, the data set holds none: give another")
-    moments = {key: Moments(total / count, second.get(key)) for key, total in means.items()}
+    moments = {key: Moments(total / count, second.get(key), sizes_hw[key]) for key, total in means.items()}
     if method == "max":
         return Calibration(method, count, model_hash, ranges, moments)
     widths = {key: max(abs(low), abs(high), 1e-9) for key, (low, high) in ranges.items()}

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
+
+from edgessd.errors import ExportError
 
 FUSED = ("Relu", "Clip")  # engines compute these inside the convolution
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution. output: the tensor after its fused activation. pointwise: 1x1 over all channels."""
+    """One convolution. output: the tensor after its fused activation. pointwise: 1x1 over all channels.
+
+    depthwise: one input a group. Other groups do not exist here.
+    """
 
     name: str
     node: onnx.NodeProto
@@ -24,6 +29,19 @@ class Layer:
     output: str
     depthwise: bool
     pointwise: bool
+
+    def taps_inside(self, kernel_hw: tuple[int, int], size_hw: tuple[int, int]) -> NDArray[np.float64]:
+        """Return for every tap of the kernel its share of the outputs at which it lies inside a map, not on padding."""
+        given = {entry.name: helper.get_attribute_value(entry) for entry in self.node.attribute}
+        pads = given.get("pads", [0] * 4)
+        shares = []
+        for axis in (0, 1):
+            stride, dilation = (given.get(name, [1, 1])[axis] for name in ("strides", "dilations"))
+            before, after, size, kernel = pads[axis], pads[axis + 2], size_hw[axis], kernel_hw[axis]
+            outputs = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+            places = np.arange(outputs)[:, None] * stride - before + np.arange(kernel) * dilation
+            shares.append(((places >= 0) & (places < size)).mean(axis=0))
+        return np.outer(*shares)
 
 
 class Graph:
@@ -59,5 +77,8 @@ class Graph:
         if len(behind) == 1 and behind[0].op_type in FUSED and output not in self.outputs:
             output = behind[0].output[0]
         groups = next((entry.i for entry in node.attribute if entry.name == "group"), 1)
-        pointwise = groups == 1 and tuple(self.weights[node.input[1]].dims[2:]) == (1, 1)
-        return Layer(name, node, node.input[0], output, groups > 1, pointwise)
+        outputs, inputs, *kernel = self.weights[node.input[1]].dims
+        depthwise = groups > 1
+        if depthwise and (inputs != 1 or outputs != groups):
+            raise ExportError(f"{name} is a convolution of {groups} groups: only depthwise ones can be quantised")
+        return Layer(name, node, node.input[0], output, depthwise, groups == 1 and kernel == [1, 1])

@@ -123,30 +123,36 @@ class _Writer:
     def quantise_weights(self, layer: Layer, input_scale: NDArray[np.floating] | None = None) -> NDArray[np.floating]:
         """Store a layer's weights as int8 with one scale a channel and return the scales, (channels,).
 
-        input_scale: given for a CPU. A channel's scale then grows until its bias fits int32 and no two of its weights
-        saturate. Where the layer's moments are known its bias takes up the mean error.
+        input_scale: given for a CPU, see ``_scale``. Where the layer's moments are known its bias takes up the mean
+        error.
         """
         name = layer.node.input[1]
         weights = self.graph.array(name).astype(np.float32)
-        scale = np.abs(weights).reshape(len(weights), -1).max(axis=1) / 127
-        pairs = input_scale is not None and not layer.depthwise
-        if pairs:
-            scale = np.maximum(scale, pair_sums(weights) / (MOST - 1))
-        if input_scale is not None and len(layer.node.input) > 2:
-            scale = np.maximum(scale, np.abs(self.graph.array(layer.node.input[2])) / (input_scale * BIAS_LIMIT))
-        scale = self.clamp(scale)
+        scale = self._scale(layer, weights, input_scale)
         moments = self._moments.get(self.keys[layer.input])
-        if moments is None or moments.second is None or not layer.pointwise:
-            steps = nearest(weights, scale)
-        else:
+        if moments is not None and moments.second is not None and layer.pointwise:
             steps = compensated(weights[:, :, 0, 0], scale, moments.second)[:, :, None, None]
-        if pairs:
+        else:
+            steps = nearest(weights, scale)
+        if input_scale is not None and not layer.depthwise:
             steps = held_below(steps)
         if moments is not None and len(layer.node.input) > 2:
             error = weights - steps * scale.astype(np.float32).reshape(-1, 1, 1, 1)
-            self._add_to_bias(layer, bias_shift(error, moments.mean, depthwise=layer.depthwise))
+            inside = layer.taps_inside(weights.shape[2:], moments.size_hw)
+            self._add_to_bias(layer, bias_shift(error, moments.mean, inside, depthwise=layer.depthwise))
         layer.node.input[1] = self._restored(name, steps, scale)
         return scale
+
+    def _scale(
+        self, layer: Layer, weights: NDArray[np.float32], input_scale: NDArray[np.floating] | None
+    ) -> NDArray[np.floating]:
+        """Return a scale a channel that its largest weight needs; for a CPU also its bias in int32, and its pairs."""
+        scale = np.abs(weights).reshape(len(weights), -1).max(axis=1) / 127
+        if input_scale is not None and not layer.depthwise:
+            scale = np.maximum(scale, pair_sums(weights) / (MOST - 1))  # both of a pair may be rounded half a step up
+        if input_scale is not None and len(layer.node.input) > 2:
+            scale = np.maximum(scale, np.abs(self.graph.array(layer.node.input[2])) / (input_scale * BIAS_LIMIT))
+        return self.clamp(scale)
 
     def _add_to_bias(self, layer: Layer, shift: NDArray[np.floating]) -> None:
         # Under a name of its own: layers with equal biases may share one constant.

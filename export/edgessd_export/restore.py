@@ -4,7 +4,6 @@ from pathlib import Path
 
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import nn
 
 from edgessd.card import ModelCard, card_of
@@ -17,8 +16,9 @@ from edgessd_training.networks import build
 def restore_checkpoint(path: Path) -> Checkpoint:
     """Return the network of an ONNX file that edgessd exported from a trained checkpoint, with its card.
 
-    Batch norms were folded into the convolutions: they come back as the identity and the bias. Weights are as exact as
-    the file. Raises ExportError for int8, and for a file whose card does not tell the network.
+    Batch norms were folded into the convolutions: they come back as the identity and the bias, so training on needs
+    ``optimizer.freeze_bn``. Weights are as exact as the file. Raises ExportError for int8, for a file whose card does
+    not tell the network, and for networks of more than convolutions and batch norms (SSD300-VGG16's L2Norm).
     """
     card = card_of(path)
     description = _description(card, path)
@@ -33,24 +33,27 @@ def restore_checkpoint(path: Path) -> Checkpoint:
             if not isinstance(convolution, nn.Conv2d) or convolution.weight.shape != weight.shape:
                 raise ExportError(f"{path} has a layer {layer.name}, its card's network has not: export it again")
             _put(left, f"{layer.name}.weight", weight)
+            norm_name = _next(layer.name)
+            norm = modules.get(norm_name)
             if convolution.bias is not None:
-                _put(left, f"{layer.name}.bias", bias)
-                continue
-            parent, place = layer.name.rpartition(".")[::2]
-            norm = modules[f"{parent}.{int(place) + 1}"]
-            norm.running_mean.zero_()
-            norm.running_var.fill_(1 - norm.eps)
-            _put(left, f"{parent}.{int(place) + 1}.weight", torch.ones(len(bias)))
-            _put(left, f"{parent}.{int(place) + 1}.bias", bias)
-        for name in list(left):
-            stored = graph.weights.get(f"network.{name}")
-            if stored is None:
-                raise ExportError(
-                    f"{path} holds nothing for {name}: only files of edgessd's own networks can be restored"
-                )
-            _put(left, name, torch.from_numpy(numpy_helper.to_array(stored).astype("float32")))
+                _put(left, f"{layer.name}.bias", torch.zeros(len(bias)) if isinstance(norm, nn.BatchNorm2d) else bias)
+            if isinstance(norm, nn.BatchNorm2d):
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1 - norm.eps)
+                _put(left, f"{norm_name}.weight", torch.ones(len(bias)))
+                _put(left, f"{norm_name}.bias", bias)
+    if left:
+        raise ExportError(
+            f"{path} holds nothing for {next(iter(left))}: this network cannot be restored from its export"
+        )
     card = card.with_changes(contract="raw", kept=None, precision="fp32", quantisation={}, self_test={})
     return Checkpoint(network.eval(), description, card)
+
+
+def _next(name: str) -> str:
+    """Return the name of what follows a layer in its sequence; one outside a sequence has none."""
+    parent, _, place = name.rpartition(".")
+    return f"{parent}.{int(place) + 1}" if place.isdigit() else ""
 
 
 def _put(left: dict[str, nn.Parameter], name: str, value: torch.Tensor) -> None:
@@ -59,8 +62,8 @@ def _put(left: dict[str, nn.Parameter], name: str, value: torch.Tensor) -> None:
 
 def _description(card: ModelCard, path: Path) -> dict[str, object]:
     network = card.training.get("recipe", {}).get("network")
-    if card.precision not in ("fp32", "fp16") or not network:
-        raise ExportError(
-            f"{path} is {card.precision}: restore the checkpoint from the fp32 or fp16 file of a trained model"
-        )
+    if not network:
+        raise ExportError(f"the card of {path} tells no network: restore from a file of a trained model")
+    if card.precision not in ("fp32", "fp16"):
+        raise ExportError(f"the weights of {path} are {card.precision}: restore from the fp32 or fp16 file")
     return {**network, "classes": len(card.labels)}

@@ -16,10 +16,14 @@ PLACES = 1024  # of one image that enter the second moments
 
 
 class Moments(NamedTuple):
-    """What calibration images put into a layer: mean (I,), and second moments (I, I) for 1x1 convolutions alone."""
+    """What calibration images put into a layer: mean (I,), and second moments (I, I) for 1x1 convolutions alone.
+
+    size_hw: of the maps.
+    """
 
     mean: NDArray[np.float64]
     second: NDArray[np.float64] | None
+    size_hw: tuple[int, int]
 
 
 def second_moments(maps: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -56,10 +60,13 @@ def compensated(
     return steps[:, np.argsort(order)]
 
 
-def bias_shift(error: NDArray[np.floating], mean: NDArray[np.floating], *, depthwise: bool) -> NDArray[np.floating]:
+def bias_shift(
+    error: NDArray[np.floating], mean: NDArray[np.floating], inside: NDArray[np.floating], *, depthwise: bool
+) -> NDArray[np.floating]:
     """Return what to add to the bias, (O,), for an error of the weights: its mean output over the calibration images.
 
     error: (O, I, kernel height, kernel width), weights less their rounded form. mean: (I,), of depthwise ones (O,).
+    inside: (kernel height, kernel width), the share of outputs at which a tap lies inside the map: padding puts in 0.
     """
-    taps = error.sum(axis=(2, 3))
+    taps = (error * inside).sum(axis=(2, 3))
     return np.asarray(taps[:, 0] * mean if depthwise else taps @ mean)

@@ -2,6 +2,7 @@
 
 import colorsys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,38 +19,52 @@ def draw(image: NDArray[np.uint8], detections: Detections, labels: tuple[str, ..
     height, width = canvas.shape[:2]
     size = max(0.4, min(height, width) / 1200)
     thickness = max(1, round(size * 2.5))
-    boxes = [[round(edge) for edge in box] for box in detections.boxes_xyxy.tolist()]
+    boxes_xyxy = [[round(edge) for edge in box] for box in detections.boxes_xyxy.tolist()]
     texts = [
         f"{labels[index]} {score:.2f}"
         for index, score in zip(detections.classes.tolist(), detections.scores.tolist(), strict=True)
     ]
-    plates = _plates(boxes, [cv2.getTextSize(text, _FONT, size, 1) for text in texts], height, width)
+    plates = _plates(boxes_xyxy, [cv2.getTextSize(text, _FONT, size, 1) for text in texts], height, width)
     # The best last, so that it lies on top.
     for index in reversed(range(len(detections))):
         colour = class_colour(int(detections.classes[index]))
-        left, top, right, bottom = boxes[index]
+        left, top, right, bottom = boxes_xyxy[index]
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, thickness)
-        left, top, right, bottom, baseline = plates[index]
-        cv2.rectangle(canvas, (left, top), (right, bottom), colour, cv2.FILLED)
-        cv2.putText(canvas, texts[index], (left, bottom - baseline // 2 - 1), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
+        plate = plates[index]
+        cv2.rectangle(canvas, (plate.left, plate.top), (plate.right, plate.bottom), colour, cv2.FILLED)
+        foot = plate.bottom - plate.baseline // 2 - 1
+        cv2.putText(canvas, texts[index], (plate.left, foot), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
     return canvas
 
 
+class Plate(NamedTuple):
+    """Where a label stands, in pixels. baseline: how far letters reach below their line."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    baseline: int
+
+
 def _plates(
-    boxes: list[list[int]], sizes: Sequence[tuple[Sequence[int], int]], height: int, width: int
-) -> list[tuple[int, int, int, int, int]]:
-    """Return left, top, right, bottom and baseline of every label: above its box, or below labels of better boxes."""
-    plates: list[tuple[int, int, int, int, int]] = []
-    for (left, top, _, _), ((text_width, text_height), baseline) in zip(boxes, sizes, strict=True):
+    boxes_xyxy: list[list[int]], text_sizes: Sequence[tuple[Sequence[int], int]], height: int, width: int
+) -> list[Plate]:
+    """Return every label's place: above its box, or below labels of better boxes; at the lower edge they overlap.
+
+    text_sizes: ((width, height), baseline) each. height, width: of the frame.
+    """
+    plates: list[Plate] = []
+    for (left, top, _, _), ((text_width, text_height), baseline) in zip(boxes_xyxy, text_sizes, strict=True):
         tall = text_height + baseline
         left = max(0, min(left, width - text_width))
         top = top - tall if top >= tall else top
-        for other_left, other_top, other_right, other_bottom, _ in sorted(plates, key=lambda plate: plate[1]):
-            beside = other_right <= left or left + text_width <= other_left
-            if not beside and other_top < top + tall and top < other_bottom:
-                top = other_bottom
+        for other in sorted(plates, key=lambda plate: plate.top):
+            beside = other.right <= left or left + text_width <= other.left
+            if not beside and other.top < top + tall and top < other.bottom:
+                top = other.bottom
         top = min(top, height - tall)
-        plates.append((left, top, left + text_width, top + tall, baseline))
+        plates.append(Plate(left, top, left + text_width, top + tall, baseline))
     return plates
 
 

@@ -9,7 +9,8 @@ from small_network import small_checkpoint
 
 from edgessd.errors import ExportError
 from edgessd.models import model_path
-from edgessd_export.onnx_export import export_onnx
+from edgessd_export.onnx_export import Layout, export_onnx
+from edgessd_export.quantize import write_fp16
 from edgessd_export.restore import restore_checkpoint
 from edgessd_training.checkpoint import Checkpoint
 
@@ -21,20 +22,24 @@ def trained() -> Checkpoint:
     return replace(checkpoint, card=checkpoint.card.with_changes(training={"recipe": {"network": network}}))
 
 
-@pytest.mark.parametrize("contract", ["raw", "compact"])
-def test_the_restored_network_computes_what_was_exported(tmp_path: Path, contract: str) -> None:
+@pytest.mark.parametrize(("contract", "precision"), [("compact", "fp32"), ("raw", "fp16")])
+def test_the_restored_network_computes_what_was_exported(tmp_path: Path, contract: str, precision: str) -> None:
     checkpoint = trained()
-    export_onnx(checkpoint, tmp_path / "m.onnx", contract=contract)
+    if precision == "fp16":
+        write_fp16(checkpoint, tmp_path / "m.onnx", Layout(contract))
+    else:
+        export_onnx(checkpoint, tmp_path / "m.onnx", contract=contract)
     restored = restore_checkpoint(tmp_path / "m.onnx")
     image = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
+    tolerance = 1e-3 if precision == "fp32" else 0.05
     for expected, found in zip(checkpoint.network(image), restored.network(image), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
     assert (restored.card.contract, restored.card.kept, restored.card.precision) == ("raw", None, "fp32")
 
 
 def test_what_tells_no_network_or_has_no_float_weights_is_refused(tmp_path: Path) -> None:
     export_onnx(small_checkpoint(), tmp_path / "untrained.onnx")
-    with pytest.raises(ExportError, match="of a trained model"):
+    with pytest.raises(ExportError, match="tells no network"):
         restore_checkpoint(tmp_path / "untrained.onnx")
-    with pytest.raises(ExportError, match="is int8"):
+    with pytest.raises(ExportError, match="are int8"):
         restore_checkpoint(model_path("default"))

@@ -3,7 +3,9 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
+from edgessd_export.graph import Layer
 from edgessd_export.rounding import bias_shift, compensated, nearest, second_moments
 
 
@@ -60,5 +62,15 @@ def test_a_dead_input_does_no_harm():
 
 def test_the_mean_error_of_the_weights_goes_into_the_bias():
     error = np.array([[[[0.1, 0.2]], [[-0.3, 0.0]]], [[[0.0, 0.0]], [[0.5, 0.5]]]])  # (2, 2, 1, 2)
-    np.testing.assert_allclose(bias_shift(error, np.array([10.0, 1.0]), depthwise=False), [2.7, 1.0])
-    np.testing.assert_allclose(bias_shift(error[:, :1], np.array([10.0, 1.0]), depthwise=True), [3.0, 0.0])
+    mean, whole = np.array([10.0, 1.0]), np.ones((1, 2))
+    np.testing.assert_allclose(bias_shift(error, mean, whole, depthwise=False), [2.7, 1.0])
+    np.testing.assert_allclose(bias_shift(error[:, :1], mean, whole, depthwise=True), [3.0, 0.0])
+    half = np.array([[1.0, 0.5]])  # the second tap lies on padding for every other output
+    np.testing.assert_allclose(bias_shift(error, mean, half, depthwise=False), [1.7, 0.75])
+
+
+def test_taps_that_lie_on_padding_count_less():
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1], strides=[1, 2])
+    layer = Layer("one", node, "x", "y", depthwise=False, pointwise=False)
+    # Three rows: the upper and lower tap lie outside once. Four columns, places -1, 1: the left tap once of two.
+    np.testing.assert_allclose(layer.taps_inside((3, 3), (3, 4)), np.outer([2 / 3, 1, 2 / 3], [0.5, 1, 1]))

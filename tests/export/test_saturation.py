@@ -38,14 +38,21 @@ def test_nothing_is_above_the_limit_afterwards(inputs):
 
 
 def convolution(inputs: int, kernel: int) -> tuple[onnx.ModelProto, float]:
-    """Return a convolution whose weights are all 1, on a map of 3s in 0..3, and what it puts out."""
+    """Return a convolution whose weights are all 1, on a map of 3s in 0..3, and what it puts out.
+
+    Something follows it, as heads are followed: ONNX Runtime computes in integers only what another node reads.
+    """
     shape = (2, inputs, kernel, kernel)
     constants = {"network.one.weight": np.ones(shape, np.float32), "network.one.bias": np.zeros(2, np.float32)}
+    height, width = 6 - kernel, 8 - kernel
     graph = helper.make_graph(
-        [helper.make_node("Conv", ["maps", *constants], ["sums"], name="one")],
+        [
+            helper.make_node("Conv", ["maps", *constants], ["sums"], name="one"),
+            helper.make_node("Transpose", ["sums"], ["turned"], perm=[0, 2, 3, 1]),
+        ],
         "one",
         [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, inputs, 5, 7])],
-        [helper.make_tensor_value_info("sums", TensorProto.FLOAT, [1, 2, 6 - kernel, 8 - kernel])],
+        [helper.make_tensor_value_info("turned", TensorProto.FLOAT, [1, height, width, 2])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     whole = 3.0 * inputs * kernel * kernel
@@ -53,16 +60,22 @@ def convolution(inputs: int, kernel: int) -> tuple[onnx.ModelProto, float]:
     return for_cpu(network, {"one:in": (0.0, 3.0), "one:out": (0.0, whole)}), whole
 
 
-@pytest.mark.parametrize(("inputs", "kernel"), [(3, 3), (32, 1), (6, 1), (16, 3)])
-def test_engines_add_up_the_largest_activations_and_weights(inputs, kernel):
-    network, whole = convolution(inputs, kernel)
-    maps = np.full((1, inputs, 5, 7), 3.0, np.float32)
+def in_onnxruntime(network: onnx.ModelProto, maps: np.ndarray) -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(network.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    np.testing.assert_allclose(session.run(None, {"maps": maps})[0], whole, rtol=0.01)
-    openvino = pytest.importorskip("openvino")
-    core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(core.read_model(network.SerializeToString()), "CPU", settings)
-    np.testing.assert_allclose(compiled({"maps": maps})[0], whole, rtol=0.01)
+    return session.run(None, {"maps": maps})[0]
+
+
+def in_openvino(network: onnx.ModelProto, maps: np.ndarray) -> np.ndarray:
+    core = pytest.importorskip("openvino").Core()
+    model = core.read_model(network.SerializeToString())
+    return core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})({"maps": maps})[0]
+
+
+# Without the limit the answer is half of it on AVX2; a processor with VNNI has nothing to show here.
+@pytest.mark.parametrize("engine", [in_onnxruntime, in_openvino])
+@pytest.mark.parametrize(("inputs", "kernel"), [(3, 3), (32, 1), (6, 1), (16, 3)])
+def test_engines_add_up_the_largest_activations_and_weights(engine, inputs, kernel):
+    network, whole = convolution(inputs, kernel)
+    np.testing.assert_allclose(engine(network, np.full((1, inputs, 5, 7), 3.0, np.float32)), whole, rtol=0.01)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 
-import cv2
 import numpy as np
 import pytest
 from numpy_resize import numpy_resize
@@ -12,6 +11,7 @@ from numpy_resize import numpy_resize
 from edgessd.cuda import Driver, Pinned
 from edgessd.cuda.errors import OutOfDeviceMemory, WrongThread
 from edgessd.cuda.resize import FrameResizer, load_resize_kernel
+from edgessd.preprocess import to_input
 
 MEBIBYTE = 1 << 20
 
@@ -138,7 +138,7 @@ def test_the_kernel_gives_numpys_bytes_and_opencvs_within_a_level(
     resizer.close()
     ours = answer.bytes.reshape(to_height, to_width, 3)
     np.testing.assert_array_equal(ours, numpy_resize(frame, to_height, to_width))
-    difference = np.abs(ours.astype(int) - cv2.resize(frame, (to_width, to_height)).astype(int))
+    difference = np.abs(ours.astype(int) - to_input(frame, to_height, to_width).astype(int))
     assert difference.mean() < 1
     figure.append(
         f"{driver.name}: resize {width}x{height} to {to_width}x{to_height} equals numpy; from OpenCV "

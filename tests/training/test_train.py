@@ -250,8 +250,19 @@ def test_a_top_down_neck_goes_on_from_a_detector_without_one(unbroken, data, rec
     train_here(recipe, data, tmp_path / "run", *changes, "optimizer.ema=0", "optimizer.freeze_bn=true")
     before, after = (load_checkpoint(path / "best.pt").network for path in (unbroken, tmp_path / "run"))
     image = torch.randint(0, 256, (1, 96, 96, 3), dtype=torch.uint8)
+    assert len(after.neck.carry) == 3
     for expected, found in zip(before.eval()(image), after.eval()(image), strict=True):
         torch.testing.assert_close(found, expected)
+    with pytest.raises(InputError, match="has the neck top_down, the recipe's network None"):
+        train_here(recipe, data, tmp_path / "without", f"start.checkpoint={tmp_path / 'run' / 'best.pt'}")
+
+
+def test_bf16_on_a_cpu_that_imitates_it_warns(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("edgessd_training.hardware.bf16_is_fast", lambda device: False)
+    missing = f"coco:{tmp_path}/none.json@{tmp_path}"
+    command = ["train", str(recipe), "--data", missing, "--val", missing, "--out", str(tmp_path / "run")]
+    assert run_command([*command, "--set", "hardware.precision=bf16"]) == 2
+    assert "hardware.precision=auto" in capsys.readouterr().err
 
 
 def test_wrong_starts_are_refused(unbroken, data, recipe, tmp_path):

@@ -99,7 +99,10 @@ def reuse(
     if network.activation != source.network.activation:
         raise InputError(f"{where} ends in {source.network.activation}: set network.activation to it")
     rows = matching_rows(labels, source.card.labels, start.label_map, where=where)
-    new_neck = description.get("neck") == "top_down" and not source.description.get("neck")
+    neck, their_neck = description.get("neck"), source.description.get("neck")
+    new_neck = neck == "top_down" and not their_neck
+    if neck != their_neck and not new_neck:
+        raise InputError(f"{where} has the neck {their_neck}, the recipe's network {neck}: make network.neck the same")
     same_priors = network.priors.sha256 == source.network.priors.sha256
     same_priors &= network.input_hw == source.network.input_hw
     head = {id(layer) for layer in classifiers(network)}

@@ -53,15 +53,14 @@ def assemble(
     spec = spec_from_json(priors) if priors else default_priors
     grids = [(grid.height, grid.width) for grid in spec.maps]
     _check(grids == sizes_hw, "priors", f"on the network's maps {sizes_hw}", grids)
-    levels: nn.Module
-    match neck:
-        case "fpn":
-            levels = FPN(backbone.channels, neck_width)
-        case "top_down":
-            levels = TopDown(backbone.channels)
-        case _:  # holds no weights: checkpoints of networks without a neck have no key of it
-            levels = nn.Identity()
-    channels = levels.channels if isinstance(levels, FPN) else backbone.channels
+    # nn.Identity holds no weights: checkpoints of networks without a neck have no key of it.
+    levels: nn.Module = nn.Identity()
+    channels = backbone.channels
+    if neck == "fpn":
+        levels = FPN(backbone.channels, neck_width)
+        channels = levels.channels
+    elif neck == "top_down":
+        levels = TopDown(backbone.channels)
     per_cell = [len(grid.shapes_wh) for grid in spec.maps]
 
     def head(values: int) -> Head:

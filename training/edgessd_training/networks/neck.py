@@ -12,10 +12,8 @@ from torch.nn import functional
 
 from edgessd_training.networks.layers import xavier
 
-LEVELS = 4  # the maps that take part; what is coarser sees the whole image already
-
-
 NECKS = ("fpn", "top_down")
+LEVELS = 4  # the maps that take part; what is coarser sees the whole image already
 
 
 class FPN(nn.Module):
@@ -49,7 +47,6 @@ class TopDown(nn.Module):
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        self.channels = tuple(channels)
         self.carry = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(channels[:LEVELS]))
         with torch.no_grad():
             for layer in self.carry:

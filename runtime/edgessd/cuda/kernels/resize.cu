@@ -1,7 +1,7 @@
 // Resizes one BGR image on the device: uint8 (H, W, 3) to uint8 (height, width, 3), bilinear, pixel centres at half.
 //
-// The same arithmetic as OpenCV's INTER_LINEAR_EXACT but for its fixed-point weights: at most one grey level apart. No fused
-// multiply-add (compile_ptx.py forbids it), so that numpy in float32 gives the same bytes.
+// The same arithmetic as OpenCV's INTER_LINEAR_EXACT but for its fixed-point weights: at most one grey level apart. No
+// fused multiply-add (compile_ptx.py forbids it), so that numpy in float32 gives the same bytes.
 extern "C" __global__ void resize_bgr(const unsigned char *source, int source_height, int source_width,
                                       unsigned char *target, int height, int width) {
     int x = blockIdx.x * blockDim.x + threadIdx.x;
