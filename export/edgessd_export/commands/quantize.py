@@ -129,7 +129,8 @@ def _ranges(
     if calibration is None:
         assert path is not None  # _check has seen to it
         Console(stderr=True, soft_wrap=True).print(
-            f"note: {path} holds ranges alone: weights are rounded to the nearest step; give --calibration for GPTQ"
+            f"note: {path} holds ranges alone: weights are rounded to the nearest step and biases stay as they are; "
+            "give --calibration for GPTQ and corrected biases"
         )
         return calibrating.read_ranges(path, digest)
     if path:
