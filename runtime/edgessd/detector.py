@@ -54,7 +54,7 @@ class Detector:
         """
         self.path = model_path(model)
         self.card = card_of(self.path)
-        self.choice: Choice = choose(self.path, backend)
+        self.choice: Choice = choose(self.path, backend, self.card)
         self._decode = decoder_for(self.card, settings)
         self.backend = open_backend(self.path, self.card, self.choice, workers=workers, threads=threads)
         try:

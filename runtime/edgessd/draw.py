@@ -18,7 +18,7 @@ def draw(image: NDArray[np.uint8], detections: Detections, labels: tuple[str, ..
     canvas: NDArray[np.uint8] = image.copy()
     height, width = canvas.shape[:2]
     size = max(0.4, min(height, width) / 1200)
-    thickness = max(1, round(size * 2.5))
+    thickness = max(2, round(size * 2.5))
     boxes_xyxy = [[round(edge) for edge in box] for box in detections.boxes_xyxy.tolist()]
     texts = [
         f"{labels[index]} {score:.2f}"
@@ -33,7 +33,7 @@ def draw(image: NDArray[np.uint8], detections: Detections, labels: tuple[str, ..
         plate = plates[index]
         cv2.rectangle(canvas, (plate.left, plate.top), (plate.right, plate.bottom), colour, cv2.FILLED)
         foot = plate.bottom - plate.baseline // 2 - 1
-        cv2.putText(canvas, texts[index], (plate.left, foot), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
+        cv2.putText(canvas, texts[index], (plate.left, foot), _FONT, size, _readable_on(colour), 1, cv2.LINE_AA)
     return canvas
 
 
@@ -66,6 +66,12 @@ def _plates(
         top = min(top, height - tall)
         plates.append(Plate(left, top, left + text_width, top + tall, baseline))
     return plates
+
+
+def _readable_on(bgr: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return black on a bright colour and white on a dark one, by its luma (BT.601)."""
+    luma = 0.114 * bgr[0] + 0.587 * bgr[1] + 0.299 * bgr[2]
+    return (0, 0, 0) if luma > 128 else (255, 255, 255)
 
 
 def class_colour(class_index: int) -> tuple[int, int, int]:

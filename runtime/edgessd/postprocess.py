@@ -14,6 +14,7 @@ from edgessd.boxes import cxcywh_to_xyxy, decode
 from edgessd.card import ModelCard
 from edgessd.detections import Detections, no_detections
 from edgessd.errors import InputError
+from edgessd.nearest import did_you_mean
 
 Array = NDArray[np.float32]
 ONE_CALL = 200  # candidates; above it one NMS call a class is the faster way
@@ -53,7 +54,7 @@ class PostProcess:
         """
         unknown = [label for label in (*(self.labels or ()), *self.class_scores) if label not in labels]
         if unknown:
-            raise InputError(f"unknown class {unknown[0]!r}: this model has {', '.join(labels)}")
+            raise InputError(f"unknown class {unknown[0]!r}: {did_you_mean(unknown[0], labels)}")
         wanted = self.labels if self.labels is not None else labels
         values = [self.class_scores.get(label, self.score) if label in wanted else 2.0 for label in labels]
         return np.array(values, np.float32)

@@ -182,3 +182,38 @@ def test_an_interrupted_video_is_whole(number: signal.Signals, tiny: Path, tmp_p
     frames = cv2.VideoCapture(str(out)).get(cv2.CAP_PROP_FRAME_COUNT)
     assert 0 < frames < 3000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["long.avi", "o.jsonl", "o.mp4"]
+
+
+def test_a_source_is_never_written_over(edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture = folder / "a.png"
+    cv2.imwrite(str(picture), blue_cell(1, 2))
+    (folder / "other").mkdir()
+    before = {path: path.read_bytes() for path in (video, picture)}
+    for arguments in (
+        (video, "--jsonl", video),
+        (picture, "--out", picture),
+        (folder, "--out", folder),
+        (folder, "--out", folder / "other" / ".."),
+        (folder, "--jsonl", picture),
+    ):
+        code, _, err = edgessd("detect", *arguments, "-m", tiny)
+        assert (code, "would be lost" in err) == (2, True), err
+    assert {path: path.read_bytes() for path in before} == before
+    code, _, err = edgessd("detect", folder, picture, "-m", tiny, "--out", tmp_path / "both")
+    assert (code, "2 sources are called a.png" in err) == (2, True), err
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_video_that_is_cut_off_is_told(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.avi", tmp_path / "cut.avi"
+    writer = cv2.VideoWriter(str(whole), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(30):
+        writer.write(np.full((48, 64, 3), number, np.uint8))
+    writer.release()
+    content = whole.read_bytes()
+    cut.write_bytes(content[: len(content) // 2])
+    assert "warning" not in edgessd("detect", whole, "-m", tiny)[2]
+    code, _, err = edgessd("detect", cut, "-m", tiny)
+    assert (code, "of 30 frames: it is cut off" in err) == (0, True), err

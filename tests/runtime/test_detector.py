@@ -124,13 +124,17 @@ def test_missing_model_and_wrong_kind(tmp_path: Path) -> None:
 
 
 def test_choice_of_the_backend(tmp_path: Path, tiny: Path) -> None:
-    assert choose(tmp_path / "m.engine", "auto").name == "tensorrt"
-    assert choose(tiny, "onnxruntime").reason == "asked for"
-    assert choose(tiny, "auto").reason
+    card = card_of(tiny)
+    assert choose(tmp_path / "m.engine", "auto", card).name == "tensorrt"
+    assert choose(tiny, "onnxruntime", card).reason == "asked for"
+    assert choose(tiny, "auto", card).reason
+    for_tensorrt = card.with_changes(precision="int8", quantisation={"for": "tensorrt"})
+    assert choose(tiny, "auto", for_tensorrt).name == "onnxruntime"
+    assert choose(tiny, "openvino", for_tensorrt).name == "openvino"
     with pytest.raises(InputError, match="unknown backend"):
-        choose(tiny, "tpu")
+        choose(tiny, "tpu", card)
     with pytest.raises(InputError, match="cannot run it"):
-        choose(tmp_path / "m.engine", "openvino")
+        choose(tmp_path / "m.engine", "openvino", card)
 
 
 def test_the_self_test_image_is_the_same_everywhere(tiny: Path) -> None:

@@ -55,8 +55,8 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose(path: Path, wanted: str) -> Choice:
-    """Return the backend for a model file. Raises InputError for a name that cannot run it."""
+def choose(path: Path, wanted: str, card: ModelCard) -> Choice:
+    """Return the backend for a model file and its card. Raises InputError for a name that cannot run it."""
     if wanted not in NAMES:
         raise InputError(f"unknown backend {wanted!r}: choose one of {', '.join(NAMES)}")
     if path.suffix == ".engine":
@@ -67,6 +67,8 @@ def choose(path: Path, wanted: str) -> Choice:
         return Choice(wanted, "asked for")
     if _has_gpu_provider():
         return Choice("onnxruntime", "ONNX Runtime offers the CUDA provider")
+    if card.quantisation.get("for") == "tensorrt":
+        return Choice("onnxruntime", "int8 made for TensorRT, which saturates in OpenVINO on CPUs without VNNI")
     if find_spec("openvino"):
         return Choice("openvino", "no CUDA provider; OpenVINO is installed and is the fastest on a CPU")
     return Choice("onnxruntime", "no CUDA provider and no OpenVINO; ONNX Runtime runs everywhere")

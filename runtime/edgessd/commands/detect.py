@@ -47,6 +47,7 @@ def detect(
     gpu_resize: GpuResize = False,
 ) -> None:
     """Find objects in a video, images or a camera; write them as video, images or JSON lines."""
+    from edgessd.commands.outputs import check_outputs
     from edgessd.detector import Detector
     from edgessd.errors import InputError
     from edgessd.postprocess import PostProcess
@@ -54,6 +55,7 @@ def detect(
     from edgessd.sources import open_source
     from edgessd.streams.lasting import lasting
 
+    check_outputs(sources, out, jsonl)
     opened = [open_source(text) for text in sources]
     if len(opened) > 1 and any(source.live for source in opened):
         raise InputError(
@@ -131,10 +133,16 @@ def _run(
                 if progress.frames == max_frames:
                     break
         except WindowClosed:
-            pass
+            total = None
         finally:
             dropped = pipeline.dropped + getattr(source, "dropped", 0)
             progress.summary(f"{dropped} dropped, {_counts(seen)}")
+    # Headers may be off by some frames; a tenth is a file that was cut off.
+    if total and policy == "every" and progress.frames < 0.9 * total:
+        typer.echo(
+            f"warning: {source.name} ended after {progress.frames} of {total} frames: it is cut off, copy it again",
+            err=True,
+        )
 
 
 def _counts(seen: Counter[str]) -> str:

@@ -29,7 +29,7 @@ def info(
     from rich.console import Console
     from rich.table import Table
 
-    choice = choose(path, "auto")
+    choice = choose(path, "auto", card)
     shapes = [f"{name} (B, {', '.join(map(str, card.output_shape(name)))})" for name in card.outputs]
     maps = ", ".join(f"{grid.height}x{grid.width}x{len(grid.shapes_wh)}" for grid in card.priors.maps)
     rows = {

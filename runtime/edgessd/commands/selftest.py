@@ -36,7 +36,7 @@ def selftest(
     card = card_of(path)
     if json_path:
         writable(json_path)
-    chosen = choose(path, backend).name if backend else None
+    chosen = choose(path, backend, card).name if backend else None
     facts = gather()
     here = list(dict.fromkeys(verdict.backend.split()[0] for verdict in verdicts(facts) if verdict.runs))
     wanted = [chosen] if chosen else ["tensorrt"] if path.suffix == ".engine" else here

@@ -1,0 +1,33 @@
+"""What ``edgessd detect`` may write: never over a source, never two results into one file."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgessd.errors import InputError
+from edgessd.sources import IMAGE_SUFFIXES, parse_address
+
+
+def check_outputs(sources: Sequence[str], out: Path | None, jsonl: str | None) -> None:
+    """Raise InputError where --out or --jsonl would replace a source or, of a folder, an image of its own."""
+    files = [file for source in sources for file in _files(source)]
+    places = {file.resolve() for file in files}
+    for option, path in (("--out", out), ("--jsonl", Path(jsonl) if jsonl not in (None, "-") else None)):
+        if path is not None and path.resolve() in places:
+            raise InputError(f"{option} {path} is a source and would be lost: write to another place")
+    if out is None or out.suffix:
+        return
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    if any(file.resolve().parent == out.resolve() for file in images):
+        raise InputError(f"--out {out} holds the source's images, which would be lost: write to another folder")
+    names = Counter(file.name if file in images else file.stem for file in files)
+    name, count = names.most_common(1)[0] if names else ("", 0)
+    if count > 1:
+        raise InputError(f"{count} sources are called {name}, --out {out} would keep one of them: run them one by one")
+
+
+def _files(source: str) -> list[Path]:
+    path = Path(parse_address(source).target)
+    if path.is_dir():
+        return [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+    return [path] if path.is_file() else []
