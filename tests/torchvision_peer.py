@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from edgessd.boxes import iou
 from edgessd.detections import Detections
 from edgessd.postprocess import PostProcess
 from edgessd.preprocess import to_input
@@ -77,7 +78,10 @@ def settings_of(model: nn.Module) -> PostProcess:
 
 
 def assert_same(ours: Detections, theirs: dict[str, Tensor]) -> None:
-    """Every detection of theirs is one of ours, of the same class: box to 0.5 px, score to 1e-3; none is left."""
+    """Every detection of theirs is one of ours, of the same class: box to 0.5 px, score to 1e-3; none is left.
+
+    Two candidates whose scores agree to 1e-6 change places by rounding, and NMS keeps the other one: that counts too.
+    """
     left = set(range(len(ours)))
     assert len(ours) == len(theirs["boxes"])
     for box, score, label in zip(*(theirs[key].numpy() for key in ("boxes", "scores", "labels")), strict=True):
@@ -88,6 +92,14 @@ def assert_same(ours: Detections, theirs: dict[str, Tensor]) -> None:
             and np.abs(ours.boxes_xyxy[k] - box).max() <= 0.5
             and abs(ours.scores[k] - score) <= 1e-3
         ]
+        if not same:
+            same = [
+                k
+                for k in left
+                if ours.classes[k] == label - 1
+                and abs(ours.scores[k] - score) <= 1e-6
+                and iou(ours.boxes_xyxy[k : k + 1], box[None]) > 0.5
+            ]
         assert same, f"torchvision alone has {box} class {label} score {score}"
         left.remove(min(same, key=lambda k: np.abs(ours.boxes_xyxy[k] - box).max()))
     assert not left
