@@ -45,6 +45,7 @@ def test_vgg16_networks_answer_each_prior(family: str, size: object, neck: str |
         ("ssd300_vgg16", 8732, ssd300_spec()),
         ("ssd512_vgg16", 24564, ssd512_spec()),
         ("ssd_mobilenet_v1", 1917, None),
+        ("tensorflow_ssdlite_mobilenet_v2", 1917, None),
         ("ssdlite_mobilenet_v2", 3000, ssdlite_spec(300, (19, 10, 5, 3, 2, 1))),
         ("ssdlite_mobilenet_v3_large", 3234, ssdlite_spec(320, (20, 10, 5, 3, 2, 1))),
     ],

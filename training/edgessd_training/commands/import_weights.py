@@ -10,6 +10,7 @@ class Family(str, Enum):
     """Where the weights come from."""
 
     tflite = "tflite"
+    tfjs = "tfjs"
     torchvision = "torchvision"
     amdegroot = "amdegroot"
     lufficc = "lufficc"
@@ -18,7 +19,9 @@ class Family(str, Enum):
 
 def import_weights(
     family: Family = typer.Argument(help="Whose file it is: the repository or library that wrote it."),
-    weights: Path = typer.Argument(help="The file: .tflite for tflite, a PyTorch state dict for the others."),
+    weights: Path = typer.Argument(
+        help="The file: .tflite for tflite, model.json for tfjs, else a PyTorch state dict."
+    ),
     out: Path = typer.Option(..., "--out", help="The checkpoint to write (.pt)."),
     labels: Path | None = typer.Option(
         None,
@@ -31,7 +34,7 @@ def import_weights(
         None, "--name", help="Name of the model in its card; the network's own where left out.", show_default=False
     ),
 ) -> None:
-    """Import the weights of an older SSD: TFLite, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
+    """Import the weights of an older SSD: TFLite, TensorFlow.js, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
     from edgessd.files import writable
 
     writable(out)

@@ -13,6 +13,10 @@ def import_family(family: str, path: Path, labels_path: Path | None = None) -> C
             from edgessd_training.importers.tflite import import_tflite
 
             return import_tflite(path, labels_path)
+        case "tfjs":
+            from edgessd_training.importers.tfjs import import_tfjs
+
+            return import_tfjs(path, labels_path)
         case "torchvision":
             from edgessd_training.importers.torchvision import import_torchvision
 
@@ -30,4 +34,6 @@ def import_family(family: str, path: Path, labels_path: Path | None = None) -> C
 
             return import_qfgaohao(path, labels_path)
         case _:
-            raise InputError(f"unknown family {family!r}: choose tflite, torchvision, amdegroot, lufficc or qfgaohao")
+            raise InputError(
+                f"unknown family {family!r}: choose tflite, tfjs, torchvision, amdegroot, lufficc or qfgaohao"
+            )

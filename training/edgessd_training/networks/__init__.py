@@ -11,6 +11,7 @@ FAMILIES = (
     "ssd512_vgg16",
     "ssd_mobilenet_v1",
     "ssdlite_mobilenet_v2",
+    "tensorflow_ssdlite_mobilenet_v2",
     "ssdlite_mobilenet_v3_large",
     "qfgaohao_mb1_ssd",
     "qfgaohao_mb2_ssd_lite",
@@ -42,6 +43,10 @@ def build(description: Mapping[str, Any]) -> SSD:
                 from edgessd_training.networks.mobilenet_v2 import ssdlite_mobilenet_v2
 
                 return ssdlite_mobilenet_v2(**options)
+            case "tensorflow_ssdlite_mobilenet_v2":
+                from edgessd_training.networks.mobilenet_v2 import tensorflow_ssdlite_mobilenet_v2
+
+                return tensorflow_ssdlite_mobilenet_v2(**options)
             case "ssdlite_mobilenet_v3_large":
                 from edgessd_training.networks.mobilenet_v3 import ssdlite_mobilenet_v3_large
 

@@ -1,9 +1,33 @@
 """The layers that several networks share."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 SSDLITE_EPS, SSDLITE_MOMENTUM = 1e-3, 0.03  # batch norm of TensorFlow's SSDLite, and of torchvision's
+
+
+class SamePad(nn.Conv2d):
+    """A convolution padded as TensorFlow's SAME: what is odd goes to the bottom and the right.
+
+    At stride 2 an even size is padded 0 before and 1 after, an odd one 1 and 1.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        height, width = maps.shape[-2:]
+        top, bottom = _same_padding(height, self.kernel_size[0], self.stride[0])
+        left, right = _same_padding(width, self.kernel_size[1], self.stride[1])
+        padding = (top, left)
+        if top != bottom or left != right:
+            maps, padding = functional.pad(maps, (left, right, top, bottom)), (0, 0)
+        return functional.conv2d(maps, self.weight, self.bias, self.stride, padding, 1, self.groups)
+
+
+def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    total = max((-(size // -stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
 
 
 def conv_bn(
@@ -13,13 +37,14 @@ def conv_bn(
     stride: int = 1,
     groups: int = 1,
     *,
+    convolution: type[nn.Conv2d] = nn.Conv2d,
     activation: type[nn.Module] = nn.ReLU6,
     eps: float = SSDLITE_EPS,
     momentum: float = SSDLITE_MOMENTUM,
 ) -> nn.Sequential:
-    """Return convolution, batch norm and activation; padded by half the kernel on every side."""
+    """Return convolution, batch norm and activation; padded by half the kernel on every side, or as SamePad does."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
+        convolution(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, eps=eps, momentum=momentum),
         activation(inplace=True) if activation is not nn.Identity else nn.Identity(),
     )
@@ -60,13 +85,13 @@ class InvertedResidual(nn.Module):
         kernel: int = 3,
         squeezed: int = 0,
         activation: type[nn.Module] = nn.ReLU6,
-        eps: float,
-        momentum: float,
+        **shared: Any,
     ) -> None:
+        """shared: keywords of ``conv_bn`` for all of them."""
         super().__init__()
 
         def layer(*sizes: int, groups: int = 1, act: type[nn.Module] = activation) -> nn.Sequential:
-            return conv_bn(*sizes, groups=groups, activation=act, eps=eps, momentum=momentum)
+            return conv_bn(*sizes, groups=groups, activation=act, **shared)
 
         self.expand = layer(inputs, expanded, 1) if expanded != inputs else nn.Identity()
         self.depthwise = layer(expanded, expanded, kernel, stride, groups=expanded)

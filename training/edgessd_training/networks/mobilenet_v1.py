@@ -3,11 +3,10 @@
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from edgessd.priors import tensorflow_spec
 from edgessd_training.networks.assemble import InputSize, assemble, check_width, map_sizes_hw
-from edgessd_training.networks.layers import kaiming, normal_003
+from edgessd_training.networks.layers import SamePad, conv_bn, kaiming, normal_003
 from edgessd_training.networks.ssd import SSD
 
 # (output channels at width 1, stride) of the 13 depthwise separable blocks (1704.04861, table 1).
@@ -31,35 +30,7 @@ FIRST_HEAD_BLOCK = 11  # conv 11 at stride 16 is the first map, conv 13 the seco
 EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 # Input RGB, (x - 128) / 128, as the published quantised file has it.
 MEAN, STD = (128.0,) * 3, (128.0,) * 3
-
-
-class SamePad(nn.Conv2d):
-    """A convolution padded as TensorFlow's SAME: what is odd goes to the bottom and the right.
-
-    At stride 2 an even size is padded 0 before and 1 after, an odd one 1 and 1.
-    """
-
-    def forward(self, maps: Tensor) -> Tensor:
-        height, width = maps.shape[-2:]
-        top, bottom = _same_padding(height, self.kernel_size[0], self.stride[0])
-        left, right = _same_padding(width, self.kernel_size[1], self.stride[1])
-        if top == bottom and left == right:
-            return functional.conv2d(maps, self.weight, self.bias, self.stride, (top, left), 1, self.groups)
-        return super().forward(functional.pad(maps, (left, right, top, bottom)))
-
-
-def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    total = max((-(size // -stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Return convolution, batch norm and ReLU6; TensorFlow's batch norm constants."""
-    return nn.Sequential(
-        SamePad(inputs, outputs, kernel, stride, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03),
-        nn.ReLU6(inplace=True),
-    )
+LAYER = {"convolution": SamePad}
 
 
 class MobileNetV1(nn.Module):
@@ -71,17 +42,19 @@ class MobileNetV1(nn.Module):
         def scaled(channels: int) -> int:
             return max(8, int(channels * width))
 
-        self.first = conv_bn(3, scaled(32), 3, stride=2)
+        self.first = conv_bn(3, scaled(32), 3, stride=2, **LAYER)
         blocks, inputs = [], scaled(32)
         for channels, stride in BLOCKS:
             outputs = scaled(channels)
-            blocks.append(nn.Sequential(conv_bn(inputs, inputs, 3, stride, groups=inputs), conv_bn(inputs, outputs, 1)))
+            depthwise = conv_bn(inputs, inputs, 3, stride, groups=inputs, **LAYER)
+            blocks.append(nn.Sequential(depthwise, conv_bn(inputs, outputs, 1)))
             inputs = outputs
         self.blocks = nn.ModuleList(blocks)
         extras = []
         for squeeze, channels in EXTRAS:
             outputs = scaled(channels)
-            extras.append(nn.Sequential(conv_bn(inputs, scaled(squeeze), 1), conv_bn(scaled(squeeze), outputs, 3, 2)))
+            reach = conv_bn(scaled(squeeze), outputs, 3, 2, **LAYER)
+            extras.append(nn.Sequential(conv_bn(inputs, scaled(squeeze), 1), reach))
             inputs = outputs
         self.extras = nn.ModuleList(extras)
         kaiming(self)

@@ -13,15 +13,20 @@ EXTRA_CHANNELS = (512, 256, 256, 128)
 LEAST_CHANNELS = 16
 
 
-def extra_maps(inputs: int, width: float) -> tuple[nn.ModuleList, tuple[int, ...]]:
-    """Return the layers of the four extra maps, each of half the size, and their channels."""
+def extra_maps(inputs: int, width: float, **shared: Any) -> tuple[nn.ModuleList, tuple[int, ...]]:
+    """Return the layers of the four extra maps, each of half the size, and their channels.
+
+    shared: keywords of ``conv_bn``.
+    """
     layers = nn.ModuleList()
     channels = tuple(max(LEAST_CHANNELS, int(outputs * width)) for outputs in EXTRA_CHANNELS)
     for outputs in channels:
         half = outputs // 2
         layers.append(
             nn.Sequential(
-                conv_bn(inputs, half, 1), conv_bn(half, half, 3, stride=2, groups=half), conv_bn(half, outputs, 1)
+                conv_bn(inputs, half, 1, **shared),
+                conv_bn(half, half, 3, stride=2, groups=half, **shared),
+                conv_bn(half, outputs, 1, **shared),
             )
         )
         inputs = outputs
