@@ -119,6 +119,9 @@ def test_what_is_not_this_graph_is_refused(tmp_path: Path) -> None:
     lacking = published()
     del lacking[f"{BODY}Conv_1/Conv2D/merged_input"]
     refused(lacking, "has no .*Conv_1")
+    flat = published()
+    flat[f"{BODY}Conv/Conv2D/merged_input"] = flat[f"{BODY}Conv/Conv2D/merged_input"].reshape(-1)
+    refused(flat, "other dimensions")
     infinite = published()
     infinite["BoxPredictor_0/ClassPredictor/biases"][0:2] = np.inf
     refused(infinite, "not finite")

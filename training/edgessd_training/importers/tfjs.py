@@ -57,7 +57,10 @@ def import_tfjs(path: Path, labels_path: Path | None = None) -> Checkpoint:
     labels = labels_for(columns - 1, labels_path, path)
     description = {"family": "tensorflow_ssdlite_mobilenet_v2", "classes": len(labels), "input_size": 300}
     network = build(description)
-    state = {name: torch.from_numpy(values.copy()) for name, values in _own_names(weights, columns, path)}
+    try:
+        state = {name: torch.from_numpy(values.copy()) for name, values in _own_names(weights, columns, path)}
+    except ValueError as error:  # axes to move that are not there
+        raise InputError(f"{path} has weights of other dimensions: {FAMILY}") from error
     place(network, state, [("", "")], where=path)
     _check_anchors(network, weights, path)
     card = ModelCard(
