@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgessd_training.augment import Labelled, distort, flip, flip_vertical, mosaic, random_crop, zoom_out
+from edgessd_training.augment import Labelled, distort, flip, flip_vertical, mosaic, random_crop, widen, zoom_out
 from edgessd_training.augment.crop import centres_inside, cut
 from edgessd_training.augment.photometric import shift_hue_saturation
 
@@ -43,6 +43,23 @@ def test_zoom_out_carries_pixels_and_boxes():
         assert classes.tolist() == [3]
         assert 40 <= image.shape[0] <= 120
         assert 60 <= image.shape[1] <= 180
+
+
+def test_widen_carries_pixels_and_boxes():
+    widths = set()
+    for seed in range(10):
+        image, boxes_xyxy, classes = widen(*marked(), np.random.default_rng(seed), most=2.5, fill_bgr=(1, 2, 3))
+        assert white_box(image) == boxes_xyxy[0].tolist()
+        assert classes.tolist() == [3]
+        assert image.shape[0] == 40
+        widths.add(image.shape[1])
+    assert 60 <= min(widths) < max(widths) <= 100
+
+
+def test_widen_leaves_what_is_wide_enough():
+    image, boxes_xyxy, _ = widen(*marked(), np.random.default_rng(0), most=1.2)
+    assert (image == marked()[0]).all()
+    assert boxes_xyxy.tolist() == [[10, 5, 30, 15]]
 
 
 def test_zoom_out_by_one_changes_nothing():

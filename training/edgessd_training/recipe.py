@@ -66,6 +66,8 @@ class Augment:
     zoom_out: Fraction = 0.5
     zoom_out_most: Annotated[float, Range(1, 8)] = 4.0
     crop: Fraction = 1.0
+    widen: Fraction = 0.0
+    widen_most: Annotated[float, Range(1, 4)] = 16 / 9
     flip: Fraction = 0.5
     flip_vertical: Fraction = 0.0
     mosaic: Fraction = 0.0

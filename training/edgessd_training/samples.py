@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.preprocess import to_input
-from edgessd_training.augment import Labelled, distort, flip, flip_vertical, mosaic, random_crop, zoom_out
+from edgessd_training.augment import Labelled, distort, flip, flip_vertical, mosaic, random_crop, widen, zoom_out
 from edgessd_training.data.records import Record
 from edgessd_training.matching import IGNORE, Priors, Targets, targets
 from edgessd_training.recipe import Augment
@@ -81,7 +81,7 @@ class SampleMaker:
 
 
 def augmented(labelled: Labelled, settings: Augment, rng: np.random.Generator) -> Labelled:
-    """Return the image after distortion, zoom-out and crop, in the order of the paper's code."""
+    """Return the image after distortion, zoom-out and crop, in the order of the paper's code, then widened."""
     image, boxes_xyxy, classes = labelled
     if rng.random() < settings.distort:
         image = distort(image, rng, settings.distort_strength)
@@ -90,6 +90,8 @@ def augmented(labelled: Labelled, settings: Augment, rng: np.random.Generator) -
         labelled = zoom_out(*labelled, rng, most=settings.zoom_out_most, fill_bgr=settings.fill_bgr)
     if rng.random() < settings.crop:
         labelled = random_crop(*labelled, rng)
+    if settings.widen and rng.random() < settings.widen:  # recipes without it keep the samples of their seed
+        labelled = widen(*labelled, rng, most=settings.widen_most, fill_bgr=settings.fill_bgr)
     return labelled
 
 

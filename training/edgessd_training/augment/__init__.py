@@ -5,8 +5,8 @@ edges; ``classes`` (M,) int64. M may be 0 everywhere.
 """
 
 from edgessd_training.augment.crop import random_crop
-from edgessd_training.augment.geometry import Labelled, flip, flip_vertical, zoom_out
+from edgessd_training.augment.geometry import Labelled, flip, flip_vertical, widen, zoom_out
 from edgessd_training.augment.mosaic import mosaic
 from edgessd_training.augment.photometric import distort
 
-__all__ = ["Labelled", "distort", "flip", "flip_vertical", "mosaic", "random_crop", "zoom_out"]
+__all__ = ["Labelled", "distort", "flip", "flip_vertical", "mosaic", "random_crop", "widen", "zoom_out"]

@@ -1,4 +1,4 @@
-"""Changes of the picture's frame that keep every box: zoom out and mirror."""
+"""Changes of the picture's frame that keep every box: zoom out, widen and mirror."""
 
 from typing import NamedTuple
 
@@ -38,6 +38,29 @@ def zoom_out(
     right, bottom = canvas_width - width - left, canvas_height - height - top
     canvas = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=fill_bgr)
     return Labelled(np.asarray(canvas, np.uint8), boxes_xyxy + np.array([left, top, left, top], np.float32), classes)
+
+
+def widen(
+    image: NDArray[np.uint8],
+    boxes_xyxy: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    most: float = 16 / 9,
+    fill_bgr: tuple[int, int, int] = (104, 117, 123),
+) -> Labelled:
+    """Return the image somewhere on a canvas of its height and up to ``most`` times as wide as high; not in the paper.
+
+    Photographs are 4:3 or upright, a camera's frames 16:9: squashed to a square, a person there is half as wide as
+    any in the training data. fill_bgr: the colour beside it.
+    """
+    height, width = image.shape[:2]
+    own = width / height
+    widened = round(height * float(rng.uniform(own, max(own, most))))
+    added = max(0, min(widened, MAX_CANVAS_SIDE) - width)
+    left = int(rng.integers(0, added + 1))
+    canvas = cv2.copyMakeBorder(image, 0, 0, left, added - left, cv2.BORDER_CONSTANT, value=fill_bgr)
+    return Labelled(np.asarray(canvas, np.uint8), boxes_xyxy + np.array([left, 0, left, 0], np.float32), classes)
 
 
 def flip(image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32], classes: NDArray[np.int64]) -> Labelled:
