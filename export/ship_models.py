@@ -1,9 +1,9 @@
 """Makes the shipped models from a checkpoint: `python export/ship_models.py best.pt TRAIN VAL DATA_NAME`.
 
 A checkpoint's scores are balanced first. In its place the shipped fp16 file may be given, whose scores are balanced
-already: its weights are quantised anew. Balance and ranges are measured on images of TRAIN. Writes NAME_int8.onnx,
-NAME_int8_tensorrt.onnx and NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL as it ships; the figures and
-DATA_NAME, which stands in the card for the folders of this machine, go into its card.
+already: its weights are quantised anew. Ranges are measured on images of TRAIN, balance on those and
+VAL. Writes NAME_int8.onnx, NAME_int8_tensorrt.onnx and NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL
+as it ships; the figures and DATA_NAME, which stands in the card for the folders of this machine, go into its card.
 """
 
 import hashlib
@@ -25,7 +25,6 @@ from edgessd_export.restore import restore_checkpoint
 from edgessd_training.balance import best_thresholds, shift_scores
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data
-from edgessd_training.data.records import DataSet
 from edgessd_training.metrics.evaluate import evaluate
 from edgessd_training.metrics.network import network_detector
 
@@ -41,26 +40,27 @@ def main(checkpoint_path: Path, train: str, val: str, data_name: str) -> None:
         thresholds = checkpoint.card.training["balanced_thresholds"]
     else:
         checkpoint = load_checkpoint(checkpoint_path)
-        thresholds = balance(checkpoint, read_data(train, labels=checkpoint.card.labels))
+        thresholds = balance(checkpoint, train, val)
     card, layout = checkpoint.card, Layout()
     plain = float_graph(checkpoint, layout)
     paths = spread(image_paths(train), CALIBRATION_IMAGES)
-    ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "max", weights_hash(checkpoint))
+    ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "percentile", weights_hash(checkpoint))
     sample = gate_images(train, card)
     files = {kind: MODELS / f"{card.name}_{kind}.onnx" for kind in ("int8", "int8_tensorrt", "fp16")}
     # 255 steps over all of a logit's range are coarse where scores decide the order; these layers are 2% of the work.
     heads = [layer.name for layer in Graph(plain).layers if layer.name.startswith("confidence.")]
     write_int8(checkpoint, files["int8"], layout, Int8("cpu", ranges, keep_float=heads), plain, sample)
-    write_int8(checkpoint, files["int8_tensorrt"], layout, Int8("tensorrt", ranges), plain, sample)
+    write_int8(checkpoint, files["int8_tensorrt"], layout, Int8("tensorrt", ranges, rest="fp16"), images=sample)
     write_fp16(checkpoint, files["fp16"], layout)
     for path in files.values():
         figures = judged(path, val, data_name, thresholds)
         print(path.name, f"{path.stat().st_size / 1e6:.1f} MB", f"voc07 {figures['mAP']:.4f}")
 
 
-def balance(checkpoint: Checkpoint, data: DataSet) -> dict[str, float]:
+def balance(checkpoint: Checkpoint, train: str, val: str) -> dict[str, float]:
     """Shift the checkpoint's scores so that 0.5 is a good threshold for every class; return what was one before."""
-    data = replace(data, records=tuple(spread(data.records, BALANCE_IMAGES)))
+    data, unseen = (read_data(source, labels=checkpoint.card.labels) for source in (train, val))
+    data = replace(data, records=(*spread(data.records, BALANCE_IMAGES), *unseen.records))
     with network_detector(checkpoint.network, checkpoint.card) as detect:
         thresholds = best_thresholds(data, evaluate(detect, data, "voc07", batch=8).detections)
     shift_scores(checkpoint.network, thresholds)

@@ -7,7 +7,7 @@ from edgessd.errors import InputError
 HERE = Path(__file__).parent
 SUFFIXES = (".onnx", ".engine")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
-DEFAULT = "ssd_mobilenet_v1_voc_int8"  # what ``default`` stands for: the fastest on a CPU
+DEFAULT = "ssdlite_mobilenet_v2_voc_int8"  # what ``default`` stands for: the best boxes at 59 FPS and more on two cores
 
 
 def shipped() -> dict[str, Path]:
