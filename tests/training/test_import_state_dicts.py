@@ -252,10 +252,11 @@ def test_every_tensor_lands_where_it_must(case: str, tmp_path: Path) -> None:
     }
     np.testing.assert_allclose(generate(checkpoint.card.priors), priors_cxcywh, atol=1e-6)
     assert checkpoint.card.labels == VOC
-    mean, scale = checkpoint.network.normalise.mean.flatten(), 1 / checkpoint.network.normalise.scale.flatten()
+    normalise = checkpoint.network.normalise
+    mean, std = (torch.broadcast_to(of.flatten(), (3,)) for of in (normalise.mean, 1 / normalise.scale))
     mobile = case in ("mb1-ssd", "mb2-ssd-lite")
     assert mean.tolist() == ([127, 127, 127] if mobile else [123, 117, 104])  # red, green, blue
-    assert scale.tolist() == ([128] * 3 if mobile else [1] * 3)
+    assert std.tolist() == ([128] * 3 if mobile else [1] * 3)
     assert tuple(checkpoint.card.variances) == (0.1, 0.2)
 
 
