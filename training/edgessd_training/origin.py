@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from edgessd import __version__
 from edgessd_training.data.records import DataSet
 
-LIBRARIES = ("torch", "lightning-fabric", "numpy", "opencv-python", "opencv-python-headless")
+LIBRARIES = ("lightning-fabric", "numpy", "opencv-python", "opencv-python-headless")
 
 
 def data_hash(data: DataSet) -> str:
@@ -44,6 +45,7 @@ def public_source(source: str) -> str:
 def versions() -> dict[str, str]:
     """Return the versions of all that took part."""
     found = {"edgessd": __version__, "python": platform.python_version(), "platform": sys.platform}
+    found["torch"] = torch.__version__  # with its build, +cpu or +cu130, which the package index leaves out
     for library in LIBRARIES:
         try:
             found[library] = version(library)
