@@ -45,7 +45,7 @@ def public_source(source: str) -> str:
 def versions() -> dict[str, str]:
     """Return the versions of all that took part."""
     found = {"edgessd": __version__, "python": platform.python_version(), "platform": sys.platform}
-    found["torch"] = torch.__version__  # with its build, +cpu or +cu130, which the package index leaves out
+    found["torch"] = str(torch.__version__)  # with its build, +cpu or +cu130, which the package index leaves out
     for library in LIBRARIES:
         try:
             found[library] = version(library)
