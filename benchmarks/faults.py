@@ -21,9 +21,8 @@ from servers.cameras import Remembered, eventually, free_port, mjpeg_camera, rts
 from servers.numbered import number_of  # noqa: E402
 
 from edgessd import Detector  # noqa: E402
-from edgessd.bench import rss_mb  # noqa: E402
-from edgessd.sinks import QueuedSink  # noqa: E402
-from edgessd.streams import Streams  # noqa: E402
+from edgessd.bench.measure import rss_mb  # noqa: E402
+from edgessd.streams import QueuedSink, Streams  # noqa: E402
 
 CAPACITY = 1_000_000
 

@@ -178,7 +178,7 @@ def _accuracy(text: str) -> tuple[str, Accuracy]:
     import json
 
     from comparison.ours import eval_accuracy
-    from edgessd.files import readable
+    from edgessd.util.files import readable
 
     name, _, file = text.partition("=")
     try:

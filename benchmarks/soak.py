@@ -21,10 +21,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 from servers.cameras import free_port, mjpeg_camera, process  # noqa: E402
 
 from edgessd import Detector  # noqa: E402
-from edgessd.bench import rss_mb  # noqa: E402
-from edgessd.sinks import QueuedSink  # noqa: E402
+from edgessd.bench.measure import rss_mb  # noqa: E402
 from edgessd.sinks.records import JsonRecords  # noqa: E402
-from edgessd.streams import Patience, Streams  # noqa: E402
+from edgessd.streams import (  # noqa: E402
+    Patience,
+    QueuedSink,
+    Streams,
+)
 
 FRAMES_A_CONNECTION = 200
 WARM_UP_SHARE = 0.1

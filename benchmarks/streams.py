@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from edgessd import Detector
-from edgessd.bench import percentiles_ms
-from edgessd.sinks import QueuedSink
+from edgessd.bench.measure import percentiles_ms
 from edgessd.sources import Repeated, VideoFile
-from edgessd.streams import Streams
+from edgessd.streams import QueuedSink, Streams
 from edgessd.streams.capacity import default_workers
 
 WARM_UP_SECONDS = 3.0

@@ -2,8 +2,8 @@
 
 A checkpoint's scores are balanced first. In its place the shipped fp16 file may be given, whose scores are balanced
 already: its weights are quantised anew. Ranges are measured on images of TRAIN, balance on those and
-VAL. Writes NAME_int8.onnx, NAME_int8_tensorrt.onnx and NAME_fp16.onnx into runtime/edgessd/models, each judged on VAL
-as it ships; the figures and DATA_NAME, which stands in the card for the folders of this machine, go into its card.
+VAL. Writes NAME_int8.onnx, NAME_int8_tensorrt.onnx and NAME_fp16.onnx into the runtime's shipped models, each judged on
+VAL as it ships; the figures and DATA_NAME, which stands in the card for the folders of this machine, go into its card.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from pathlib import Path
 import onnx
 
 from edgessd import Detector, ModelCard
-from edgessd.files import replacing
-from edgessd.postprocess import EVALUATION
+from edgessd.model.postprocess import EVALUATION
+from edgessd.util.files import replacing
 from edgessd_export.calibration import calibrate, gate_images, image_paths, inputs, spread
 from edgessd_export.graph import Graph
 from edgessd_export.onnx_export import Layout, float_graph, write_card
@@ -28,7 +28,7 @@ from edgessd_training.data.read import read_data
 from edgessd_training.metrics.evaluate import evaluate
 from edgessd_training.metrics.network import network_detector
 
-MODELS = Path(__file__).parents[1] / "runtime/edgessd/models"
+MODELS = Path(__file__).parents[1] / "runtime/edgessd/model/shipped"
 CALIBRATION_IMAGES = 300
 BALANCE_IMAGES = 1000
 

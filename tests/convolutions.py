@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgessd.card import METADATA_KEY, ModelCard
-from edgessd.priors import FeatureMap, PriorSpec
+from edgessd.model.card import METADATA_KEY, ModelCard
+from edgessd.model.priors import FeatureMap, PriorSpec
 
 CARD = ModelCard(
     name="convolutions",

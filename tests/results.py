@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 
-from edgessd.detections import Detections, no_detections
 from edgessd.detector import StageTimes
-from edgessd.pipeline import Result
+from edgessd.model.detections import Detections, no_detections
 from edgessd.sources import Frame
-from edgessd.status import State, Status
+from edgessd.streams.result import Result
+from edgessd.streams.status import State, Status
 
 LABELS = ("blue", "red")
 ONE = Detections(np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32), np.array([1]))

@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgessd.boxes import iou
-from edgessd.detections import Detections
-from edgessd.postprocess import PostProcess
-from edgessd.preprocess import to_input
+from edgessd.model.boxes import iou
+from edgessd.model.detections import Detections
+from edgessd.model.postprocess import PostProcess
+from edgessd.model.preprocess import to_input
 
 PHOTOS = Path(__file__).parents[1].parent / "shared" / "data" / "voc07" / "JPEGImages"
 BUILDERS = {300: "ssd300_vgg16", 320: "ssdlite320_mobilenet_v3_large"}

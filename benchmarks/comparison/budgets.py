@@ -12,14 +12,14 @@ import numpy as np
 
 from comparison.entry import OURS, PEER
 from comparison.scene import scene_scores
-from edgessd.bench import Synthetic, measure
-from edgessd.boxes import cxcywh_to_xyxy
-from edgessd.card import card_of
+from edgessd.bench.measure import Synthetic, measure
 from edgessd.detector import Detector
-from edgessd.postprocess import REALTIME, RawDecoder
-from edgessd.priors import generate
-from edgessd.runner import default_workers
+from edgessd.model.boxes import cxcywh_to_xyxy
+from edgessd.model.card import card_of
+from edgessd.model.postprocess import REALTIME, RawDecoder
+from edgessd.model.priors import generate
 from edgessd.sources import Repeated, open_source
+from edgessd.streams.capacity import workers_for
 
 CAMERA_FPS = 60.0
 START = """
@@ -142,7 +142,7 @@ def post_budget(model: Path) -> Budget:
 def camera_budgets(model: Path, backend: str, video: Path) -> list[Budget]:
     """Return losses and age of a file played as a camera of 60 FPS, newest frame first."""
     source = Repeated(open_source(str(video)), CAMERA_FPS)
-    workers = default_workers([source])
+    workers = workers_for([source])
     with Detector(model, backend=backend, workers=workers) as detector:
         found = measure(source, detector, frames=600, workers=workers)
     lost = found.dropped / (found.frames + found.dropped)
@@ -157,7 +157,7 @@ def camera_budgets(model: Path, backend: str, video: Path) -> list[Budget]:
 def memory_budget(model: Path, backend: str, soak: int) -> Budget:
     """Return the growth of resident memory after the first thousand frames."""
     source = Repeated(Synthetic())
-    workers = default_workers([source])
+    workers = workers_for([source])
     with Detector(model, backend=backend, workers=workers) as detector:
         found = measure(source, detector, frames=soak, workers=workers)
     growth = found.rss_growth_mb

@@ -18,7 +18,7 @@ from comparison.peers.ultralytics_models import ultralytics_entries
 from comparison.peers.yolo_2016 import yolo_entries
 from comparison.prepare import DESCRIPTIONS, prepared
 from edgessd.errors import InputError
-from edgessd.models import model_path, shipped
+from edgessd.model.shipped import model_path, shipped
 
 PEERS = ("bare", "opencv", "torch", "torchvision", "yolo2016", "ultralytics")
 QUICK_PEERS = ("bare", "opencv")

@@ -7,7 +7,7 @@ from typing import Any
 
 from comparison.record import FORMAT
 from edgessd.errors import InputError
-from edgessd.files import write_text
+from edgessd.util.files import write_text
 
 MOST_RUNS = 50
 

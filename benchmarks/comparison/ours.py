@@ -12,13 +12,13 @@ from comparison.entry import OURS, Accuracy, Entry, Frames, Opened, Played
 from comparison.macs import onnx_gmac
 from comparison.scene import scene_scores
 from edgessd.backends import Backend
-from edgessd.bench import measure, percentiles_ms
-from edgessd.boxes import cxcywh_to_xyxy
-from edgessd.card import ModelCard, card_of
+from edgessd.bench.measure import measure, percentiles_ms
 from edgessd.detector import Detector, StageTimes
-from edgessd.priors import generate
-from edgessd.runner import default_workers
+from edgessd.model.boxes import cxcywh_to_xyxy
+from edgessd.model.card import ModelCard, card_of
+from edgessd.model.priors import generate
 from edgessd.sources import Repeated, open_source
+from edgessd.streams.capacity import workers_for
 
 BACKENDS = ("openvino", "onnxruntime", "tensorrt")
 RANDOM = "random weights"  # the origin that a card made for speed alone carries
@@ -116,7 +116,7 @@ def play_pipeline(video: Path, frames: int, model: str, backend: str) -> Played:
     """Return what `edgessd bench` measures: the video through the pipeline, a worker a core."""
     source = Repeated(open_source(str(video)))
     opencv_threads = cv2.getNumThreads()
-    workers = default_workers([source])
+    workers = workers_for([source])
     detector = detector_for(model, backend, workers=workers)
     try:
         found = measure(source, detector, frames=frames, workers=workers)

@@ -6,7 +6,7 @@ from typing import Any
 from comparison.entry import OURS, PEER, SAME_NETWORK
 from comparison.plots import PAPER_GPU, plot_accuracy, plot_stages
 from comparison.table import percent, ratio_words, verdict
-from edgessd.files import write_text
+from edgessd.util.files import write_text
 
 HEADINGS = {OURS: "ours", SAME_NETWORK: "other software on our network", PEER: "peers"}
 HEAD = """# Speed

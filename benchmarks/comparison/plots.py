@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from comparison.entry import OURS
-from edgessd.extras import need
-from edgessd.files import replacing
+from edgessd.util.extras import need
+from edgessd.util.files import replacing
 
 METRICS = {"voc07": "VOC2007 mAP, IoU 0.5 (%)", "coco": "COCO AP, IoU 0.5 to 0.95 (%)"}
 # The paper's own figures (table 7): a Titan X (Maxwell) with cuDNN v4, another machine than this one.

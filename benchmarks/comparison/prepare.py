@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comparison.ours import RANDOM
-from edgessd.card import PRECISIONS
 from edgessd.errors import InputError
-from edgessd.files import replacing
+from edgessd.model.card import PRECISIONS
+from edgessd.util.files import replacing
 
 CLASSES = 20
 # Short names to descriptions; the first is what stands in for a shipped model where none is at hand.
@@ -41,7 +41,7 @@ def random_checkpoint(name: str) -> Any:
     """Return a network of seeded random weights whose activations keep the size that training gives them."""
     import torch
 
-    from edgessd.card import ModelCard
+    from edgessd.model.card import ModelCard
     from edgessd_training.checkpoint import Checkpoint
     from edgessd_training.networks import build
 
@@ -74,7 +74,7 @@ def write_random(checkpoint: Any, precision: str, frames: NDArray[np.uint8], pat
 
     The gates of the export are left out: they judge answers, and answers of random weights mean nothing.
     """
-    from edgessd.preprocess import to_input
+    from edgessd.model.preprocess import to_input
     from edgessd_export.calibration import calibrate
     from edgessd_export.onnx_export import Layout, float_graph, save
     from edgessd_export.quantize import Int8, quantised, weights_hash

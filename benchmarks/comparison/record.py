@@ -23,8 +23,8 @@ from comparison.ratios import (
 )
 from comparison.rounds import Plan, Series, median
 from comparison.worker import Facts
-from edgessd.backends import usable_cores
-from edgessd.bench import machine, percentiles_ms
+from edgessd.bench.measure import machine, percentiles_ms
+from edgessd.util.cores import usable_cores
 
 FORMAT = 1
 STAGES = ("resize", "inference", "postprocess")

@@ -11,7 +11,7 @@ import numpy as np
 
 from comparison.entry import Entry, Played
 from comparison.worker import Block, Facts, Worker
-from edgessd.backends import usable_cores
+from edgessd.util.cores import usable_cores
 
 LEAST_ROUNDS = 2
 PLAYERS = ("edgessd", "opencv", "torch", "torchvision", "yolo2016", "ultralytics")  # what makes detections of a video

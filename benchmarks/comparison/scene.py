@@ -7,7 +7,7 @@ objects with eight good candidates each and a tail of weak ones is what a street
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.boxes import iou
+from edgessd.model.boxes import iou
 
 OBJECTS = 8
 STRONG, WEAK = 8, 16  # candidates of an object above and below 0.3

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.bench import Synthetic
+from edgessd.bench.measure import Synthetic
 from edgessd.errors import VideoError
-from edgessd.files import replacing
 from edgessd.sources import open_source
+from edgessd.util.files import replacing
 
 FRAMES = 48  # 133 MB at 720p, kept once for all processes
 CLIP_FRAMES, CLIP_FPS = 300, 30

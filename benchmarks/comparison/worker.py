@@ -19,9 +19,9 @@ import numpy as np
 from comparison.entry import Entry, Opened, Played
 from comparison.opening import open_entry
 from comparison.power import gpu_watts, joules
-from edgessd.backends import usable_cores
-from edgessd.bench import rss_mb
+from edgessd.bench.measure import rss_mb
 from edgessd.sources import Repeated, open_source
+from edgessd.util.cores import usable_cores
 
 OPENING_SECONDS = 400.0  # torch.compile and the exports take a minute on a busy machine
 ANSWER_SECONDS = 120.0

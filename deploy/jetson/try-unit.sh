@@ -34,7 +34,7 @@ make_root() {
         getent passwd edgessd || useradd --system --user-group --home-dir /var/lib/edgessd edgessd' >/dev/null
     mkdir -p "$ROOT/etc/edgessd" "$ROOT/srv/videos"
     in_root /opt/edgessd/bin/python -c 'from pathlib import Path
-from edgessd.demo import write_clip
+from edgessd.bench.demo import write_clip
 write_clip(Path("/srv/videos/clip.mp4"), 60)'
     cp deploy/jetson/edgessd.service "$ROOT/etc/systemd/system/"
     echo 'MQTT_PASSWORD=secret' >"$ROOT/etc/edgessd/passwords"

@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgessd.card import ModelCard
 from edgessd.errors import DataError, InputError
-from edgessd.extras import need
-from edgessd.files import readable, write_text
-from edgessd.preprocess import to_input
+from edgessd.model.card import ModelCard
+from edgessd.model.preprocess import to_input
+from edgessd.util.extras import need
+from edgessd.util.files import readable, write_text
 from edgessd_export.graph import Graph
 from edgessd_export.rounding import Moments, second_moments
 from edgessd_training.data.images import SUFFIXES, read_image

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.boxes import iou
-from edgessd.card import ModelCard
-from edgessd.detections import Detections
 from edgessd.detector import Detector, decoder_for
 from edgessd.errors import InputError
-from edgessd.postprocess import EVALUATION, PostProcess
-from edgessd.self_test import comparable
+from edgessd.model.boxes import iou
+from edgessd.model.card import ModelCard
+from edgessd.model.detections import Detections
+from edgessd.model.postprocess import EVALUATION, PostProcess
+from edgessd.model.self_test import comparable
 
 Tensors = Sequence[NDArray[Any]]
 SCORE = 0.3  # detections from here on must have a partner

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
-from edgessd.priors import generate
+from edgessd.model.card import ModelCard
+from edgessd.model.priors import generate
 from edgessd_export.operators import keep
 from edgessd_training.networks.ssd import SSD, scores_from
 
@@ -115,7 +115,7 @@ class End2End(nn.Module):
 
 
 def decode(offsets: Tensor, priors_cxcywh: Tensor, centre: float, size: float) -> Tensor:
-    """Return the boxes that offsets and priors mean, (..., 4) xyxy (paper, eq. 2); edgessd.boxes.decode in a graph."""
+    """Return the boxes that offsets and priors mean, (..., 4) xyxy (paper, eq. 2): ``boxes.decode`` in a graph."""
     centres = priors_cxcywh[..., :2] + offsets[..., :2] * centre * priors_cxcywh[..., 2:]
     halves = priors_cxcywh[..., 2:] * torch.exp(offsets[..., 2:] * size) / 2
     return torch.cat([centres - halves, centres + halves], dim=-1)

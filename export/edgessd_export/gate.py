@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.card import ModelCard
 from edgessd.errors import ExportError
-from edgessd.self_test import self_test_input
+from edgessd.model.card import ModelCard
+from edgessd.model.self_test import self_test_input
 from edgessd_export.compare import Model, compare
 
 QUICK_SEEDS = range(2016, 2020)  # the self-test image and three more of its kind

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from edgessd.backends import Choice, open_backend
-from edgessd.card import METADATA_KEY, ModelCard
 from edgessd.errors import ExportError
-from edgessd.files import replacing
-from edgessd.self_test import comparable, record, self_test_input, worst_difference
+from edgessd.model.card import METADATA_KEY, ModelCard
+from edgessd.model.self_test import comparable, record, self_test_input, worst_difference
+from edgessd.util.files import replacing
 from edgessd_export.compare import Model, torch_model
 from edgessd_export.contracts import card_for, wrap
 from edgessd_export.gate import quick

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgessd.boxes import iou
+from edgessd.model.boxes import iou
 
 
 @torch.library.custom_op("edgessd::keep", mutates_args=())

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
+from edgessd.model.card import ModelCard
 from edgessd_export.calibration import Calibration
 from edgessd_export.contracts import card_for
 from edgessd_export.graph import Graph

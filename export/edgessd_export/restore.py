@@ -6,8 +6,8 @@ import onnx
 import torch
 from torch import nn
 
-from edgessd.card import ModelCard, card_of
 from edgessd.errors import ExportError
+from edgessd.model.card import ModelCard, card_of
 from edgessd_export.graph import Graph
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.networks import build

@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgessd.backends import usable_cores
-from edgessd.backends.onnx_runtime import UNWANTED_OPTIMISER
-from edgessd.card import ModelCard
+from edgessd.backends.onnxruntime import UNWANTED_OPTIMISER
 from edgessd.errors import ExportError
-from edgessd.extras import need
-from edgessd.files import replacing
+from edgessd.model.card import ModelCard
+from edgessd.util.cores import usable_cores
+from edgessd.util.extras import need
+from edgessd.util.files import replacing
 from edgessd_export.compare import Model, compare
 from edgessd_export.graph import Graph
 from edgessd_export.quantize import Int8, quantised

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from edgessd.preprocess import to_input
+from edgessd.model.preprocess import to_input
 from edgessd_export.calibration import image_paths, inputs, spread
 from edgessd_export.compare import Model, open_model
 from edgessd_export.onnx_export import Layout, float_graph

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from edgessd.detections import Detections
 from edgessd.detector import decoder_for
-from edgessd.postprocess import EVALUATION
-from edgessd.preprocess import to_input
+from edgessd.model.detections import Detections
+from edgessd.model.postprocess import EVALUATION
+from edgessd.model.preprocess import to_input
 from edgessd_export.compare import Model, compare
 from edgessd_training.data.images import read_image
 from edgessd_training.data.records import DataSet

@@ -19,19 +19,19 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|analyzeduration;500000")
 
 if TYPE_CHECKING:
-    from edgessd.card import ModelCard as ModelCard
-    from edgessd.detections import Detections as Detections
     from edgessd.detector import Detector as Detector
-    from edgessd.postprocess import PostProcess as PostProcess
+    from edgessd.model.card import ModelCard as ModelCard
+    from edgessd.model.detections import Detections as Detections
+    from edgessd.model.postprocess import PostProcess as PostProcess
 
 __version__ = "0.1.0"
 
 # Imported on first use, so that `edgessd --help` and the data verbs need no OpenCV.
 _EXPORTS = {
-    "ModelCard": "edgessd.card",
-    "Detections": "edgessd.detections",
+    "ModelCard": "edgessd.model.card",
+    "Detections": "edgessd.model.detections",
     "Detector": "edgessd.detector",
-    "PostProcess": "edgessd.postprocess",
+    "PostProcess": "edgessd.model.postprocess",
 }
 __all__ = ["Detections", "Detector", "ModelCard", "PostProcess", "__version__"]
 

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd import self_test
 from edgessd.backends import Choice, ResizingBackend, choose, open_backend
-from edgessd.card import ModelCard, card_of
-from edgessd.compact import CompactDecoder, End2EndDecoder
-from edgessd.detections import Detections
 from edgessd.errors import InputError
-from edgessd.models import model_path
-from edgessd.postprocess import REALTIME, PostProcess, RawDecoder
-from edgessd.preprocess import to_input
-from edgessd.priors import generate
+from edgessd.model import self_test
+from edgessd.model.card import ModelCard, card_of
+from edgessd.model.compact import CompactDecoder
+from edgessd.model.detections import Detections
+from edgessd.model.end2end import End2EndDecoder
+from edgessd.model.postprocess import REALTIME, PostProcess, RawDecoder
+from edgessd.model.preprocess import to_input
+from edgessd.model.priors import generate
+from edgessd.model.shipped import model_path
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from comparison.power import joules
 from comparison.rounds import Plan, run_rounds
 from comparison.scene import scene_scores, sigmoid_logits, softmax_logits
 from comparison.video import decoded, describe, generated_clip
-from edgessd.boxes import cxcywh_to_xyxy
 from edgessd.errors import InputError
-from edgessd.priors import generate, ssd300_spec
+from edgessd.model.boxes import cxcywh_to_xyxy
+from edgessd.model.priors import generate, ssd300_spec
 
 TINY = Path(__file__).parents[1] / "runtime" / "tiny.onnx"
 

@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from edgessd.config import read_config
-from edgessd.diagnosis.findings import KNOWN
-from edgessd.models import model_path
+from edgessd.doctor.findings import KNOWN
+from edgessd.model.shipped import model_path
 from edgessd.sources import parse_address
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

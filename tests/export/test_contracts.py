@@ -11,8 +11,8 @@ from small_network import small_checkpoint
 from edgessd import Detections, Detector, ModelCard, PostProcess
 from edgessd.detector import decoder_for
 from edgessd.errors import InputError
-from edgessd.postprocess import EVALUATION
-from edgessd.preprocess import to_input
+from edgessd.model.postprocess import EVALUATION
+from edgessd.model.preprocess import to_input
 from edgessd_export.contracts import card_for, wrap
 from edgessd_export.onnx_export import export_onnx
 from edgessd_training.checkpoint import Checkpoint

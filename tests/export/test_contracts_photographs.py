@@ -10,8 +10,8 @@ import torch
 
 from edgessd import Detections, Detector
 from edgessd.detector import decoder_for
-from edgessd.postprocess import REALTIME
-from edgessd.preprocess import to_input
+from edgessd.model.postprocess import REALTIME
+from edgessd.model.preprocess import to_input
 from edgessd_export.contracts import card_for, wrap
 from edgessd_export.onnx_export import Layout, float_graph, write_card
 from edgessd_training.checkpoint import Checkpoint

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 from convolutions import CARD, write_model
 
-from edgessd import engine_cache
-from edgessd.card import ModelCard, read_sidecar, sidecar
-from edgessd.cli import run
-from edgessd.cuda.library import Device
-from edgessd.engine_file import (
+from edgessd.backends.cuda.library import Device
+from edgessd.backends.engine import cache as engine_cache
+from edgessd.backends.engine.file import (
     check_runs_here,
     file_sha256,
     kind_of,
@@ -20,8 +18,10 @@ from edgessd.engine_file import (
     runs_on,
     sealed,
 )
-from edgessd.engine_report import describe_engine
+from edgessd.backends.engine.report import describe_engine
+from edgessd.commands.cli import run
 from edgessd.errors import BackendError, CardError, EngineError, InputError
+from edgessd.model.card import ModelCard, read_sidecar, sidecar
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.options import BuildOptions, capability_from_text, options_from_json
 from edgessd_export.engine.trtexec import trtexec_line

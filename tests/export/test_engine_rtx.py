@@ -14,12 +14,12 @@ import pytest
 from convolutions import CARD, write_model
 from onnx import helper
 
-from edgessd.card import card_of, sidecar
-from edgessd.cli import run
-from edgessd.engine_cache import engine_for
-from edgessd.engine_file import file_sha256, open_engine
-from edgessd.engine_report import describe_engine
+from edgessd.backends.engine.cache import engine_for
+from edgessd.backends.engine.file import file_sha256, open_engine
+from edgessd.backends.engine.report import describe_engine
+from edgessd.commands.cli import run
 from edgessd.errors import EngineError, ExportError, InputError
+from edgessd.model.card import card_of, sidecar
 from edgessd_export.engine.cache import Ensured, cache_folder, ensure_engine
 from edgessd_export.engine.options import BuildOptions
 from edgessd_export.engine.precision import proof_line
@@ -212,7 +212,7 @@ def test_an_unwritable_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     # The limit makes write() fail half-way, as a full disk does.
     script = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
-        "from edgessd.cli import run; sys.exit(run(sys.argv[1:]))"
+        "from edgessd.commands.cli import run; sys.exit(run(sys.argv[1:]))"
     )
     done = in_own_process(script, tmp_path)
     assert done.returncode == 2
@@ -298,7 +298,7 @@ def test_end2end_is_refused_for_rtx_with_the_reason(tmp_path: Path) -> None:
 
 def test_building_never_loads_torch_or_onnx(tmp_path: Path) -> None:
     script = (
-        "import sys; from edgessd.cli import run;"
+        "import sys; from edgessd.commands.cli import run;"
         "assert run(sys.argv[1:]) == 0; print(sorted({'torch', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     )
     done = in_own_process(script, tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from convolutions import CARD, write_model
 from stand_in_tensorrt import World, signatures
 
-from edgessd.cuda.library import Device
+from edgessd.backends.cuda.library import Device
 from edgessd.errors import BackendError, ExportError, InputError
 from edgessd_export.engine import module as engine_module
 from edgessd_export.engine.builder import Built, build

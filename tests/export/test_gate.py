@@ -8,8 +8,8 @@ import pytest
 import torch
 from small_network import small_checkpoint
 
-from edgessd.card import ModelCard
 from edgessd.errors import ExportError
+from edgessd.model.card import ModelCard
 from edgessd_export.compare import Comparison, Model, compare, torch_model
 from edgessd_export.contracts import card_for, wrap
 from edgessd_export.gate import LIMITS, complaints, quick

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgessd.backends.onnx_runtime import UNWANTED_OPTIMISER
+from edgessd.backends.onnxruntime import UNWANTED_OPTIMISER
 from edgessd.errors import ExportError
 from edgessd_export.graph import Graph
 from edgessd_export.qdq import SMALLEST_FP16_SCALE, for_cpu, for_tensorrt

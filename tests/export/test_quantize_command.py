@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_network import small_checkpoint
 
-from edgessd.card import card_of
-from edgessd.cli import run
+from edgessd.commands.cli import run
+from edgessd.model.card import card_of
 from edgessd_training.checkpoint import save_checkpoint
 
 

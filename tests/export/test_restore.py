@@ -8,7 +8,7 @@ import torch
 from small_network import small_checkpoint
 
 from edgessd.errors import ExportError
-from edgessd.models import model_path
+from edgessd.model.shipped import model_path
 from edgessd_export.onnx_export import Layout, export_onnx
 from edgessd_export.quantize import write_fp16
 from edgessd_export.restore import restore_checkpoint

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from edgessd.models import shipped
+from edgessd.model.shipped import shipped
 
 
 @pytest.mark.parametrize("path", shipped().values(), ids=shipped())

@@ -7,7 +7,7 @@ import torch
 from torchvision_peer import BUILDERS, assert_same, peer, photos, pixels_of, settings_of
 
 from edgessd import Detector
-from edgessd.cli import run
+from edgessd.commands.cli import run
 
 
 @pytest.mark.parametrize("size", [300, 320])

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from edgessd.cuda import Driver, installed, open_driver
-from edgessd.models import shipped
+from edgessd.backends.cuda import Driver, installed, open_driver
+from edgessd.model.shipped import shipped
 
 TINY = Path(__file__).parents[1] / "runtime" / "tiny.onnx"
 PROBE = (
-    "import json, dataclasses; from edgessd.cuda.library import state; print(json.dumps(dataclasses.asdict(state())))"
+    "import json, dataclasses; from edgessd.backends.cuda.library import state; "
+    "print(json.dumps(dataclasses.asdict(state())))"
 )
 FIGURES: list[str] = []
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy_resize import numpy_resize
 
-from edgessd.cuda import Driver, Pinned
-from edgessd.cuda.errors import OutOfDeviceMemory, WrongThread
-from edgessd.cuda.resize import FrameResizer, load_resize_kernel
-from edgessd.preprocess import to_input
+from edgessd.backends.cuda import Driver, Pinned
+from edgessd.backends.cuda.errors import OutOfDeviceMemory, WrongThread
+from edgessd.backends.cuda.resize import FrameResizer, load_resize_kernel
+from edgessd.model.preprocess import to_input
 
 MEBIBYTE = 1 << 20
 
@@ -95,9 +95,9 @@ def test_another_thread_is_refused(driver: Driver) -> None:
 
 LOSE = """
 import sys, numpy as np
-from edgessd.cuda import open_driver
-from edgessd.cuda.errors import DeviceLost
-from edgessd.cuda.resize import load_resize_kernel
+from edgessd.backends.cuda import open_driver
+from edgessd.backends.cuda.errors import DeviceLost
+from edgessd.backends.cuda.resize import load_resize_kernel
 with open_driver(sys.argv[1]) as driver:
     stream, kernel = driver.create_stream(), load_resize_kernel(driver)
     nowhere, size = np.uint64(0x10), np.int32(8)

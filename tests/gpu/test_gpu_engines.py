@@ -11,17 +11,17 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from edgessd.backends.onnx_runtime import OnnxRuntimeBackend
-from edgessd.backends.tensor_rt import TensorRTBackend
-from edgessd.backends.tensor_rt.slot import Slot
-from edgessd.backends.tensor_rt.worker import Settings, open_ring
-from edgessd.card import ModelCard, card_of
-from edgessd.cuda import open_driver
-from edgessd.cuda.library import load
-from edgessd.engine_cache import engine_for
-from edgessd.engine_file import check_engine_here, open_engine
+from edgessd.backends.cuda import open_driver
+from edgessd.backends.cuda.library import load
+from edgessd.backends.engine.cache import engine_for
+from edgessd.backends.engine.file import check_engine_here, open_engine
+from edgessd.backends.onnxruntime import OnnxRuntimeBackend
+from edgessd.backends.tensorrt import TensorRTBackend
+from edgessd.backends.tensorrt.slot import Slot
+from edgessd.backends.tensorrt.worker import Settings, open_ring
 from edgessd.errors import EngineError
-from edgessd.self_test import self_test_input
+from edgessd.model.card import ModelCard, card_of
+from edgessd.model.self_test import self_test_input
 
 INFERENCES = 100_000
 MEBIBYTE = 1 << 20

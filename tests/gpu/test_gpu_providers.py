@@ -6,8 +6,8 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from edgessd.card import card_of
-from edgessd.self_test import self_test_input, worst_difference
+from edgessd.model.card import card_of
+from edgessd.model.self_test import self_test_input, worst_difference
 
 onnxruntime = pytest.importorskip("onnxruntime")
 FALLBACK = "CPUExecutionProvider"

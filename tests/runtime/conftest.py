@@ -9,7 +9,7 @@ import pytest
 from disks import disk_of_16_mb
 from frames import blue_cell
 
-from edgessd.cli import run
+from edgessd.commands.cli import run
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[1].parent / "shared" / "data"

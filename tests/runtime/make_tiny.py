@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgessd.card import METADATA_KEY, ModelCard
-from edgessd.priors import FeatureMap, PriorSpec
-from edgessd.self_test import record, self_test_input
+from edgessd.model.card import METADATA_KEY, ModelCard
+from edgessd.model.priors import FeatureMap, PriorSpec
+from edgessd.model.self_test import record, self_test_input
 
 HERE = Path(__file__).parent
 CARD = ModelCard(

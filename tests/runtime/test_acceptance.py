@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edgessd.acceptance import accept, as_markdown, draw_report
-from edgessd.acceptance.accuracy import headline, read_accuracy
-from edgessd.acceptance.measuring import without_folders
-from edgessd.bench import Synthetic
+from edgessd.bench.acceptance import accept, as_markdown, draw_report
+from edgessd.bench.acceptance.accuracy import headline, read_accuracy
+from edgessd.bench.acceptance.measuring import without_folders
+from edgessd.bench.measure import Synthetic
 from edgessd.detector import Detector
 from edgessd.errors import InputError
 from edgessd.sources import Repeated

@@ -3,7 +3,7 @@ import pytest
 from edgessd.errors import InputError
 from edgessd.sources import parse_address
 from edgessd.sources.address import redact_url
-from edgessd.sources.programs import csi_pipeline, ffmpeg_command, gst_command
+from edgessd.sources.subprocess_source import csi_pipeline, ffmpeg_command, gst_command
 
 SECRET = "geheim"
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from edgessd import Detector
-from edgessd.detections import no_detections
 from edgessd.detector import StageTimes
 from edgessd.errors import InputError
-from edgessd.pipeline import Result
+from edgessd.model.detections import no_detections
 from edgessd.sources import Frame
 from edgessd.streams.batcher import Batcher, Lane, Ticket
 from edgessd.streams.capacity import check_batch, default_batch
+from edgessd.streams.result import Result
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 

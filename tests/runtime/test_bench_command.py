@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgessd.bench import percentiles_ms
+from edgessd.bench.measure import percentiles_ms
 
 Edgessd = Callable[..., tuple[int, str, str]]
 

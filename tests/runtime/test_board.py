@@ -8,13 +8,13 @@ from pathlib import Path
 import boards
 import pytest
 
-from edgessd.board import read_board
-from edgessd.board.clocks import Clock
-from edgessd.board.power import rails, total
-from edgessd.board.power_mode import PowerMode, fastest, modes, power_mode
-from edgessd.board.release import board_name, jetpack_of, l4t
-from edgessd.board.sampler import Running, Sampler
-from edgessd.board.tree import Tree
+from edgessd.device import read_board
+from edgessd.device.clocks import Clock
+from edgessd.device.power import rails, total
+from edgessd.device.power_mode import PowerMode, fastest, modes, power_mode
+from edgessd.device.release import board_name, jetpack_of, l4t
+from edgessd.device.sampler import Running, Sampler
+from edgessd.device.text_tree import Tree
 
 
 def test_an_orin_nano(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import boards
 import pytest
 
-from edgessd.bench import Synthetic, measure
-from edgessd.board.words import board_lines
+from edgessd.bench.measure import Synthetic, measure
 from edgessd.detector import Detector
-from edgessd.machine import machine
+from edgessd.device.format import board_lines
+from edgessd.device.machine import machine
 
 
 def test_bench_on_a_board_and_elsewhere(tiny: Path, tmp_path: Path) -> None:

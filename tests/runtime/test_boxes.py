@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgessd.boxes import Variances, cxcywh_to_xyxy, decode, encode, iou, xyxy_to_cxcywh
+from edgessd.model.boxes import Variances, cxcywh_to_xyxy, decode, encode, iou, xyxy_to_cxcywh
 
 VARIANCES = Variances(0.1, 0.2)
 

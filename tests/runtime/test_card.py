@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from edgessd.boxes import Variances
-from edgessd.card import CardError, ModelCard, card_of, loads, sidecar
 from edgessd.errors import InputError
-from edgessd.priors import ssd300_spec
+from edgessd.model.boxes import Variances
+from edgessd.model.card import CardError, ModelCard, card_of, loads, sidecar
+from edgessd.model.priors import ssd300_spec
 
 CARD = ModelCard("x", ("cat", "dog"), 300, 300, ssd300_spec(), "softmax", Variances(0.1, 0.2), origin="here")
 

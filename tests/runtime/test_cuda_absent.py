@@ -32,9 +32,10 @@ def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_import_and_a_cpu_verb_touch_no_cuda(tiny: Path) -> None:
     done = run(
-        "import edgessd.cli\n"
-        "code = edgessd.cli.run(['info', sys.argv[1]])\n"
-        "heavy = ('pycuda', 'tensorrt', 'tensorrt_rtx', 'cuda', 'edgessd.cuda.py_cuda', 'edgessd.cuda.bindings')\n"
+        "import edgessd.commands.cli\n"
+        "code = edgessd.commands.cli.run(['info', sys.argv[1]])\n"
+        "ours = [f'edgessd.backends.cuda.{name}' for name in ('py_cuda', 'bindings')]\n"
+        "heavy = ('pycuda', 'tensorrt', 'tensorrt_rtx', 'cuda', *ours)\n"
         "found = [name for name in heavy if sys.modules.get(name)]\n"
         "print('loaded:', found)\n"
         "sys.exit(code)",
@@ -58,7 +59,7 @@ def test_a_model_is_detected_with_on_the_cpu(tiny: Path) -> None:
 
 def test_tensorrt_says_what_is_missing(tiny: Path) -> None:
     done = run(
-        "import edgessd.cli\nsys.exit(edgessd.cli.run(['selftest', sys.argv[1], '--backend', 'tensorrt']))",
+        "from edgessd.commands.cli import run\nsys.exit(run(['selftest', sys.argv[1], '--backend', 'tensorrt']))",
         tiny,
     )
     assert done.returncode == 1
@@ -67,12 +68,12 @@ def test_tensorrt_says_what_is_missing(tiny: Path) -> None:
 
 def test_the_driver_layer_names_what_to_install() -> None:
     done = run(
-        "from edgessd.cuda import open_driver\n"
-        "from edgessd.cuda.errors import NoCuda\n"
+        "from edgessd.backends.cuda import open_driver\n"
+        "from edgessd.backends.cuda.errors import NoCuda\n"
         "import importlib.util\n"
         "importlib.util.find_spec = lambda name: None\n"
-        "import edgessd.cuda\n"
-        "edgessd.cuda.find_spec = lambda name: None\n"
+        "import edgessd.backends.cuda\n"
+        "edgessd.backends.cuda.find_spec = lambda name: None\n"
         "try:\n"
         "    open_driver()\n"
         "except NoCuda as error:\n"

@@ -8,9 +8,9 @@ from frames import blue_cell
 
 from edgessd import Detector, PostProcess
 from edgessd.backends import choose
-from edgessd.card import card_of
 from edgessd.errors import BackendError, CardError, InputError
-from edgessd.self_test import self_test_input
+from edgessd.model.card import card_of
+from edgessd.model.self_test import self_test_input
 
 BACKENDS = ["onnxruntime", "openvino"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import boards
 import pytest
 
-from edgessd.board import read_board
-from edgessd.diagnosis import facts as gathering
-from edgessd.diagnosis.facts import ask, has_nvidia_card
-from edgessd.diagnosis.jetson import jetson_facts
-from edgessd.diagnosis.report import rows
-from edgessd.diagnosis.verdicts import Verdict, can_detect, verdicts, video_note
+from edgessd.device import read_board
+from edgessd.doctor import facts as gathering
+from edgessd.doctor.facts import ask, has_nvidia_card
+from edgessd.doctor.jetson import jetson_facts
+from edgessd.doctor.report import rows
+from edgessd.doctor.verdicts import Verdict, can_detect, verdicts, video_note
 
 Command = Callable[..., tuple[int, str, str]]
 NO_DRIVER = {"driver_version": None, "devices": [], "problem": "no NVIDIA driver here (libcuda.so.1 ...): install it"}

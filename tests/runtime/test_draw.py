@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgessd.detections import Detections, no_detections
-from edgessd.draw import _plates, draw
+from edgessd.model.detections import Detections, no_detections
+from edgessd.sinks.draw import _plates, draw
 
 SIZE = (30, 8), 2  # a text 30 wide, 8 high, 2 below its line
 

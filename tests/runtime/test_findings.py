@@ -15,15 +15,15 @@ import boards
 import pytest
 from servers.cameras import free_port
 
-from edgessd.board import read_board
-from edgessd.diagnosis.board_findings import board_findings
-from edgessd.diagnosis.config_findings import config_findings
-from edgessd.diagnosis.facts import memory, system_opencv
-from edgessd.diagnosis.findings import KNOWN, Effect, Finding
-from edgessd.diagnosis.jetson import jetson_facts
-from edgessd.diagnosis.model_findings import model_findings
-from edgessd.files import free_bytes
-from edgessd.reach import why_unreachable
+from edgessd.device import read_board
+from edgessd.doctor.config_findings import config_findings
+from edgessd.doctor.device_findings import board_findings
+from edgessd.doctor.facts import memory, system_opencv
+from edgessd.doctor.findings import KNOWN, Effect, Finding
+from edgessd.doctor.jetson import jetson_facts
+from edgessd.doctor.model_findings import model_findings
+from edgessd.util.files import free_bytes
+from edgessd.util.reachability import why_unreachable
 
 HERE = Path(__file__).parent
 Edgessd = Callable[..., tuple[int, str, str]]
@@ -314,6 +314,6 @@ def test_doctor_needs_no_opencv_to_say_so(tmp_path: Path, tiny: Path) -> None:
 
 def test_every_known_id_is_found_somewhere() -> None:
     folder = HERE.parents[1] / "runtime" / "edgessd"
-    sources = [*(folder / "diagnosis").glob("*_findings.py"), folder / "commands" / "doctor.py"]
+    sources = [*(folder / "doctor").glob("*_findings.py"), folder / "commands" / "doctor.py"]
     text = "".join(path.read_text() for path in sources)
     assert [name for name in KNOWN if f'"{name}"' not in text] == []

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from edgessd.card import card_of
 from edgessd.errors import InputError
-from edgessd.models import HERE, model_path, shipped
+from edgessd.model.card import card_of
+from edgessd.model.shipped import HERE, model_path, shipped
 from edgessd.sources import open_source
 
 MOST_BYTES = 25_000_000

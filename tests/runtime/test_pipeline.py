@@ -9,8 +9,8 @@ from frames import blue_cell
 
 from edgessd import Detector
 from edgessd.errors import InputError, VideoError
-from edgessd.pipeline import Pipeline
 from edgessd.sources import Frame, open_source
+from edgessd.streams.pipeline import Pipeline
 
 
 class Listed:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
-from edgessd.postprocess import EVALUATION, PostProcess, RawDecoder, suppress
-from edgessd.priors import FeatureMap, PriorSpec, generate
+from edgessd.model.card import ModelCard
+from edgessd.model.postprocess import EVALUATION, PostProcess, RawDecoder, suppress
+from edgessd.model.priors import FeatureMap, PriorSpec, generate
 
 # Four priors in a row over an image twice as wide as high; the first two stand on the same spot.
 SPEC = PriorSpec((FeatureMap(1, 2, (0.5, 1.0), ((0.4, 0.8), (0.4, 0.6))),))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgessd.errors import InputError
-from edgessd.preprocess import to_input
+from edgessd.model.preprocess import to_input
 
 
 # Recorded on x86 with OpenCV 5.0; 4.8 and Arm give the same (docs/arm64.md).

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edgessd.errors import CardError
-from edgessd.priors import (
+from edgessd.model.priors import (
     FeatureMap,
     PriorSpec,
     generate,

@@ -11,7 +11,7 @@ from servers.numbered import number_of
 
 from edgessd.errors import InputError, VideoError
 from edgessd.sources import Frame, VideoFile, open_source
-from edgessd.sources.faults import SourceFault
+from edgessd.sources.fault import SourceFault
 from edgessd.streams import Patience, Reader, State
 from edgessd.streams.lasting import lasting
 

@@ -16,7 +16,7 @@ from servers.cameras import eventually
 
 from edgessd.errors import VideoError
 from edgessd.sinks.recording import Recording
-from edgessd.status import State
+from edgessd.streams.status import State
 
 
 def frames_of(path: Path) -> int:

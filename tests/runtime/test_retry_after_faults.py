@@ -5,7 +5,7 @@ import time
 import pytest
 from servers.cameras import eventually
 
-from edgessd.sources.faults import SourceFault
+from edgessd.sources.fault import SourceFault
 from edgessd.streams import Patience, Reader, State
 
 

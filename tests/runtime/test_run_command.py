@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from servers.cameras import eventually, free_port, mjpeg_camera
 
-from edgessd import systemd
 from edgessd.config import config_from, read_config
 from edgessd.errors import InputError
+from edgessd.util import systemd
 
 Edgessd = Callable[..., tuple[int, str, str]]
 STREAM = {"name": "door", "source": "a.mp4"}

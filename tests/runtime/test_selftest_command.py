@@ -41,7 +41,7 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "opencv": {"version": "4.8.0", "gstreamer": True, "ffmpeg": True, "windows": None, "file": "cv2.so"},
         "onnxruntime": {"version": "1.22", "providers": ["CPUExecutionProvider"]},
     }
-    monkeypatch.setattr("edgessd.diagnosis.facts.gather", lambda: facts)
+    monkeypatch.setattr("edgessd.doctor.facts.gather", lambda: facts)
 
 
 @pytest.mark.usefixtures("known_machine")
@@ -54,12 +54,12 @@ def test_one_backend_alone(edgessd: Command, tiny: Path) -> None:
 
 @pytest.mark.usefixtures("known_machine")
 def test_wrong_numbers_are_found(edgessd: Command, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgessd.diagnosis.trial.worst_difference", lambda card, outputs: 0.5)
+    monkeypatch.setattr("edgessd.doctor.trial.worst_difference", lambda card, outputs: 0.5)
 
     def wrong(card: object, outputs: object, *, engine: str) -> None:
         raise BackendError(f"{engine} computes tiny wrongly: its self-test is off by 0.5")
 
-    monkeypatch.setattr("edgessd.diagnosis.trial.check", wrong)
+    monkeypatch.setattr("edgessd.doctor.trial.check", wrong)
     code, out, err = edgessd("selftest", tiny, "--backend", "onnxruntime")
     assert code == 1
     assert "FAILED (self-test off by 0.5" in out

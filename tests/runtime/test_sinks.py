@@ -15,12 +15,12 @@ from results import LABELS, result, status
 from servers.cameras import Remembered, broker, eventually, free_port
 
 from edgessd.errors import InputError
-from edgessd.sinks import QueuedSink
 from edgessd.sinks.records import CsvRecords, JsonRecords
 from edgessd.sinks.rotation import RotatingFile
 from edgessd.sinks.snapshots import Snapshots
 from edgessd.sinks.webhook import Webhook
-from edgessd.status import State, Status
+from edgessd.streams import QueuedSink
+from edgessd.streams.status import State, Status
 
 
 def test_a_full_queue_loses_the_oldest_and_no_state() -> None:

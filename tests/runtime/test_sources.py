@@ -16,9 +16,9 @@ from servers.numbered import number_of, numbered_frame
 
 from edgessd.errors import InputError, VideoError
 from edgessd.sources import open_source, parse_address
-from edgessd.sources.diagnosis import authorisation
-from edgessd.sources.faults import SourceFault
-from edgessd.sources.jpegs import jpeg_frames, split_jpegs
+from edgessd.sources.fault import SourceFault
+from edgessd.sources.mjpeg import jpeg_frames, split_jpegs
+from edgessd.sources.rtsp_probe import authorisation
 from edgessd.sources.standard_input import StandardInput
 from edgessd.sources.y4m import y4m_frames
 

@@ -13,11 +13,10 @@ from servers.cameras import Remembered, eventually, free_port, mjpeg_camera, rts
 from servers.numbered import number_of
 
 from edgessd import Detector
-from edgessd.bench import rss_mb
+from edgessd.bench.measure import rss_mb
 from edgessd.errors import InputError
-from edgessd.sinks import QueuedSink
 from edgessd.sources import Images
-from edgessd.streams import Patience, Streams
+from edgessd.streams import Patience, QueuedSink, Streams
 
 QUICK = Patience(stale_after=0.5, hang_after=1.0, first_retry=0.05, longest_retry=0.2, lasting_retry=0.5)
 

@@ -27,7 +27,7 @@ def test_what_the_backend_calls_exists(kind: str) -> None:
 
 
 def test_the_names_the_backend_reads_exist() -> None:
-    from edgessd.backends.tensor_rt.engine import DTYPES
+    from edgessd.backends.tensorrt.engine import DTYPES
 
     assert set(DTYPES) <= set(trt.DataType.__members__)
     assert {"INPUT", "OUTPUT"} <= set(trt.TensorIOMode.__members__)
@@ -39,9 +39,9 @@ import sys
 sys.path.append(sys.argv[1])
 import stand_in_cuda
 stand_in = stand_in_cuda.load(sys.argv[2])
-import edgessd.engine_file, tiny_engine, tensorrt_rtx
+import edgessd.backends.engine.file, tiny_engine, tensorrt_rtx
 from pathlib import Path
-from edgessd.backends.tensor_rt import TensorRTBackend
+from edgessd.backends.tensorrt import TensorRTBackend
 from edgessd.errors import BackendError
 engine = tiny_engine.write_engine(Path(sys.argv[3]), module="tensorrt_rtx", version=tensorrt_rtx.__version__)
 try:

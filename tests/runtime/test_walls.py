@@ -12,8 +12,8 @@ HEAVY = ("torch", "onnx", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx",
     "code",
     [
         "import edgessd; edgessd.Detector, edgessd.ModelCard, edgessd.Detections, edgessd.PostProcess",
-        "import edgessd.cli; edgessd.cli.build_app()",
-        "import edgessd.pipeline, edgessd.sinks, edgessd.bench",
+        "import edgessd.commands.cli; edgessd.commands.cli.build_app()",
+        "import edgessd.streams.pipeline, edgessd.sinks, edgessd.bench.measure",
     ],
     ids=["package", "command", "pipeline"],
 )
@@ -24,14 +24,17 @@ def test_heavy_libraries_stay_unloaded(code: str) -> None:
 
 
 def test_the_command_needs_no_opencv() -> None:
-    script = "import edgessd.cli, sys; edgessd.cli.build_app(); assert 'cv2' not in sys.modules, 'cv2 was loaded'"
+    script = (
+        "import sys; from edgessd.commands.cli import build_app; build_app(); "
+        "assert 'cv2' not in sys.modules, 'cv2 was loaded'"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_a_missing_library_names_its_extra(capfd: pytest.CaptureFixture[str]) -> None:
     script = (
         "import sys; sys.modules['openvino'] = None\n"
-        "from edgessd.extras import need\n"
+        "from edgessd.util.extras import need\n"
         "from edgessd.errors import MissingExtra\n"
         "try: need('openvino', 'openvino')\n"
         "except MissingExtra as error: print(error)"

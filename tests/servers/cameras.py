@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from edgessd.pipeline import Result
-from edgessd.status import Status
+from edgessd.streams.result import Result
+from edgessd.streams.status import Status
 
 HERE = Path(__file__).parent
 _GSTREAMER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; "

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgessd.detections import Detections
 from edgessd.errors import InputError
+from edgessd.model.detections import Detections
 from edgessd_training.balance import best_thresholds, shift_scores
 from edgessd_training.data.records import DataSet, Record
 from edgessd_training.networks import build

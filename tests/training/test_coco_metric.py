@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 
-from edgessd.detections import Detections
 from edgessd.errors import DataError
+from edgessd.model.detections import Detections
 from edgessd_training.data.records import DataSet, Record
 from edgessd_training.metrics import measure
 from edgessd_training.metrics.coco import KEYS, coco_results, coco_truth

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgessd.cli import run
+from edgessd.commands.cli import run
 from edgessd.errors import DataError, InputError
 from edgessd_training.data.check import check
 from edgessd_training.data.images import decode_image, image_size_hw, read_image

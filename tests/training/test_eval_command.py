@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from frames import blue_cell
 
-from edgessd.cli import run
+from edgessd.commands.cli import run
 
 TINY = Path(__file__).parents[1] / "runtime" / "tiny.onnx"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -141,7 +141,7 @@ def test_neither_eval_nor_score_nor_check_loads_torch(tmp_path):
     found = tmp_path / "found.json"
     lines = [
         "import sys",
-        "from edgessd.cli import run",
+        "from edgessd.commands.cli import run",
         f"assert run(['eval', {str(TINY)!r}, '--data', {text!r}, '--detections', {str(found)!r}]) == 0",
         f"assert run(['data', 'check', {text!r}]) == 0",
         "assert 'torch' not in sys.modules, 'torch was loaded'",
@@ -156,7 +156,7 @@ def test_checkpoint_network_and_onnx_measure_the_same(tmp_path):
     pytest.importorskip("onnx")
     from small_network import small_checkpoint
 
-    from edgessd.postprocess import EVALUATION, PostProcess
+    from edgessd.model.postprocess import EVALUATION, PostProcess
     from edgessd_export.onnx_export import export_onnx
     from edgessd_training.checkpoint import save_checkpoint
     from edgessd_training.data.read import read_data, with_labels

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from edgessd.cli import run
+from edgessd.commands.cli import run
 from edgessd.errors import InputError
-from edgessd.priors import generate
+from edgessd.model.priors import generate
 from edgessd_training.checkpoint import load_checkpoint
 from edgessd_training.importers import import_family
 from edgessd_training.importers.labels import COCO_80, COCO_90, VOC

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from edgessd.boxes import cxcywh_to_xyxy
 from edgessd.errors import InputError
-from edgessd.priors import generate
+from edgessd.model.boxes import cxcywh_to_xyxy
+from edgessd.model.priors import generate
 from edgessd_training.importers.tfjs import import_tfjs
 from edgessd_training.networks import build
 

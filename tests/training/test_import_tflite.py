@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgessd.cli import run
+from edgessd.commands.cli import run
 from edgessd.errors import InputError
 from edgessd_training.checkpoint import load_checkpoint
 from edgessd_training.importers.labels import read_labels

@@ -16,10 +16,10 @@ from torchvision_peer import (
     torchvision_detection,
 )
 
-from edgessd.detections import Detections
 from edgessd.errors import InputError
-from edgessd.postprocess import RawDecoder
-from edgessd.priors import generate
+from edgessd.model.detections import Detections
+from edgessd.model.postprocess import RawDecoder
+from edgessd.model.priors import generate
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.labels import COCO_90
 from edgessd_training.importers.torchvision import import_torchvision

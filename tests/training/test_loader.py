@@ -6,9 +6,9 @@ import pytest
 import torch
 from squares import write_squares
 
-from edgessd.card import VARIANCES
 from edgessd.errors import DataError, InputError
-from edgessd.priors import generate, ssdlite_spec
+from edgessd.model.card import VARIANCES
+from edgessd.model.priors import generate, ssdlite_spec
 from edgessd_training.cache import ImageCache, annotated_image
 from edgessd_training.data.read import read_data
 from edgessd_training.loader import Batch, Order, Plan, batches, check_plan, make_loader

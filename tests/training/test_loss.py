@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchvision_peer import torchvision_detection
 
-from edgessd.boxes import Variances, cxcywh_to_xyxy, decode
-from edgessd.priors import generate, ssd300_spec
+from edgessd.model.boxes import Variances, cxcywh_to_xyxy, decode
+from edgessd.model.priors import generate, ssd300_spec
 from edgessd_training.loss import multibox_loss
 from edgessd_training.loss.classification import focal_loss, mine_hard_negatives, softmax_loss
 from edgessd_training.loss.location import ciou_loss, giou_loss

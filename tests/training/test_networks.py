@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgessd.errors import InputError
-from edgessd.priors import generate, ssd300_spec, ssd512_spec, ssdlite_spec
+from edgessd.model.priors import generate, ssd300_spec, ssd512_spec, ssdlite_spec
 from edgessd_training.networks import FAMILIES, build
 from edgessd_training.networks.layers import L2Norm, divisible
 from edgessd_training.networks.macs import count_macs

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgessd.cli import run
+from edgessd.commands.cli import run
 
 ROWS = [
     {"file_name": "a.png", "label": "cat", "bbox": [0, 0, 10, 10], "score": 0.9},

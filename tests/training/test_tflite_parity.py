@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgessd.boxes import cxcywh_to_xyxy, decode, iou
-from edgessd.postprocess import PostProcess, RawDecoder
-from edgessd.priors import generate
+from edgessd.model.boxes import cxcywh_to_xyxy, decode, iou
+from edgessd.model.postprocess import PostProcess, RawDecoder
+from edgessd.model.priors import generate
 
 torch = pytest.importorskip("torch")
 litert = pytest.importorskip("ai_edge_litert.interpreter")

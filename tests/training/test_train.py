@@ -12,7 +12,7 @@ import pytest
 import torch
 from squares import write_squares
 
-from edgessd.cli import run as run_command
+from edgessd.commands.cli import run as run_command
 from edgessd.errors import DataError, InputError, TrainingError
 from edgessd_training.checkpoint import load_checkpoint
 from edgessd_training.hardware import precision_on

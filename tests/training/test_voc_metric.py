@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgessd.detections import Detections
 from edgessd.errors import DataError, InputError
+from edgessd.model.detections import Detections
 from edgessd_training.data.records import DataSet, Record
 from edgessd_training.metrics import measure
 from edgessd_training.metrics.voc import area_under, eleven_points, voc_curves

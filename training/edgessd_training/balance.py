@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgessd.detections import Detections
 from edgessd.errors import InputError
+from edgessd.model.detections import Detections
 from edgessd_training.data.records import DataSet
 from edgessd_training.metrics.voc import voc_curves
 from edgessd_training.networks.ssd import SSD

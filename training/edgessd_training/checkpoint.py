@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgessd.card import ModelCard, loads
 from edgessd.errors import CardError, InputError
-from edgessd.files import readable, replacing
+from edgessd.model.card import ModelCard, loads
+from edgessd.util.files import readable, replacing
 from edgessd_training.networks import build
 from edgessd_training.networks.ssd import SSD
 

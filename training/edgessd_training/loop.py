@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from edgessd.boxes import Variances
+from edgessd.model.boxes import Variances
 from edgessd_training.ema import Weights, update_average
 from edgessd_training.loader import Batch, Plan
 from edgessd_training.loss import LossParts, multibox_loss

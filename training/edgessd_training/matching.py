@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.boxes import Variances, area, cxcywh_to_xyxy, encode, iou, xyxy_to_cxcywh
+from edgessd.model.boxes import Variances, area, cxcywh_to_xyxy, encode, iou, xyxy_to_cxcywh
 
 UNMATCHED = -1
 BACKGROUND = 0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from edgessd.errors import TrainingError
-from edgessd.files import replacing
+from edgessd.util.files import replacing
 from edgessd_training.loader import Batch
 
 if TYPE_CHECKING:

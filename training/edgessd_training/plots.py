@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.boxes import iou
-from edgessd.detections import Detections
-from edgessd.extras import need
-from edgessd.files import replacing
+from edgessd.model.boxes import iou
+from edgessd.model.detections import Detections
+from edgessd.util.extras import need
+from edgessd.util.files import replacing
 from edgessd_training.data.records import DataSet
 from edgessd_training.metrics.evaluate import Evaluation
 from edgessd_training.metrics.voc import MIN_IOU, voc_curves

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from edgessd.errors import InputError
-from edgessd.files import readable
+from edgessd.util.files import readable
 from edgessd_training.recipe import Choice, Range, Recipe
 
 if sys.version_info >= (3, 11):

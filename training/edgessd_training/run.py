@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
+from edgessd.model.card import ModelCard
 from edgessd_training.checkpoint import save_checkpoint
 from edgessd_training.data.read import read_data
 from edgessd_training.data.records import DataSet

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.errors import InputError
-from edgessd.files import write_text
+from edgessd.util.files import write_text
 
 STEPS = ("batch", "epoch", "loss", "score_loss", "box_loss", "matched", "lr", "seconds", "waited")
 EPOCHS = ("epoch", "batch", "loss", "metric", "value", "seconds")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from edgessd.errors import InputError
-from edgessd.files import replacing
+from edgessd.util.files import replacing
 from edgessd_training.checkpoint import load_weights_file
 
 FORMAT = 1

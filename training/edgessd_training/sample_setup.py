@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgessd.boxes import Variances
-from edgessd.card import VARIANCES
-from edgessd.priors import generate, ssd300_spec
+from edgessd.model.boxes import Variances
+from edgessd.model.card import VARIANCES
+from edgessd.model.priors import generate, ssd300_spec
 from edgessd_training.cache import ImageCache, annotated_image
 from edgessd_training.data.records import DataSet
 from edgessd_training.matching import priors_of

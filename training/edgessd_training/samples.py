@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.preprocess import to_input
+from edgessd.model.preprocess import to_input
 from edgessd_training.augment import Labelled, distort, flip, flip_vertical, mosaic, random_crop, widen, zoom_out
 from edgessd_training.data.records import Record
 from edgessd_training.matching import IGNORE, Priors, Targets, targets

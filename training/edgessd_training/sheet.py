@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.boxes import cxcywh_to_xyxy, decode
+from edgessd.model.boxes import cxcywh_to_xyxy, decode
 from edgessd_training.augment import Labelled
 from edgessd_training.matching import IGNORE, Targets
 from edgessd_training.samples import Draw, Grid, SampleMaker

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgessd.boxes import Variances
-from edgessd.card import VARIANCES
 from edgessd.errors import InputError
-from edgessd.files import readable
+from edgessd.model.boxes import Variances
+from edgessd.model.card import VARIANCES
+from edgessd.util.files import readable
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.metrics.labels import read_label_map
 from edgessd_training.networks import build

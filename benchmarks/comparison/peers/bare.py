@@ -8,9 +8,9 @@ import numpy as np
 
 from comparison.entry import SAME_NETWORK, Entry, Frames, Opened
 from comparison.macs import onnx_gmac
-from edgessd.card import card_of
 from edgessd.detector import StageTimes
-from edgessd.preprocess import to_input
+from edgessd.model.card import card_of
+from edgessd.model.preprocess import to_input
 
 ENGINES = {"onnxruntime": "ONNX Runtime alone", "openvino": "OpenVINO alone"}
 

@@ -10,12 +10,12 @@ from comparison.entry import SAME_NETWORK, Entry, Frames, Opened
 from comparison.macs import onnx_gmac
 from comparison.ours import is_random
 from comparison.scene import scene_scores
-from edgessd.boxes import cxcywh_to_xyxy
-from edgessd.card import card_of
 from edgessd.detector import StageTimes, decoder_for
-from edgessd.postprocess import REALTIME
-from edgessd.preprocess import to_input
-from edgessd.priors import generate
+from edgessd.model.boxes import cxcywh_to_xyxy
+from edgessd.model.card import card_of
+from edgessd.model.postprocess import REALTIME
+from edgessd.model.preprocess import to_input
+from edgessd.model.priors import generate
 
 
 def opencv_entries(models: list[Path]) -> list[Entry]:

@@ -10,12 +10,12 @@ import numpy as np
 from comparison.entry import SAME_NETWORK, Entry, Frames, Opened
 from comparison.macs import torch_gmac
 from comparison.scene import scene_scores
-from edgessd.boxes import cxcywh_to_xyxy
-from edgessd.card import ModelCard
 from edgessd.detector import StageTimes
-from edgessd.postprocess import REALTIME, RawDecoder
-from edgessd.preprocess import to_input
-from edgessd.priors import generate
+from edgessd.model.boxes import cxcywh_to_xyxy
+from edgessd.model.card import ModelCard
+from edgessd.model.postprocess import REALTIME, RawDecoder
+from edgessd.model.preprocess import to_input
+from edgessd.model.priors import generate
 
 NEEDS = ("torch", "edgessd_training")
 NOTE = "random weights; post-processing fed a fixed scene"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from comparison.entry import PEER, Accuracy, Entry, Frames, Opened
 from comparison.macs import torch_gmac
 from edgessd.detector import StageTimes
-from edgessd.postprocess import suppress
+from edgessd.model.postprocess import suppress
 
 SIDE, GRID, BOXES, CLASSES = 448, 7, 2, 20
 SCORE, NMS_IOU = 0.3, 0.45

@@ -62,7 +62,7 @@ def build(
 
     The engine is kept while ONNX file, TensorRT version, GPU and options stay the same.
     """
-    from edgessd.models import model_path
+    from edgessd.model.shipped import model_path
     from edgessd_export.engine.options import BuildOptions, capability_from_text
 
     onnx = model_path(model)

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from edgessd.files import writable
+from edgessd.util.files import writable
 
 
 def export(

@@ -47,7 +47,7 @@ def quantize(
 
     from rich.console import Console
 
-    from edgessd.files import writable
+    from edgessd.util.files import writable
     from edgessd_export.calibration import gate_images
     from edgessd_export.onnx_export import Layout, float_graph
     from edgessd_export.quantize import Int8, write_fp16, write_int8
@@ -120,7 +120,7 @@ def _ranges(
     """Return measured ranges, or those of a file."""
     from rich.console import Console
 
-    from edgessd.files import writable
+    from edgessd.util.files import writable
     from edgessd_export import calibration as calibrating
     from edgessd_export.quantize import weights_hash
     from edgessd_training.data.progress import image_progress

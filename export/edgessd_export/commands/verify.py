@@ -30,7 +30,7 @@ def verify(
     from dataclasses import replace
 
     from edgessd.errors import ExportError
-    from edgessd.files import readable, writable, write_text
+    from edgessd.util.files import readable, writable, write_text
     from edgessd_export.compare import open_model
     from edgessd_export.gate import complaints, limits_for, same_model
     from edgessd_export.verify import print_table, truth_for

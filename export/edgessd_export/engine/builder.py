@@ -8,10 +8,10 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from edgessd.card import ModelCard, sidecar
-from edgessd.engine_file import sealed
+from edgessd.backends.engine.file import sealed
 from edgessd.errors import ExportError
-from edgessd.files import replacing, write_text
+from edgessd.model.card import ModelCard, sidecar
+from edgessd.util.files import replacing, write_text
 from edgessd_export.engine import configuration, listeners, network, precision
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.module import Abilities, TensorRT

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgessd.card import ModelCard, card_of, sidecar
-from edgessd.engine_cache import cache_path
-from edgessd.engine_file import file_sha256, open_engine
+from edgessd.backends.engine.cache import cache_path
+from edgessd.backends.engine.file import file_sha256, open_engine
 from edgessd.errors import CardError, EngineError, InputError
-from edgessd.files import readable, replacing, with_room, writable
+from edgessd.model.card import ModelCard, card_of, sidecar
+from edgessd.util.files import readable, replacing, with_room, writable
 from edgessd_export.engine.builder import build, write_engine
 from edgessd_export.engine.listeners import Phases
 from edgessd_export.engine.module import TensorRT, load_tensorrt

@@ -5,8 +5,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from edgessd.cuda.errors import CudaError
-from edgessd.cuda.library import Device, device, load
+from edgessd.backends.cuda.errors import CudaError
+from edgessd.backends.cuda.library import Device, device, load
 from edgessd.errors import BackendError, InputError, MissingExtra
 
 MODULES = ("auto", "tensorrt", "tensorrt_rtx")

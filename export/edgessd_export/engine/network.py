@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgessd.card import ModelCard
 from edgessd.errors import ExportError, InputError
+from edgessd.model.card import ModelCard
 from edgessd_export.engine.options import DYNAMIC_BATCHES, BuildOptions
 
 INPUT = "image"

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
+from edgessd.model.card import ModelCard
 from edgessd_export.engine.module import Abilities
 
 DYNAMIC_BATCHES = (1, 1, 8)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgessd.card import ModelCard
 from edgessd.errors import ExportError
+from edgessd.model.card import ModelCard
 
 # How the log and the inspector write data types, in their several versions.
 PRECISION_WORDS = (

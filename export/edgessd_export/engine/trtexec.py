@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from edgessd.card import ModelCard, card_of
-from edgessd.files import readable
+from edgessd.model.card import ModelCard, card_of
+from edgessd.util.files import readable
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.network import INPUT, profile_of
 from edgessd_export.engine.options import BuildOptions

@@ -1,6 +1,5 @@
 """Inference engines behind one protocol, and the choice between them."""
 
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
+from edgessd.model.card import ModelCard
+from edgessd.util.cores import usable_cores
 
 NAMES = ("auto", "onnxruntime", "openvino", "tensorrt")
 
@@ -50,11 +50,6 @@ class Choice:
     reason: str
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use (affinity and containers counted)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def choose(path: Path, wanted: str, card: ModelCard) -> Choice:
     """Return the backend for a model file and its card. Raises InputError for a name that cannot run it."""
     if wanted not in NAMES:
@@ -77,7 +72,7 @@ def choose(path: Path, wanted: str, card: ModelCard) -> Choice:
 def _has_gpu_provider() -> bool:
     if not find_spec("onnxruntime"):
         return False
-    from edgessd.backends.onnx_runtime import cuda_available
+    from edgessd.backends.onnxruntime import cuda_available
 
     return cuda_available()
 
@@ -93,11 +88,11 @@ def open_backend(
     per_call = threads or max(1, usable_cores() // workers)
     match choice.name:
         case "onnxruntime":
-            from edgessd.backends.onnx_runtime import OnnxRuntimeBackend
+            from edgessd.backends.onnxruntime import OnnxRuntimeBackend
 
             return OnnxRuntimeBackend(path, card, threads=per_call)
         case "openvino":
-            from edgessd.backends.open_vino import OpenVinoBackend
+            from edgessd.backends.openvino import OpenVinoBackend
 
             return OpenVinoBackend(path, card, threads=per_call, workers=workers)
         case "tensorrt":
@@ -108,9 +103,9 @@ def open_backend(
 
 def _open_tensorrt(path: Path, workers: int) -> Backend:
     """Return an engine, loaded; an ONNX file's engine comes from the cache, built where it is not there yet."""
-    from edgessd.backends.tensor_rt import TensorRTBackend
-    from edgessd.cuda.library import load
-    from edgessd.engine_cache import engine_for
+    from edgessd.backends.cuda.library import load
+    from edgessd.backends.engine.cache import engine_for
+    from edgessd.backends.tensorrt import TensorRTBackend
 
     load()  # before minutes go into an engine that nothing here could run
     return TensorRTBackend(path if path.suffix == ".engine" else engine_for(path).path, workers=workers)

@@ -44,16 +44,17 @@ def bench(
 
     On a Jetson also power, temperatures, clocks and throttling.
     """
-    from edgessd.acceptance import accept, write_report
-    from edgessd.acceptance.accuracy import read_accuracy
-    from edgessd.bench import Synthetic, measure
+    from edgessd.bench.acceptance import accept, write_report
+    from edgessd.bench.acceptance.accuracy import read_accuracy
+    from edgessd.bench.measure import Synthetic, measure
     from edgessd.detector import Detector
     from edgessd.errors import InputError
-    from edgessd.files import make_folder, writable, write_text
-    from edgessd.models import model_path
-    from edgessd.postprocess import PostProcess
-    from edgessd.runner import default_workers, stop_on_signals
+    from edgessd.model.postprocess import PostProcess
+    from edgessd.model.shipped import model_path
     from edgessd.sources import Repeated, open_source
+    from edgessd.streams.capacity import workers_for
+    from edgessd.util.exit import stop_on_signals
+    from edgessd.util.files import make_folder, writable, write_text
 
     if json_file is not None:
         writable(json_file)
@@ -63,7 +64,7 @@ def bench(
     if report is not None:
         make_folder(report)
     played = Repeated(open_source(source) if source else Synthetic(), pace)
-    count = workers or default_workers([played])
+    count = workers or workers_for([played])
     opened = partial(Detector, model, backend=backend, settings=PostProcess(score=score), gpu_resize=gpu_resize)
     with stop_on_signals():
         if report is None:
@@ -86,7 +87,7 @@ def print_figures(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from edgessd.board.words import board_lines
+    from edgessd.device.format import board_lines
 
     console = Console(highlight=False, soft_wrap=True)
     machine, model = figures["machine"], figures["model"]

@@ -19,14 +19,15 @@ def demo(
     """Run the shipped model on a clip of three photographs: annotated video, snapshot, measured FPS."""
     import cv2
 
-    from edgessd.bench import measure
-    from edgessd.demo import FRAMES, annotate, write_clip
+    from edgessd.bench.demo import FRAMES, annotate, write_clip
+    from edgessd.bench.measure import measure
     from edgessd.detector import Detector
-    from edgessd.draw import draw
-    from edgessd.files import make_folder, replacing
-    from edgessd.postprocess import PostProcess
-    from edgessd.runner import default_workers, stop_on_signals
+    from edgessd.model.postprocess import PostProcess
+    from edgessd.sinks.draw import draw
     from edgessd.sources import Repeated, open_source
+    from edgessd.streams.capacity import workers_for
+    from edgessd.util.exit import stop_on_signals
+    from edgessd.util.files import make_folder, replacing
 
     make_folder(out)
     clip = out / ("clip.mp4" if frames == FRAMES else f"clip-{frames}.mp4")
@@ -35,7 +36,7 @@ def demo(
         if not clip.exists():
             write_clip(clip, frames)
         source = open_source(str(clip))
-        workers = default_workers([source])
+        workers = workers_for([source])
         with Detector(model, backend=backend, settings=PostProcess(score=0.5), workers=workers) as detector:
             seen, best = annotate(source, detector, annotated, workers=workers)
             measured = measure(Repeated(source), detector, frames=frames, workers=workers)

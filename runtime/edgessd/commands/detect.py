@@ -12,8 +12,8 @@ from edgessd.commands.options import Backend, Classes, GpuResize, Model, Score, 
 
 if TYPE_CHECKING:
     from edgessd.detector import Detector
-    from edgessd.sinks import Sink
     from edgessd.sources import Source
+    from edgessd.streams import Sink
 
 
 def detect(
@@ -50,10 +50,11 @@ def detect(
     from edgessd.commands.outputs import check_outputs
     from edgessd.detector import Detector
     from edgessd.errors import InputError
-    from edgessd.postprocess import PostProcess
-    from edgessd.runner import default_workers, stop_on_signals
+    from edgessd.model.postprocess import PostProcess
     from edgessd.sources import open_source
+    from edgessd.streams.capacity import workers_for
     from edgessd.streams.lasting import lasting
+    from edgessd.util.exit import stop_on_signals
 
     check_outputs(sources, out, jsonl)
     opened = [open_source(text) for text in sources]
@@ -65,7 +66,7 @@ def detect(
         lasting(source, partial(open_source, text), policy=policy) for source, text in zip(opened, sources, strict=True)
     ]
     settings = PostProcess(score=score, labels=split_labels(classes))
-    count = workers or default_workers(opened)
+    count = workers or workers_for(opened)
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals())
         detector = stack.enter_context(
@@ -113,9 +114,9 @@ def _run(
     workers: int,
 ) -> None:
     """Run one source to its end, with a progress line, and print what was seen."""
-    from edgessd.pipeline import Pipeline
-    from edgessd.progress import frame_progress
     from edgessd.sinks import WindowClosed
+    from edgessd.streams.pipeline import Pipeline
+    from edgessd.util.progress import frame_progress
 
     total = min((count for count in (source.frame_count, max_frames) if count), default=None)
     policy = policy or ("latest" if source.live else "every")

@@ -26,10 +26,10 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from edgessd.diagnosis.board_findings import board_findings
-    from edgessd.diagnosis.facts import gather
-    from edgessd.diagnosis.findings import Effect
-    from edgessd.diagnosis.verdicts import can_detect, verdicts, video_note
+    from edgessd.doctor.device_findings import board_findings
+    from edgessd.doctor.facts import gather
+    from edgessd.doctor.findings import Effect
+    from edgessd.doctor.verdicts import can_detect, verdicts, video_note
 
     facts = gather()
     found, note = verdicts(facts), video_note(facts)
@@ -47,8 +47,8 @@ def doctor(
 
 def _given(config: Path | None, model: str | None, facts: dict[str, Any]) -> list[Any]:
     """Return what is wrong with what was given."""
-    from edgessd.diagnosis.findings import Effect, Finding
-    from edgessd.diagnosis.model_findings import model_findings
+    from edgessd.doctor.findings import Effect, Finding
+    from edgessd.doctor.model_findings import model_findings
 
     found = [] if model is None else model_findings(model, facts)
     if config is None:
@@ -56,7 +56,7 @@ def _given(config: Path | None, model: str | None, facts: dict[str, Any]) -> lis
     if not facts["opencv"] or "problem" in facts["opencv"]:
         cause = f"{config} was not checked: OpenCV does not load"
         return [*found, Finding("config-unchecked", Effect.STOPS, cause, "edgessd doctor, and bring OpenCV first")]
-    from edgessd.diagnosis.config_findings import config_findings
+    from edgessd.doctor.config_findings import config_findings
 
     return [*found, *config_findings(config, facts)]
 
@@ -65,7 +65,7 @@ def _print(facts: dict[str, Any], found: list[Any], note: str | None, findings: 
     from rich.console import Console
     from rich.table import Table
 
-    from edgessd.diagnosis.report import rows
+    from edgessd.doctor.report import rows
 
     console = Console(highlight=False)
     table = Table(show_header=False, box=None, pad_edge=False)

@@ -12,10 +12,10 @@ def info(
 ) -> None:
     """Print what a model is: labels, input, priors, outputs, precision, metrics, and which backend runs it."""
     from edgessd.backends import choose
-    from edgessd.card import card_of
-    from edgessd.engine_file import check_engine_here
-    from edgessd.engine_report import describe_engine
-    from edgessd.models import model_path
+    from edgessd.backends.engine.file import check_engine_here
+    from edgessd.backends.engine.report import describe_engine
+    from edgessd.model.card import card_of
+    from edgessd.model.shipped import model_path
 
     path = model_path(model)
     engine_rows: dict[str, str] = {}

@@ -12,8 +12,7 @@ import typer
 if TYPE_CHECKING:
     from edgessd.config import Config
     from edgessd.detector import Detector
-    from edgessd.sinks import QueuedSink
-    from edgessd.streams import Streams
+    from edgessd.streams import QueuedSink, Streams
 
 
 def run(
@@ -27,7 +26,7 @@ def run(
     from dataclasses import replace
 
     from edgessd.config import read_config
-    from edgessd.logs import log_to_stderr
+    from edgessd.util.logs import log_to_stderr
 
     wanted = read_config(config)
     if log_format is not None:
@@ -73,7 +72,7 @@ def _set_by_signals() -> Iterator[threading.Event]:
 
 def _open_detector(config: "Config") -> "Detector":
     from edgessd.detector import Detector
-    from edgessd.postprocess import PostProcess
+    from edgessd.model.postprocess import PostProcess
     from edgessd.streams.capacity import default_workers
 
     model = config.model
@@ -112,10 +111,10 @@ def _check(path: Path, config: "Config") -> None:
 def _run(config: "Config", stop: threading.Event) -> None:
     import logging
 
-    from edgessd import systemd
     from edgessd.sources import parse_address
     from edgessd.streams import Streams
     from edgessd.streams.capacity import default_batch, default_workers
+    from edgessd.util import systemd
 
     log = logging.getLogger("edgessd.run")
     for stream in config.streams:
@@ -148,7 +147,7 @@ def _run(config: "Config", stop: threading.Event) -> None:
 
 def _open_sinks(config: "Config", labels: tuple[str, ...]) -> "list[QueuedSink]":
     from edgessd.config.sinks import kind_of
-    from edgessd.sinks import QueuedSink
+    from edgessd.streams import QueuedSink
 
     kinds = [kind_of(sink) for sink in config.sinks]
     names = [kind if kinds.count(kind) == 1 else f"{kind}-{index}" for index, kind in enumerate(kinds)]
@@ -160,7 +159,7 @@ def _open_sinks(config: "Config", labels: tuple[str, ...]) -> "list[QueuedSink]"
 
 def _wait(streams: "Streams", stop: threading.Event) -> None:
     """Return when told to stop or when all is over; tell systemd meanwhile that the workers make progress."""
-    from edgessd import systemd
+    from edgessd.util import systemd
 
     interval = systemd.watchdog_seconds()
     while not streams.wait(stop, timeout=interval / 3 if interval else 60.0) and not stop.is_set():

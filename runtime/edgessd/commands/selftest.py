@@ -23,14 +23,14 @@ def selftest(
     from dataclasses import asdict
 
     from edgessd.backends import choose
-    from edgessd.card import card_of
-    from edgessd.diagnosis.facts import gather
-    from edgessd.diagnosis.trial import try_backend
-    from edgessd.diagnosis.verdicts import verdicts
-    from edgessd.engine_file import file_sha256
+    from edgessd.backends.engine.file import file_sha256
+    from edgessd.doctor.facts import gather
+    from edgessd.doctor.trial import try_backend
+    from edgessd.doctor.verdicts import verdicts
     from edgessd.errors import BackendError
-    from edgessd.files import writable, write_text
-    from edgessd.models import model_path
+    from edgessd.model.card import card_of
+    from edgessd.model.shipped import model_path
+    from edgessd.util.files import writable, write_text
 
     path = model_path(model)
     card = card_of(path)
@@ -55,7 +55,7 @@ def selftest(
 
 def _report(path: Path, sha256: str, card: Any, facts: dict[str, Any], trials: list[Any]) -> str:
     """Return the report as plain text, the machine first."""
-    from edgessd.diagnosis.report import rows
+    from edgessd.doctor.report import rows
 
     lines = [f"{name}: {value}" for name, value in rows(facts).items()]
     lines.append(f"model: {card.name}, {card.precision}, {card.contract}, {path.name}, sha256 {sha256[:12]}")

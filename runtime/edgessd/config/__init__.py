@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.config.sinks import SINK_TABLES, SinkTable
-from edgessd.config.tables import from_table
+from edgessd.config.table import from_table
 from edgessd.errors import InputError
-from edgessd.files import readable
-from edgessd.nearest import did_you_mean
-from edgessd.patience import Patience
+from edgessd.streams.retry import Patience
+from edgessd.util.files import readable
+from edgessd.util.suggestions import did_you_mean
 
 # A stream's name stands in topics, file names and metrics.
 _STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

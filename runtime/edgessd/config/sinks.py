@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgessd.errors import InputError
-from edgessd.extras import need
-from edgessd.files import with_room, writable
-from edgessd.nearest import did_you_mean
+from edgessd.util.extras import need
+from edgessd.util.files import with_room, writable
+from edgessd.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from edgessd.sinks import StreamSink
+    from edgessd.streams import StreamSink
 
 Labels = tuple[str, ...]
 _MEGABYTE = 1_000_000

@@ -3,9 +3,6 @@
 from edgessd.sinks.images import ImageSink as ImageSink
 from edgessd.sinks.lines import JsonlSink as JsonlSink
 from edgessd.sinks.lines import result_as_json as result_as_json
-from edgessd.sinks.queued import QueuedSink as QueuedSink
-from edgessd.sinks.sink import Sink as Sink
-from edgessd.sinks.sink import StreamSink as StreamSink
 from edgessd.sinks.video import CODECS as CODECS
 from edgessd.sinks.video import VideoSink as VideoSink
 from edgessd.sinks.window import WindowClosed as WindowClosed

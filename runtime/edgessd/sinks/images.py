@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.draw import draw
 from edgessd.errors import VideoError
-from edgessd.files import writable
-from edgessd.pipeline import Result
+from edgessd.sinks.draw import draw
 from edgessd.sources import IMAGE_SUFFIXES
+from edgessd.streams.result import Result
+from edgessd.util.files import writable
 
 
 class ImageSink:

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from edgessd.files import writable
-from edgessd.pipeline import Result
+from edgessd.streams.result import Result
+from edgessd.util.files import writable
 
 
 class JsonlSink:

@@ -6,11 +6,11 @@ import threading
 from time import monotonic
 from typing import Any
 
-from edgessd.extras import need
-from edgessd.pipeline import Result
-from edgessd.reach import broker_fault, why_unreachable
 from edgessd.sinks.lines import result_as_json
-from edgessd.status import Status
+from edgessd.streams.result import Result
+from edgessd.streams.status import Status
+from edgessd.util.extras import need
+from edgessd.util.reachability import broker_fault, why_unreachable
 
 _QUEUED_IN_CLIENT = 64
 _COMPLAIN_SECONDS = 60.0

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgessd.board import ROOT
+from edgessd.device import ROOT
 from edgessd.errors import InputError
-from edgessd.extras import need
-from edgessd.pipeline import Result
-from edgessd.sinks.board_metrics import BoardMetrics
-from edgessd.sinks.sink import Board
-from edgessd.status import State, Status
+from edgessd.sinks.device_metrics import BoardMetrics
+from edgessd.streams.result import Result
+from edgessd.streams.sink import Board
+from edgessd.streams.status import State, Status
+from edgessd.util.extras import need
 
 STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 AGE_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 5)

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.draw import draw
 from edgessd.errors import VideoError
-from edgessd.ffmpeg import frame_timing
-from edgessd.files import writable
-from edgessd.pipeline import Result
+from edgessd.sinks.draw import draw
 from edgessd.sinks.kept_files import KeptFiles
 from edgessd.sinks.snapshots import stamp
-from edgessd.status import State, Status
+from edgessd.streams.result import Result
+from edgessd.streams.status import State, Status
+from edgessd.util.ffmpeg import frame_timing
+from edgessd.util.files import writable
 
 FALLBACK_FPS = 15.0
 _FINISH_SECONDS = 3.0

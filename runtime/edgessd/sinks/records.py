@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgessd.pipeline import Result
 from edgessd.sinks.lines import result_as_json
 from edgessd.sinks.rotation import RotatingFile
-from edgessd.status import Status
+from edgessd.streams.result import Result
+from edgessd.streams.status import Status
 
 CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TextIO
 
 from edgessd.errors import InputError
-from edgessd.files import writable
+from edgessd.util.files import writable
 
 
 class RotatingFile:

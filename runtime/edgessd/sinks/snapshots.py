@@ -3,12 +3,12 @@
 import time
 from pathlib import Path
 
-from edgessd.draw import draw
-from edgessd.files import writable
-from edgessd.pipeline import Result
+from edgessd.sinks.draw import draw
 from edgessd.sinks.images import write_image
 from edgessd.sinks.kept_files import KeptFiles
-from edgessd.status import Status
+from edgessd.streams.result import Result
+from edgessd.streams.status import Status
+from edgessd.util.files import writable
 
 
 class Snapshots:

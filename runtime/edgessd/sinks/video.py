@@ -5,10 +5,10 @@ from pathlib import Path
 
 import cv2
 
-from edgessd.draw import draw
 from edgessd.errors import InputError, VideoError
-from edgessd.files import writable
-from edgessd.pipeline import Result
+from edgessd.sinks.draw import draw
+from edgessd.streams.result import Result
+from edgessd.util.files import writable
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 DEFAULT_FPS = 30.0

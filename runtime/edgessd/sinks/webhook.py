@@ -8,10 +8,10 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from edgessd.errors import EdgessdError, InputError
-from edgessd.pipeline import Result
 from edgessd.sinks.lines import result_as_json
 from edgessd.sources.address import redact_url
-from edgessd.status import Status
+from edgessd.streams.result import Result
+from edgessd.streams.status import Status
 
 TIMEOUT_SECONDS = 5.0
 _FIRST_RETRY_SECONDS = 0.5

@@ -4,9 +4,9 @@ import os
 
 import cv2
 
-from edgessd.draw import draw
 from edgessd.errors import InputError
-from edgessd.pipeline import Result
+from edgessd.sinks.draw import draw
+from edgessd.streams.result import Result
 
 
 class WindowClosed(Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from edgessd.errors import InputError
-from edgessd.nearest import did_you_mean
+from edgessd.util.suggestions import did_you_mean
 
 URL_KINDS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "stream", "udp": "stream", "srt": "stream", "tcp": "stream"}
 URL_KINDS |= {"http": "http", "https": "http"}

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import VideoError
-from edgessd.files import readable
 from edgessd.sources.frame import Frame
+from edgessd.util.files import readable
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 1 << 28

@@ -8,12 +8,12 @@ from time import monotonic
 import numpy as np
 
 from edgessd.errors import InputError
-from edgessd.nearest import did_you_mean
 from edgessd.sources.address import Address
-from edgessd.sources.faults import SourceFault
+from edgessd.sources.fault import SourceFault
 from edgessd.sources.frame import Frame
-from edgessd.sources.jpegs import jpeg_frames
+from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.y4m import MAGIC, y4m_frames
+from edgessd.util.suggestions import did_you_mean
 
 FORMATS = ("y4m", "mjpeg", "bgr24")
 _PIECE_BYTES = 1 << 16

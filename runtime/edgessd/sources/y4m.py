@@ -6,7 +6,7 @@ from time import monotonic
 import cv2
 import numpy as np
 
-from edgessd.sources.faults import SourceFault
+from edgessd.sources.fault import SourceFault
 from edgessd.sources.files import MAX_PIXELS
 from edgessd.sources.frame import Frame
 

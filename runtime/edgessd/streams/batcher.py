@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from edgessd.pipeline import Result
 from edgessd.sources import Frame
 from edgessd.streams.reader import Reader
+from edgessd.streams.result import Result
 
 _POLL_SECONDS = 0.1
 

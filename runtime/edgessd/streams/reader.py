@@ -10,11 +10,11 @@ from time import monotonic
 from typing import Any
 
 from edgessd.errors import EdgessdError, InputError
-from edgessd.leaving import READER_PREFIX
-from edgessd.patience import Patience
 from edgessd.sources import Frame, Interruptible, Source
-from edgessd.sources.faults import AUTHENTICATION, SourceFault
-from edgessd.status import State, Status
+from edgessd.sources.fault import AUTHENTICATION, SourceFault
+from edgessd.streams.retry import Patience
+from edgessd.streams.status import State, Status
+from edgessd.util.exit import READER_PREFIX
 
 POLICIES = ("latest", "every")
 PATIENCE = Patience()

@@ -10,14 +10,14 @@ import cv2
 
 from edgessd.detector import Detector
 from edgessd.errors import EdgessdError, InputError
-from edgessd.patience import Patience
-from edgessd.pipeline import Result
-from edgessd.sinks.queued import QueuedSink
 from edgessd.sources import Source, open_address, parse_address
-from edgessd.status import State, Status
 from edgessd.streams.batcher import Batcher, Lane, Ticket
 from edgessd.streams.capacity import check_batch
 from edgessd.streams.reader import PATIENCE, Reader
+from edgessd.streams.result import Result
+from edgessd.streams.retry import Patience
+from edgessd.streams.sink_queue import QueuedSink
+from edgessd.streams.status import State, Status
 
 BATCH_DEADLINE = 0.005
 DRAIN_SECONDS = 3.0

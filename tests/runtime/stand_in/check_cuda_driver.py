@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgessd.cuda import Driver, open_driver
-from edgessd.cuda.errors import CudaError, DeviceLost, NoCuda, OutOfDeviceMemory, WrongThread
-from edgessd.cuda.library import state
+from edgessd.backends.cuda import Driver, open_driver
+from edgessd.backends.cuda.errors import CudaError, DeviceLost, NoCuda, OutOfDeviceMemory, WrongThread
+from edgessd.backends.cuda.library import state
 
 
 def filled(driver: Driver, values: list[int]) -> "np.ndarray":

@@ -15,13 +15,13 @@ import tensorrt
 from frames import blue_cell
 from tiny_engine import LARGEST, TINY, images, scores_of, write_engine
 
-from edgessd.backends.tensor_rt import TensorRTBackend, ring
-from edgessd.backends.tensor_rt.worker import Settings, open_ring
-from edgessd.cli import run as edgessd
-from edgessd.cuda import open_driver
+from edgessd.backends.cuda import open_driver
+from edgessd.backends.engine.cache import CachedEngine
+from edgessd.backends.engine.file import open_engine
+from edgessd.backends.tensorrt import TensorRTBackend, ring
+from edgessd.backends.tensorrt.worker import Settings, open_ring
+from edgessd.commands.cli import run as edgessd
 from edgessd.detector import Detector
-from edgessd.engine_cache import CachedEngine
-from edgessd.engine_file import open_engine
 from edgessd.errors import BackendError, InputError
 
 Calls = Callable[[], list[str]]
@@ -81,7 +81,7 @@ def test_an_onnx_file_runs_as_its_cached_engine(engine: Path, monkeypatch: pytes
         asked.append(onnx)
         return CachedEngine(engine, built=False, reason="current")
 
-    monkeypatch.setattr("edgessd.engine_cache.engine_for", engine_for)
+    monkeypatch.setattr("edgessd.backends.engine.cache.engine_for", engine_for)
     with Detector(TINY, backend="tensorrt") as detector:
         assert len(detector.detect(blue_cell(1, 2))) == 1
     assert asked == [TINY]

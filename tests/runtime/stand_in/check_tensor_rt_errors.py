@@ -16,13 +16,13 @@ import pytest
 import tensorrt
 from tiny_engine import TENSORS, images, scores_of, write_engine
 
-from edgessd.backends.tensor_rt import TensorRTBackend
-from edgessd.card import sidecar
-from edgessd.cli import run as edgessd
-from edgessd.cuda.errors import CudaError, DeviceLost, NoCuda, OutOfDeviceMemory
-from edgessd.cuda.library import state
-from edgessd.diagnosis.model_findings import model_findings
+from edgessd.backends.cuda.errors import CudaError, DeviceLost, NoCuda, OutOfDeviceMemory
+from edgessd.backends.cuda.library import state
+from edgessd.backends.tensorrt import TensorRTBackend
+from edgessd.commands.cli import run as edgessd
+from edgessd.doctor.model_findings import model_findings
 from edgessd.errors import BackendError, EngineError, MissingExtra
+from edgessd.model.card import sidecar
 
 ILLEGAL_ADDRESS, OUT_OF_MEMORY, NOT_PERMITTED = 700, 2, 800
 
@@ -114,7 +114,7 @@ def test_a_card_that_names_another_module(tmp_path: Path, module: str) -> None:
 
 def test_a_module_that_is_not_installed(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    monkeypatch.setattr("edgessd.engine_file.installed_version", lambda module: None)
+    monkeypatch.setattr("edgessd.backends.engine.file.installed_version", lambda module: None)
     with pytest.raises(MissingExtra, match=r"edgessd\[tensorrt\]"):
         TensorRTBackend(engine, workers=1)
 
@@ -317,8 +317,8 @@ SCRIPT = """
 import os, sys, stand_in_cuda
 from pathlib import Path
 stand_in = stand_in_cuda.load(Path(os.environ["STAND_IN_CUDA"]))
-import edgessd.cuda
-edgessd.cuda.installed = lambda: (os.environ["STAND_IN_DRIVER"],)
+import edgessd.backends.cuda
+edgessd.backends.cuda.installed = lambda: (os.environ["STAND_IN_DRIVER"],)
 import atexit
 atexit.register(lambda: print("alive at the end:", stand_in.stand_in_alive(b"primary")))
 from edgessd.detector import Detector

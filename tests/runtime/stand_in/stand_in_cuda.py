@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-KERNEL = HERE.parents[2] / "runtime" / "edgessd" / "cuda" / "kernels" / "resize.cu"
+KERNEL = HERE.parents[2] / "runtime" / "edgessd" / "backends" / "cuda" / "kernels" / "resize.cu"
 LOADED: list[ctypes.CDLL] = []  # the stand-in of this process, once it is loaded
 COMPILER = shutil.which("c++") or shutil.which("g++")
 

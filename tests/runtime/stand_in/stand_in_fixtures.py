@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import stand_in_cuda
 
-from edgessd.cuda import Driver, open_driver
+from edgessd.backends.cuda import Driver, open_driver
 
 STAND_IN = stand_in_cuda.load(Path(os.environ["STAND_IN_CUDA"]))
 LIBRARY = os.environ["STAND_IN_DRIVER"]
@@ -18,7 +18,7 @@ KINDS = (b"device", b"pinned", b"stream", b"event", b"graph", b"executable", b"m
 @pytest.fixture(autouse=True)
 def only_this_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let edgessd find one of the two libraries alone."""
-    monkeypatch.setattr("edgessd.cuda.installed", lambda: (LIBRARY,))
+    monkeypatch.setattr("edgessd.backends.cuda.installed", lambda: (LIBRARY,))
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgessd.card import ModelCard, card_of, sidecar
-from edgessd.engine_file import sealed
+from edgessd.backends.engine.file import sealed
+from edgessd.model.card import ModelCard, card_of, sidecar
 
 TINY = Path(__file__).parents[1] / "tiny.onnx"
 LARGEST = 4

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.boxes import iou
+from edgessd.model.boxes import iou
 from edgessd_training.augment.geometry import Labelled
 
 # The paper's six choices beside the whole image: a least IoU with an object, or any patch at all.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgessd.preprocess import to_input
+from edgessd.model.preprocess import to_input
 from edgessd_training.augment.crop import cut
 from edgessd_training.augment.geometry import Labelled
 

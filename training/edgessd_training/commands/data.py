@@ -42,8 +42,8 @@ def check(
     as_json: Json = None,
 ) -> None:
     """Look for broken images and boxes, unknown labels, and images in two splits; exit 1 when there are any."""
-    from edgessd.backends import usable_cores
-    from edgessd.files import writable, write_text
+    from edgessd.util.cores import usable_cores
+    from edgessd.util.files import writable, write_text
     from edgessd_training.data.check import check as run
     from edgessd_training.data.progress import image_progress
     from edgessd_training.data.read import read_labels

@@ -18,11 +18,11 @@ def show(
     epoch: int = typer.Option(0, "--epoch", min=0, help="The samples of which epoch."),
 ) -> None:
     """Draw augmented training samples with their boxes and matched priors (white) on one sheet."""
-    from edgessd.extras import need
+    from edgessd.util.extras import need
 
     cv2 = need("cv2", "eval")
     from edgessd.errors import InputError
-    from edgessd.files import replacing
+    from edgessd.util.files import replacing
     from edgessd_training.data.read import read_data
     from edgessd_training.sample_setup import default_maker, recipe_maker
     from edgessd_training.sheet import contact_sheet

@@ -11,8 +11,8 @@ import typer
 from edgessd_training.commands.metric_options import Data, Json, LabelMap, Metric, MetricChoice
 
 if TYPE_CHECKING:
-    from edgessd.card import ModelCard
-    from edgessd.postprocess import PostProcess
+    from edgessd.model.card import ModelCard
+    from edgessd.model.postprocess import PostProcess
     from edgessd_training.checkpoint import Checkpoint
     from edgessd_training.metrics.evaluate import Detect
 
@@ -41,8 +41,8 @@ def evaluate(
     from dataclasses import replace
 
     from edgessd.errors import InputError
-    from edgessd.files import writable, write_text
-    from edgessd.postprocess import EVALUATION
+    from edgessd.model.postprocess import EVALUATION
+    from edgessd.util.files import writable, write_text
     from edgessd_training.data.progress import image_progress
     from edgessd_training.data.read import read_data, with_labels
     from edgessd_training.metrics import evaluate as run
@@ -95,15 +95,15 @@ def _is_checkpoint(model: str) -> bool:
 def _load(model: str) -> "tuple[ModelCard, Checkpoint | None]":
     """Return a model's card, and what was read of it when it is a checkpoint."""
     if _is_checkpoint(model):
-        from edgessd.extras import need
+        from edgessd.util.extras import need
 
         need("torch", "train")
         from edgessd_training.checkpoint import load_checkpoint
 
         checkpoint = load_checkpoint(Path(model))
         return checkpoint.card, checkpoint
-    from edgessd.card import card_of
-    from edgessd.models import model_path
+    from edgessd.model.card import card_of
+    from edgessd.model.shipped import model_path
 
     return card_of(model_path(model)), None
 
@@ -114,8 +114,8 @@ def _opened(
 ) -> "Iterator[tuple[Detect, int]]":
     """Yield the model as a function, and how many threads may call it at once."""
     if checkpoint is None:
-        from edgessd.backends import usable_cores
         from edgessd.detector import Detector
+        from edgessd.util.cores import usable_cores
 
         # An engine queues calls on one device; a CPU does best with one call a core.
         workers = 1 if Path(model).suffix == ".engine" else min(usable_cores(), MOST_WORKERS)

@@ -35,7 +35,7 @@ def import_weights(
     ),
 ) -> None:
     """Import the weights of an older SSD: TFLite, TensorFlow.js, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
-    from edgessd.files import writable
+    from edgessd.util.files import writable
 
     writable(out)
     from edgessd_training.checkpoint import save_checkpoint

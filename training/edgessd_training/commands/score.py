@@ -19,7 +19,7 @@ def score(
     as_json: Json = None,
 ) -> None:
     """Measure a detections file; no image is opened, and none needs to be there (YOLO's sizes come from headers)."""
-    from edgessd.files import writable, write_text
+    from edgessd.util.files import writable, write_text
     from edgessd_training.data.read import read_annotations
     from edgessd_training.metrics import measure
     from edgessd_training.metrics.detections_file import from_rows, read_rows

@@ -18,7 +18,7 @@ def train(
     ),
 ) -> None:
     """Train a detector. The run's folder then holds best.pt and last.pt, ready for `edgessd export`."""
-    from edgessd.extras import need
+    from edgessd.util.extras import need
 
     need("torch", "train")
     need("lightning_fabric", "train")

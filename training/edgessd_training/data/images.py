@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import DataError
-from edgessd.extras import need
+from edgessd.util.extras import need
 
 MAX_PIXELS = 1 << 28
 MAX_FILE_BYTES = 1 << 30

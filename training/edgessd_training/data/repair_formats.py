@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import SubElement, tostring  # writes only; reading goes through defusedxml
 
-from edgessd.extras import need
+from edgessd.util.extras import need
 from edgessd_training.data.coco import read_json
 from edgessd_training.data.repair import KeptImage, place_image
 from edgessd_training.data.source import Source

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.errors import DataError
-from edgessd.extras import need
+from edgessd.util.extras import need
 from edgessd_training.data.faults import (
     BROKEN_ANNOTATION,
     LISTED_TWICE,

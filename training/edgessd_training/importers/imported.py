@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgessd.card import ModelCard
+from edgessd.model.card import ModelCard
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.labels import labels_for
 from edgessd_training.networks.ssd import SSD

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edgessd.errors import InputError
-from edgessd.files import readable
+from edgessd.util.files import readable
 
 MAX_BYTES = 1 << 20
 # How the label files of the old repositories call their first line.

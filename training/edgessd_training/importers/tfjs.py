@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgessd.boxes import Variances, xyxy_to_cxcywh
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
-from edgessd.files import readable
-from edgessd.priors import generate
+from edgessd.model.boxes import Variances, xyxy_to_cxcywh
+from edgessd.model.card import ModelCard
+from edgessd.model.priors import generate
+from edgessd.util.files import readable
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.labels import labels_for
 from edgessd_training.importers.state_dict import place

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgessd.boxes import Variances
-from edgessd.card import ModelCard
 from edgessd.errors import InputError
-from edgessd.extras import need
-from edgessd.files import readable
-from edgessd.priors import generate
+from edgessd.model.boxes import Variances
+from edgessd.model.card import ModelCard
+from edgessd.model.priors import generate
+from edgessd.util.extras import need
+from edgessd.util.files import readable
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.labels import checked_labels, read_labels
 from edgessd_training.networks import build

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from edgessd.errors import InputError
-from edgessd.priors import ssd_spec
+from edgessd.model.priors import ssd_spec
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.imported import imported
 from edgessd_training.importers.state_dict import Names, columns_of, place, read_state_dict

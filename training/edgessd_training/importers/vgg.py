@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from edgessd.priors import PriorSpec, ssd_spec
+from edgessd.model.priors import PriorSpec, ssd_spec
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.imported import imported
 from edgessd_training.importers.state_dict import Names, columns_of, place, read_state_dict

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgessd.boxes import Variances
+from edgessd.model.boxes import Variances
 
 EPSILON = 1e-7
 
@@ -17,7 +17,7 @@ def smooth_l1_loss(offsets: Tensor, wanted: Tensor) -> Tensor:
 
 
 def decode(offsets: Tensor, priors_cxcywh: Tensor, variances: Variances) -> Tensor:
-    """Return the boxes that offsets mean, (N, 4) xyxy: ``edgessd.boxes.decode`` where a gradient is needed.
+    """Return the boxes that offsets mean, (N, 4) xyxy: ``edgessd.model.boxes.decode`` where a gradient is needed.
 
     Sizes are held below 2**20 of their prior's, so that an untrained network gives no infinity.
     """

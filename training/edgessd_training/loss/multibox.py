@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from edgessd.boxes import Variances
+from edgessd.model.boxes import Variances
 from edgessd_training.loss.classification import focal_loss, softmax_loss
 from edgessd_training.loss.location import ciou_loss, decode, giou_loss, smooth_l1_loss
 from edgessd_training.recipe import Loss

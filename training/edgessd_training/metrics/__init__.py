@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from edgessd.detections import Detections
 from edgessd.errors import InputError
+from edgessd.model.detections import Detections
 from edgessd_training.data.records import DataSet
 
 METRICS = ("voc07", "voc12", "coco")

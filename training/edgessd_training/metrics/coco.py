@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgessd.boxes import area
-from edgessd.detections import Detections
 from edgessd.errors import DataError
-from edgessd.extras import need
+from edgessd.model.boxes import area
+from edgessd.model.detections import Detections
+from edgessd.util.extras import need
 from edgessd_training.data.records import DataSet, Record
 
 KEYS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")

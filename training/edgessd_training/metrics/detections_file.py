@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from edgessd.detections import Detections
 from edgessd.errors import DataError
-from edgessd.files import readable, replacing
+from edgessd.model.detections import Detections
+from edgessd.util.files import readable, replacing
 from edgessd_training.data.records import DataSet
 from edgessd_training.data.source import bounded_bytes
 

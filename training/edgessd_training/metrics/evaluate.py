@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.detections import Detections
 from edgessd.errors import DataError
+from edgessd.model.detections import Detections
 from edgessd_training.data.images import read_image
 from edgessd_training.data.records import DataSet, Record
 from edgessd_training.metrics import measure

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.detections import Detections
 from edgessd.errors import InputError
+from edgessd.model.detections import Detections
 from edgessd_training.data.records import DataSet
 from edgessd_training.data.source import bounded_bytes
 
@@ -23,7 +23,7 @@ DROPPED = -1
 
 def read_label_map(name: str) -> dict[str, str]:
     """Return a label map by its shipped name or its file, nulls left out. Raises InputError."""
-    shipped = {Path(entry.name).stem: entry for entry in files("edgessd").joinpath("label_maps").iterdir()}
+    shipped = {Path(entry.name).stem: entry for entry in files("edgessd").joinpath("model", "label_maps").iterdir()}
     if name in shipped:
         text = shipped[name].read_text(encoding="utf-8")
     elif Path(name).is_file():

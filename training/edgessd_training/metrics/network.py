@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from edgessd.card import ModelCard
-from edgessd.detections import Detections
-from edgessd.postprocess import EVALUATION, PostProcess, RawDecoder
-from edgessd.preprocess import to_input
-from edgessd.priors import generate
+from edgessd.model.card import ModelCard
+from edgessd.model.detections import Detections
+from edgessd.model.postprocess import EVALUATION, PostProcess, RawDecoder
+from edgessd.model.preprocess import to_input
+from edgessd.model.priors import generate
 from edgessd_training.metrics.evaluate import Detect, Images
 from edgessd_training.networks.ssd import SSD, scores_from
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.boxes import iou
-from edgessd.detections import Detections
 from edgessd.errors import DataError
+from edgessd.model.boxes import iou
+from edgessd.model.detections import Detections
 from edgessd_training.data.records import DataSet
 
 MIN_IOU = 0.5

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from edgessd.card import ACTIVATIONS, MAX_INPUT_SIDE
 from edgessd.errors import InputError
-from edgessd.priors import FeatureMap, PriorSpec, spec_from_json
+from edgessd.model.card import ACTIVATIONS, MAX_INPUT_SIDE
+from edgessd.model.priors import FeatureMap, PriorSpec, spec_from_json
 from edgessd_training.networks.neck import FPN, NECKS, TopDown
 from edgessd_training.networks.ssd import SSD, Head, Normalise
 

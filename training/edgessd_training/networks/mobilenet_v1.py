@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.priors import tensorflow_spec
+from edgessd.model.priors import tensorflow_spec
 from edgessd_training.networks.assemble import InputSize, assemble, check_width, map_sizes_hw
 from edgessd_training.networks.layers import SamePad, conv_bn, kaiming, normal_003
 from edgessd_training.networks.ssd import SSD

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.priors import PriorSpec, ssd_spec
+from edgessd.model.priors import PriorSpec, ssd_spec
 from edgessd_training.networks.assemble import InputSize, SizesHw, assemble, input_hw, map_sizes_hw, on_grid
 from edgessd_training.networks.layers import InvertedResidual, conv_bn, xavier
 from edgessd_training.networks.mobilenet_v1 import BLOCKS, FIRST_HEAD_BLOCK

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from edgessd.priors import PriorSpec
+from edgessd.model.priors import PriorSpec
 
 
 class Backbone(Protocol):

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.priors import ssdlite_spec
+from edgessd.model.priors import ssdlite_spec
 from edgessd_training.networks.assemble import SizesHw, assemble, on_grid
 from edgessd_training.networks.layers import conv_bn, normal_003
 from edgessd_training.networks.ssd import SSD

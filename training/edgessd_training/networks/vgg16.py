@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.priors import PriorSpec, ssd300_spec, ssd512_spec
+from edgessd.model.priors import PriorSpec, ssd300_spec, ssd512_spec
 from edgessd_training.networks.assemble import InputSize, SizesHw, assemble, input_hw, map_sizes_hw, on_grid
 from edgessd_training.networks.layers import L2Norm, kaiming, xavier
 from edgessd_training.networks.ssd import SSD

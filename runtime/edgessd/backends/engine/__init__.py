@@ -1,0 +1,1 @@
+"""The file of a TensorRT engine, its cache and its report."""

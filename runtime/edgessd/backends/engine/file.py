@@ -1,0 +1,214 @@
+"""A TensorRT engine file: what it is, whether it is the one its card describes, whether it runs here.
+
+An engine is code that TensorRT executes, so its bytes are compared with the card's hash before anything loads it.
+"""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from edgessd.backends.cuda.library import Device, state
+from edgessd.errors import EngineError
+from edgessd.model.card import ModelCard, read_sidecar, sidecar
+from edgessd.util.files import readable
+
+PLAN_MAGIC = {b"ftrt": "TensorRT", b"vtrt": "TensorRT-RTX"}
+MAX_PREFIX_BYTES = 1 << 20
+REQUIRED = (
+    "module",
+    "version",
+    "compute_capabilities",
+    "gpu",
+    "onnx_sha256",
+    "engine_sha256",
+    "tensors",
+    "profile",
+    "options",
+    "layers",
+    "card_sha256",
+)
+# The options of `edgessd build` by their names in the card.
+VALUES = {
+    "workspace_mib": "--workspace",
+    "level": "--level",
+    "hardware_compatible": "--hardware-compatible",
+    "dla": "--dla",
+}
+SWITCHES = {
+    "low_memory": ("--low-memory", True),
+    "version_compatible": ("--version-compatible", True),
+    "timing_cache": ("--no-timing-cache", False),
+    "tf32": ("--no-tf32", False),
+}
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sealed(card: ModelCard) -> ModelCard:
+    """Return an engine's card with its own hash, by which an edited card is found."""
+    return card.with_changes(engine={**card.engine, "card_sha256": _card_sha256(card)})
+
+
+def _card_sha256(card: ModelCard) -> str:
+    value = card.as_json()
+    value["engine"] = {key: item for key, item in value["engine"].items() if key != "card_sha256"}
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def prefix_of(path: Path) -> dict[str, Any] | None:
+    """Return the JSON that some exporters (Ultralytics) put before an engine, None where there is none.
+
+    Its layout is a little-endian 32-bit length, that many bytes of JSON, then the engine.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(4), "little")
+        if not 0 < length <= MAX_PREFIX_BYTES:
+            return None
+        try:
+            value = json.loads(file.read(length))
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def kind_of(path: Path) -> str:
+    """Return in words what an engine file is, from its first bytes alone."""
+    readable(path, "engine")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic in PLAN_MAGIC:
+        return f"a bare {PLAN_MAGIC[magic]} engine"
+    prefix = prefix_of(path)
+    if prefix is None:
+        return "no TensorRT engine"
+    facts: dict[str, Any] = {
+        key: prefix[key] for key in ("description", "task", "imgsz", "batch", "stride") if key in prefix
+    }
+    names = prefix.get("names")
+    if isinstance(names, Mapping | list):
+        facts["classes"] = len(names)
+    listed = ", ".join(f"{key} {value}" for key, value in facts.items())
+    return f"an engine with another exporter's JSON before it ({listed or 'no known keys'})"
+
+
+def open_engine(path: Path) -> ModelCard:
+    """Return the card of an engine whose bytes the card confirms.
+
+    Raises EngineError for a foreign file, an engine without a card, and where engine or card were changed.
+    """
+    kind = kind_of(path)
+    if not sidecar(path).is_file():
+        raise EngineError(
+            f"{path} is {kind}, without a card ({sidecar(path).name}): edgessd runs engines that "
+            "`edgessd build M.onnx` made"
+        )
+    card = read_sidecar(path)
+    missing = [key for key in REQUIRED if key not in card.engine]
+    if missing:
+        raise EngineError(f"the card of {path} lacks engine.{missing[0]}: {rebuild_command(card, path)}")
+    if card.engine["card_sha256"] != _card_sha256(card):
+        raise EngineError(f"the card of {path} was edited after the build: {rebuild_command(card, path)}")
+    found = file_sha256(path)
+    if found != card.engine["engine_sha256"]:
+        raise EngineError(
+            f"{path} is not the engine its card describes (sha256 {found[:12]}, card "
+            f"{str(card.engine['engine_sha256'])[:12]}): {rebuild_command(card, path)}"
+        )
+    return card
+
+
+def check_runs_here(card: ModelCard, path: Path, *, version: str | None, device: Device | None) -> None:
+    """Raise EngineError where the TensorRT or the GPU here is not what the engine was built for.
+
+    version: of the installed module that built it; what is None cannot be compared and passes.
+    """
+    check_version(card, path, version)
+    if device is not None:
+        check_gpu(card, path, device)
+
+
+def check_version(card: ModelCard, path: Path, version: str | None) -> None:
+    """Raise EngineError where the TensorRT here is not the one that built an engine; None passes."""
+    engine = card.engine
+    if version is not None and not _same_version(engine, version):
+        raise EngineError(
+            f"{path} was built by {engine['module']} {engine['version']}, here is {version}: "
+            f"{rebuild_command(card, path)}"
+        )
+
+
+def check_gpu(card: ModelCard, path: Path, device: Device) -> None:
+    """Raise EngineError where the GPU here is not what an engine was built for."""
+    engine = card.engine
+    targets = [str(target) for target in engine["compute_capabilities"]]
+    if not any(runs_on(target, device.compute_capability) for target in targets):
+        raise EngineError(
+            f"{path} was built for compute capability {', '.join(targets)}, this {device.name} has "
+            f"{device.compute_capability}: {rebuild_command(card, path)}"
+        )
+    if engine["gpu"] not in (None, device.name) and not engine["options"].get("hardware_compatible"):
+        raise EngineError(f"{path} was built on {engine['gpu']}, here is {device.name}: {rebuild_command(card, path)}")
+
+
+def _same_version(engine: Mapping[str, Any], version: str) -> bool:
+    """Return whether an engine's TensorRT is the one here; a version-compatible engine needs the same major only."""
+    parts = 1 if engine["options"].get("version_compatible") else None
+    return version.split(".")[:parts] == str(engine["version"]).split(".")[:parts]
+
+
+def runs_on(target: str, compute_capability: str) -> bool:
+    """Return whether a target such as ``8.6``, or ``8.0+`` for that and all newer, covers a GPU's."""
+    if target.endswith("+"):
+        return tuple(map(int, compute_capability.split("."))) >= tuple(map(int, target[:-1].split(".")))
+    return target == compute_capability
+
+
+def installed_version(module: str) -> str | None:
+    """Return the version of a TensorRT module here, None where it is absent or does not load."""
+    if module not in ("tensorrt", "tensorrt_rtx") or not find_spec(module):
+        return None
+    try:
+        return str(import_module(module).__version__)
+    # A wheel without its libraries raises ImportError, OSError or RuntimeError, by version.
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def rebuild_command(card: ModelCard, path: Path) -> str:
+    """Return the advice that ends an error: the command that builds this engine again with its options."""
+    engine, options = card.engine, card.engine.get("options")
+    words = ["edgessd", "build", str(engine.get("onnx", f"{card.name}.onnx")), "--out", str(path)]
+    if engine.get("module") == "tensorrt_rtx":
+        words += ["--module", "tensorrt_rtx"]
+    given = options if isinstance(options, Mapping) else {}
+    for name, value in zip(("--min-batch", "--opt-batch", "--max-batch"), given.get("batches") or (), strict=False):
+        words += [name, str(value)]
+    for target in given.get("compute_capabilities") or ():
+        words += ["--compute-capability", str(target)]
+    words += [word for key, name in VALUES.items() if given.get(key) is not None for word in (name, str(given[key]))]
+    words += [name for key, (name, when) in SWITCHES.items() if given.get(key) is when]
+    return f"build it again with `{shlex.join(words)}`"
+
+
+def check_engine_here(card: ModelCard, path: Path) -> str:
+    """Return what of this machine matches the engine, in words.
+
+    Raises EngineError where its TensorRT or GPU differs from what the engine was built for.
+    """
+    module = str(card.engine["module"])
+    version, devices = installed_version(module), state().devices
+    check_runs_here(card, path, version=version, device=devices[0] if devices else None)
+    here = f"{module} {version} is the same" if version else f"no {module} to compare with"
+    return f"{here}; {f'runs on this {devices[0].name}' if devices else 'no CUDA device to compare with'}"

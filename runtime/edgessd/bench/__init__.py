@@ -1,0 +1,1 @@
+"""The product's own frame path, measured."""

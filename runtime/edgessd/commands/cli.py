@@ -1,0 +1,97 @@
+"""The command ``edgessd``: collects the verbs of the installed packages and turns errors into one line."""
+
+import os
+import sys
+from importlib.metadata import entry_points
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from edgessd import __version__
+from edgessd.errors import EdgessdError, InputError
+from edgessd.util.exit import leave
+from edgessd.util.extras import BROUGHT_BY, missing_extra
+
+INTERRUPTED = 130
+# Typer carries its own copy of click or imports it, by version; both define this base of usage errors.
+ClickException: Any = typer.BadParameter.__mro__[2]
+
+
+def build_app() -> typer.Typer:
+    """Return the command with the verbs of every package that registers some."""
+    app = typer.Typer(
+        name="edgessd",
+        help="SSD object detection: from labelled images to a camera on an edge device.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def options(
+        version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+        debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error; taken anywhere."),
+    ) -> None:
+        if version:
+            typer.echo(f"edgessd {__version__}")
+            raise typer.Exit
+
+    for entry in sorted(entry_points(group="edgessd.commands"), key=lambda entry: entry.name):
+        entry.load()(app)
+    return app
+
+
+def main() -> None:
+    """Run the command; exit 0 when done, 1 when the work failed, 2 for wrong usage or input."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    leave(run(arguments, debug=debug))
+
+
+def run(arguments: list[str], *, debug: bool = False) -> int:
+    """Return the exit code of one command line."""
+    try:
+        code = build_app()(args=arguments, prog_name="edgessd", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except EdgessdError as error:
+        if debug:
+            raise
+        return _complain(str(error), error.exit_code)
+    except ImportError as error:
+        if debug:
+            raise
+        return _complain(_library(error), InputError.exit_code)
+    except ClickException as error:
+        if error.format_message().strip():
+            return _complain(_usage(error), InputError.exit_code)
+        return InputError.exit_code  # no verb was given: the help has been printed
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _library(error: ImportError) -> str:
+    if error.name == "cv2" or "libGL" in str(error):
+        return f"OpenCV does not load ({error}): pip install opencv-python, or opencv-python-headless without a screen"
+    if isinstance(error, ModuleNotFoundError) and error.name in BROUGHT_BY:
+        return str(missing_extra(error.name, BROUGHT_BY[error.name]))
+    return f"a library does not load ({error}): `edgessd doctor` names what is missing"
+
+
+def _usage(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "edgessd"
+    return f"{error.format_message().strip().rstrip('.')}: see `{where} --help`"
+
+
+def _complain(message: str, code: int) -> int:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_plain(message)}")
+    return code
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

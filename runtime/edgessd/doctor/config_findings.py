@@ -1,0 +1,103 @@
+"""What is wrong with a configuration of ``edgessd run`` here: its streams, its sinks, its model."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from edgessd.config import Config, StreamTable, read_config
+from edgessd.config.sinks import MqttTable, SinkTable, kind_of
+from edgessd.device.permissions import usable
+from edgessd.doctor.facts import Facts
+from edgessd.doctor.findings import Effect, Finding
+from edgessd.doctor.model_findings import model_findings
+from edgessd.errors import EdgessdError, InputError
+from edgessd.sources import parse_address
+from edgessd.sources.address import Address
+from edgessd.sources.camera import why_closed
+from edgessd.sources.subprocess_source import ARGUS_COMMAND, ARGUS_SOCKET
+from edgessd.util.reachability import broker_command, why_unreachable
+
+PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+AT_ONCE = 16  # hosts asked side by side, so that dead ones cost one wait
+
+
+def config_findings(path: Path, facts: Facts) -> list[Finding]:
+    """Return what is wrong with a configuration file on this machine, model first."""
+    try:
+        config = read_config(path)
+        addresses = [parse_address(stream.source) for stream in config.streams]
+    except InputError as error:
+        return [Finding("config-wrong", Effect.STOPS, str(error), f"edgessd run {path} --check")]
+    return [*model_findings(config.model.path, facts), *_reachable(config, addresses)]
+
+
+def _reachable(config: Config, addresses: list[Address]) -> list[Finding]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        streams = [
+            pool.submit(_stream, stream, address) for stream, address in zip(config.streams, addresses, strict=True)
+        ]
+        sinks = [pool.submit(_sink, sink) for sink in config.sinks]
+        found = [finding for job in (*streams, *sinks) if (finding := job.result()) is not None]
+    missing = [finding for finding in found if finding.id == "source-missing"]
+    if len(missing) == len(addresses):
+        return found
+    # The other streams go on.
+    return [replace(finding, effect=Effect.WARNS) if finding in missing else finding for finding in found]
+
+
+def _stream(stream: StreamTable, address: Address) -> Finding | None:
+    match address.kind:
+        case "camera":
+            return _camera(stream, address)
+        case "csi" if not ARGUS_SOCKET.exists():
+            cause = f"stream {stream.name}: {ARGUS_SOCKET} of the camera daemon is absent"
+            return Finding("camera-missing", Effect.RETRIES, cause, ARGUS_COMMAND)
+        case "path" if not Path(address.target).exists():
+            cause = f"stream {stream.name}: there is no {address.name}"
+            return Finding("source-missing", Effect.STOPS, cause, f"ls -l {address.name}")
+        case "rtsp" | "http":
+            return _host(stream, address)
+    return None
+
+
+def _camera(stream: StreamTable, address: Address) -> Finding | None:
+    device = Path(f"/dev/video{address.target}" if address.target.isdecimal() else address.target)
+    if device.exists() and usable(device):
+        return None
+    name = "device-access" if device.exists() else "camera-missing"
+    cause, _, command = why_closed(device).partition("; ")
+    return Finding(name, Effect.RETRIES, f"stream {stream.name}: {cause}", command.replace("`", ""))
+
+
+def _host(stream: StreamTable, address: Address) -> Finding | None:
+    try:
+        parts = urlsplit(address.name)  # the name has no password
+        host, port = parts.hostname, parts.port or PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    if host is None or (why := why_unreachable(host, port)) is None:
+        return None
+    cause = f"stream {stream.name}: {host}:{port} cannot be reached ({why})"
+    return Finding("stream-unreachable", Effect.RETRIES, cause, f"ping -c 3 {host}; nc -zv {host} {port}")
+
+
+def _sink(sink: SinkTable) -> Finding | None:
+    try:
+        sink.check()
+    except EdgessdError as error:
+        name = "disk-full" if "is full" in str(error) else "sink-place"
+        return Finding(name, Effect.STOPS, f"sink {kind_of(sink)}: {error}", _command_in(str(error)))
+    if isinstance(sink, MqttTable) and (why := why_unreachable(sink.host, sink.port)):
+        cause = f"MQTT broker {sink.host}:{sink.port} cannot be reached ({why})"
+        return Finding("broker-unreachable", Effect.RETRIES, cause, broker_command(sink.host, sink.port))
+    return None
+
+
+def _command_in(text: str) -> str:
+    """Return the command that an error names, else that shows the disks."""
+    _, quoted, rest = text.partition("see `")
+    if quoted:
+        return rest.partition("`")[0]
+    _, install, rest = text.partition(": pip install")
+    return f"pip install{rest}" if install else "df -h"

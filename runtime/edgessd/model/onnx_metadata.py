@@ -1,0 +1,99 @@
+"""Reads an ONNX file's metadata without the onnx package.
+
+An ONNX file is one protobuf message (onnx.proto, ModelProto). Its top-level fields are walked by their
+length, weights unread, until the pairs of field 14 (metadata_props).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from edgessd.errors import CardError
+from edgessd.util.files import readable
+
+METADATA_PROPS = 14
+MAX_METADATA_BYTES = 16 << 20
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def read_metadata(path: Path, key: str) -> str | None:
+    """Return the text stored under a key, None where there is none.
+
+    Raises InputError for a missing or empty file, CardError for one that is not whole ONNX.
+    """
+    size = readable(path, "ONNX file").stat().st_size
+    found = None
+    is_model = False
+    with path.open("rb") as file:
+        for number, content in _fields(file, size, path):
+            is_model = is_model or number == 7  # the graph
+            if number == METADATA_PROPS:
+                entry = dict(_strings(content, path))
+                if entry.get(1) == key:
+                    found = entry.get(2, "")
+    if not is_model:
+        raise _damaged(path)
+    return found
+
+
+def _damaged(path: Path) -> CardError:
+    return CardError(f"{path} is not a whole ONNX file: it may be cut off or of another kind; export or copy it again")
+
+
+def _fields(file: BinaryIO, size: int, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (field number, content); content is read for metadata only and empty for all other fields."""
+    while file.tell() < size:
+        tag = _varint(file, path)
+        number, kind = tag >> 3, tag & 7
+        content = b""
+        if kind == _VARINT:
+            _varint(file, path)
+        elif kind in (_FIXED64, _FIXED32):
+            file.seek(8 if kind == _FIXED64 else 4, 1)
+        elif kind == _BYTES:
+            length = _varint(file, path)
+            if file.tell() + length > size or (number == METADATA_PROPS and length > MAX_METADATA_BYTES):
+                raise _damaged(path)
+            if number == METADATA_PROPS:
+                content = file.read(length)
+            else:
+                file.seek(length, 1)
+        else:
+            raise _damaged(path)
+        if number == 0 or file.tell() > size:
+            raise _damaged(path)
+        yield number, content
+
+
+def _strings(content: bytes, path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the (field number, text) pairs of one StringStringEntryProto."""
+    position = 0
+    while position < len(content):
+        number = content[position] >> 3
+        length = shift = 0
+        while True:
+            position += 1
+            if position >= len(content) or shift > 35:
+                raise _damaged(path)
+            length |= (content[position] & 0x7F) << shift
+            shift += 7
+            if content[position] < 0x80:
+                break
+        position += 1
+        try:
+            yield number, content[position : position + length].decode()
+        except UnicodeDecodeError as error:
+            raise _damaged(path) from error
+        position += length
+
+
+def _varint(file: BinaryIO, path: Path) -> int:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            raise _damaged(path)
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    raise _damaged(path)

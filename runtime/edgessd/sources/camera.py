@@ -1,0 +1,87 @@
+"""A camera of this machine: by its number, or by its path with size, rate and pixel format asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from edgessd.device.permissions import group_of, usable
+from edgessd.errors import InputError
+from edgessd.sources.address import Address
+from edgessd.sources.fault import SourceFault
+from edgessd.sources.files import captured_frames
+from edgessd.sources.frame import Frame
+
+_READ_MILLISECONDS = 5000
+
+
+class Camera:
+    """A camera through OpenCV. What was asked of it is granted or refused, never quietly altered."""
+
+    live = True
+    frame_count: int | None = None
+
+    def __init__(self, address: Address) -> None:
+        """Raises SourceFault when the camera is absent, busy, or has not what was asked for; InputError."""
+        self.name = address.name
+        self._address = address
+        self._capture: cv2.VideoCapture | None = self._open()
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps: float | None = fps if 0 < fps <= 1000 else None
+
+    def _open(self) -> cv2.VideoCapture:
+        address = self._address
+        target = int(address.target) if address.target.isdecimal() else address.target
+        fourcc = address.options.get("fourcc")
+        if fourcc is not None and len(fourcc) != 4:
+            raise InputError(f"{self.name}: fourcc must be four characters such as MJPG or YUYV, got {fourcc!r}")
+        wanted = {
+            cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*fourcc) if fourcc else None,  # first: sizes depend on it
+            cv2.CAP_PROP_FRAME_WIDTH: address.number("width"),
+            cv2.CAP_PROP_FRAME_HEIGHT: address.number("height"),
+            cv2.CAP_PROP_FPS: address.number("fps"),
+        }
+        settings = {key: value for key, value in wanted.items() if value is not None}
+        if isinstance(target, str) or settings:
+            capture = cv2.VideoCapture(target, cv2.CAP_V4L2)
+        else:
+            capture = cv2.VideoCapture(target)
+        if not capture.isOpened():
+            capture.release()
+            device = f"/dev/video{target}" if isinstance(target, int) else target
+            raise SourceFault("not found", f"cannot open camera {self.name}: {why_closed(Path(device))}")
+        capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MILLISECONDS)
+        for key, value in settings.items():
+            capture.set(key, value)
+        for key, value in settings.items():
+            granted = capture.get(key)
+            if round(granted) != value:
+                capture.release()
+                raise SourceFault("refused settings", _refusal(self.name, key, value, granted))
+        return capture
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames while the camera gives any."""
+        capture, self._capture = self._capture or self._open(), None
+        yield from captured_frames(capture, self.name)
+
+
+def why_closed(device: Path) -> str:
+    """Return why a camera's device cannot be opened, and the next command."""
+    if not device.exists():
+        there = ", ".join(sorted(str(path) for path in device.parent.glob("video*"))) or "none"
+        return (
+            f"there is no {device} (there: {there}); plug the camera in and see `v4l2-ctl --list-devices`, "
+            f"in a container add --device {device}"
+        )
+    if not usable(device):
+        return f"this user may not use {device}; `sudo usermod -aG {group_of(device)} $USER`, then log in again"
+    return f"{device} is busy or gives no video; `fuser -v {device}` names the program that uses it"
+
+
+def _refusal(name: str, key: int, wanted: int, granted: float) -> str:
+    words = {cv2.CAP_PROP_FRAME_WIDTH: "width", cv2.CAP_PROP_FRAME_HEIGHT: "height", cv2.CAP_PROP_FPS: "fps"}
+    if key == cv2.CAP_PROP_FOURCC:
+        asked, given = (int(value).to_bytes(4, "little").decode("latin1") for value in (wanted, granted))
+        return f"camera {name} has no pixel format {asked}, it gave {given!r}: see `v4l2-ctl --list-formats-ext`"
+    return f"camera {name} has no {words[key]} {wanted}, it gave {granted:g}: see `v4l2-ctl --list-formats-ext`"

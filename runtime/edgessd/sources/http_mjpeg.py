@@ -1,0 +1,111 @@
+"""A camera that sends JPEG pictures over HTTP (multipart/x-mixed-replace), read without FFmpeg."""
+
+import os
+import socket
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from typing import cast
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote
+from urllib.request import (
+    HTTPBasicAuthHandler,
+    HTTPDigestAuthHandler,
+    HTTPPasswordMgrWithDefaultRealm,
+    ProxyHandler,
+    build_opener,
+)
+
+from edgessd.sources.address import Address
+from edgessd.sources.fault import SourceFault
+from edgessd.sources.frame import Frame
+from edgessd.sources.mjpeg import jpeg_frames
+from edgessd.sources.network_video import READ_SECONDS, NetworkVideo
+
+_PIECE_BYTES = 1 << 16
+
+
+class HttpPictures:
+    """An MJPEG stream. A read that hangs ends by the socket's deadline or by ``interrupt``."""
+
+    live = True
+    fps: float | None = None
+    frame_count: int | None = None
+
+    def __init__(self, name: str, response: HTTPResponse, read_seconds: float) -> None:
+        self.name = name
+        self._response = response
+        self._read_seconds = read_seconds
+        # A duplicate to cut the connection by: http.client gives its own socket away to a buffered file.
+        self._socket = socket.socket(fileno=os.dup(response.fileno()))
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield a frame a picture until the server ends. Raises SourceFault when it freezes."""
+        with self._socket, self._response:
+            yield from jpeg_frames(self._read, self.name, within=self._read_seconds)
+
+    def _read(self) -> bytes:
+        try:
+            return self._response.read1(_PIECE_BYTES)
+        except TimeoutError as error:
+            text = f"{self.name} sent nothing for {self._read_seconds:g} s: see the camera"
+            raise SourceFault("frozen", text) from error
+        except (OSError, HTTPException) as error:
+            raise SourceFault("cut off", f"{self.name} cut the connection: see the camera and the network") from error
+
+    def interrupt(self) -> None:
+        """Cut the connection, so that a read returns."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # already closed by the other side
+
+
+def open_http(address: Address) -> HttpPictures | NetworkVideo:
+    """Return the MJPEG stream, or whatever else FFmpeg makes of the URL. Raises SourceFault."""
+    read_seconds = address.seconds("read_timeout") or READ_SECONDS
+    # One deadline for both: urllib passes it on to every later read.
+    response = _get(address, read_seconds)
+    if response.headers.get_content_type() == "multipart/x-mixed-replace":
+        return HttpPictures(address.name, response, read_seconds)
+    response.close()
+    return NetworkVideo(address)
+
+
+def _get(address: Address, timeout: float) -> HTTPResponse:
+    name = address.name
+    scheme, _, rest = address.target.partition("://")
+    userinfo, _, bare = rest.rpartition("@")
+    passwords = HTTPPasswordMgrWithDefaultRealm()
+    if userinfo:
+        user, _, password = userinfo.partition(":")
+        passwords.add_password(None, f"{scheme}://{bare}", unquote(user), unquote(password))
+    # Cameras stand in the local network: a proxy of the environment does not know them.
+    opener = build_opener(ProxyHandler({}), HTTPDigestAuthHandler(passwords), HTTPBasicAuthHandler(passwords))
+    try:
+        return cast(HTTPResponse, opener.open(f"{scheme}://{bare}", timeout=timeout))
+    except HTTPError as error:
+        error.close()
+        raise _fault_of(error.code, name) from None
+    except (TimeoutError, URLError) as error:
+        raise _unreachable(error, name, timeout) from None
+    except ValueError:  # urllib's, for a challenge that no handler could answer
+        raise _fault_of(401, name) from None
+    except (OSError, HTTPException) as error:
+        raise SourceFault("not a stream", f"{name} does not speak HTTP: check the port and the protocol") from error
+
+
+def _fault_of(status: int, name: str) -> SourceFault:
+    if status in (401, 403, 407):
+        return SourceFault("authentication", f"{name} refuses the user or the password: correct them in the URL")
+    if status in (404, 410):
+        return SourceFault("not found", f"{name} has no such page: check the URL's path")
+    return SourceFault("refused", f"{name} answers {status}: see the camera")
+
+
+def _unreachable(error: TimeoutError | URLError, name: str, timeout: float) -> SourceFault:
+    cause = error.reason if isinstance(error, URLError) else error
+    if isinstance(cause, TimeoutError):
+        return SourceFault("timeout", f"{name} did not answer within {timeout:g} s: see the camera")
+    if isinstance(cause, ConnectionRefusedError):
+        return SourceFault("refused", f"{name} refuses connections: the server is down, or the port is wrong")
+    return SourceFault("unreachable", f"{name} cannot be reached: check the host's name and the network")

@@ -1,0 +1,65 @@
+"""From an address to a source."""
+
+from pathlib import Path
+
+from edgessd.errors import InputError, VideoError
+from edgessd.sources.address import Address, parse_address
+from edgessd.sources.camera import Camera
+from edgessd.sources.files import IMAGE_SUFFIXES, Images, VideoFile
+from edgessd.sources.frame import Source
+from edgessd.sources.http_mjpeg import open_http
+from edgessd.sources.network_video import NetworkVideo
+from edgessd.sources.repeat import Repeated
+from edgessd.sources.standard_input import StandardInput
+from edgessd.sources.subprocess_source import open_csi, open_ffmpeg, open_pipeline
+from edgessd.util.files import readable
+from edgessd.util.suggestions import did_you_mean
+
+
+def open_source(text: str) -> Source:
+    """Return the source that a path, a camera's number, a URL or a pipeline names. Raises VideoError or InputError."""
+    return open_address(parse_address(text))
+
+
+def open_address(address: Address) -> Source:
+    """Return the source of an address; live ones are connected. Raises VideoError or InputError."""
+    match address.kind:
+        case "camera":
+            return Camera(address)
+        case "csi":
+            return open_csi(address)
+        case "gst":
+            return open_pipeline(address)
+        case "stdin":
+            return StandardInput(address)
+        case "rtsp" | "http" | "stream":
+            via = address.options.get("via", "opencv")
+            if via not in ("opencv", "ffmpeg"):
+                raise InputError(f"{address.name}: no via {via!r}: {did_you_mean(via, ('opencv', 'ffmpeg'))}")
+            if via == "ffmpeg":
+                return open_ffmpeg(address)
+            if wanting := [option for option in ("hwaccel", "transport") if option in address.options]:
+                raise InputError(f"{address.name}: {wanting[0]} is for the program ffmpeg: add via=ffmpeg")
+            return open_http(address) if address.kind == "http" else NetworkVideo(address)
+        case _:
+            return _played(address, _open_path(Path(address.target)))
+
+
+def _open_path(path: Path) -> Images | VideoFile:
+    if path.is_dir():
+        paths = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES)
+        if not paths:
+            raise VideoError(f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)}): give another folder")
+        return Images(paths, str(path))
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return Images([readable(path, "video or image")], str(path))
+    return VideoFile(path)
+
+
+def _played(address: Address, source: Source) -> Source:
+    """Return a file as it is, again and again with ``loop=1``, or so as a camera of ``pace`` FPS."""
+    loop = address.options.get("loop", "0")
+    if loop not in ("0", "1"):
+        raise InputError(f"{address.name}: loop is 0 or 1, got {loop!r}")
+    pace = address.seconds("pace")
+    return Repeated(source, pace) if pace or loop == "1" else source

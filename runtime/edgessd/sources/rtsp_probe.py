@@ -1,0 +1,103 @@
+"""An RTSP server is asked before OpenCV opens its stream.
+
+OpenCV opens one stream at a time in the whole process, so a camera that does not answer would keep all others from
+coming back; and FFmpeg keeps to itself what a server answers.
+"""
+
+import hashlib
+import re
+import socket
+from base64 import b64encode
+from urllib.parse import unquote, urlsplit
+
+from edgessd.sources.address import Address
+from edgessd.sources.fault import SourceFault
+
+_MAX_ANSWER = 1 << 16
+
+
+def ask_rtsp(address: Address, timeout: float, method: str) -> None:
+    """Ask an RTSP server, by OPTIONS whether it answers, by DESCRIBE for its stream.
+
+    Raises SourceFault with what it answers, or that it does not.
+    """
+    name = address.name
+    try:
+        url = urlsplit(address.target)
+        host, port = url.hostname or "", url.port or (322 if url.scheme == "rtsps" else 554)
+    except ValueError as error:
+        text = f"{name} is no URL: write rtsp://host:port/path, with %40 for an @ in a password"
+        raise SourceFault("not found", text) from error
+    try:
+        with socket.create_connection((host, port), timeout=timeout) as connection:
+            if url.scheme == "rtsps":
+                return  # FFmpeg asks the rest, encrypted
+            status, head = _ask(connection, address.target, method, "")
+            if status == 401 and url.username is not None:
+                answer = authorisation(head, method, _bare(address.target), *_credentials(address.target))
+                status, head = _ask(connection, address.target, method, answer)
+    except socket.gaierror as error:
+        raise SourceFault("unreachable", f"no host of the name in {name}: check spelling and network") from error
+    except ConnectionRefusedError as error:
+        text = f"{name} refuses connections: the server is down, or the port is wrong"
+        raise SourceFault("refused", text) from error
+    except TimeoutError as error:
+        raise SourceFault("timeout", f"{name} did not answer within {timeout:g} s: see the camera") from error
+    except OSError as error:
+        text = f"{name} cannot be reached ({error.strerror or 'cut off'}): see the network"
+        raise SourceFault("unreachable", text) from error
+    match status:
+        case 0:
+            raise SourceFault("not a stream", f"{name} does not speak RTSP: check the port and the protocol")
+        case 401 | 403:
+            text = f"{name} refuses the user or the password: correct them in the URL"
+            raise SourceFault("authentication", text)
+        case 404 | 451 | 454:
+            raise SourceFault("not found", f"{name} has no such stream: check the URL's path")
+        case 453 | 500 | 503:
+            raise SourceFault("refused", f"{name} answers {status}: the server cannot serve it now")
+
+
+def _ask(connection: socket.socket, target: str, method: str, authorization: str) -> tuple[int, str]:
+    """Return the status and the head of the answer; status 0 for what is no RTSP."""
+    lines = [f"{method} {_bare(target)} RTSP/1.0", f"CSeq: {2 if authorization else 1}", "Accept: application/sdp"]
+    if authorization:
+        lines.append(f"Authorization: {authorization}")
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin1", "replace"))
+    answer = b""
+    while b"\r\n\r\n" not in answer and len(answer) < _MAX_ANSWER:
+        piece = connection.recv(4096)
+        if not piece:
+            break
+        answer += piece
+    head = answer.decode("latin1")
+    found = re.match(r"RTSP/\d\.\d (\d{3})", head)
+    return (int(found[1]) if found else 0), head
+
+
+def _bare(target: str) -> str:
+    """Return the URL without user and password."""
+    scheme, _, rest = target.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _credentials(target: str) -> tuple[str, str]:
+    userinfo = target.partition("://")[2].rpartition("@")[0]
+    user, _, password = userinfo.partition(":")
+    return unquote(user), unquote(password)
+
+
+def authorisation(head: str, method: str, url: str, user: str, password: str) -> str:
+    """Return the header that answers a server's challenge, Digest (RFC 2617) or Basic."""
+    challenge = re.search(r"^WWW-Authenticate:\s*Digest\s+(.*)$", head, re.IGNORECASE | re.MULTILINE)
+    if challenge is None:
+        return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge[1]))
+    realm, nonce = fields.get("realm", ""), fields.get("nonce", "")
+    secret, request = _md5(f"{user}:{realm}:{password}"), _md5(f"{method}:{url}")
+    response = _md5(f"{secret}:{nonce}:{request}")
+    return f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{url}", response="{response}"'
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

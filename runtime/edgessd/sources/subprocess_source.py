@@ -1,0 +1,177 @@
+"""Frames from another program, ffmpeg or gst-launch, over a pipe: for decoders and cameras OpenCV cannot reach."""
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from edgessd.sources.address import Address
+from edgessd.sources.fault import SourceFault
+from edgessd.sources.frame import Frame
+from edgessd.sources.y4m import y4m_frames
+from edgessd.util.ffmpeg import frame_timing
+
+_COMPLAINT_CHARACTERS = 300
+ARGUS_SOCKET = Path("/tmp/argus_socket")  # of nvargus-daemon, through which nvarguscamerasrc reaches a camera
+ARGUS_COMMAND = "sudo systemctl restart nvargus-daemon"
+
+
+class Program:
+    """A program that writes YUV4MPEG2 to its standard output; when it hangs, ``interrupt`` kills it."""
+
+    live = True
+    fps: float | None = None
+    frame_count: int | None = None
+
+    def __init__(self, address: Address, command: list[str]) -> None:
+        """Raises SourceFault when the program is not installed."""
+        self.name = address.name
+        self._address = address
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        if shutil.which(command[0]) is None:
+            raise SourceFault(
+                "not found",
+                f"{self.name} needs {command[0]}, which is not installed: apt install {_package(command[0])}",
+            )
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the program ends. Raises SourceFault with its complaint when it gave none."""
+        with tempfile.TemporaryFile() as complaints:
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, bufsize=1 << 20
+            )
+            self._process = process
+            assert process.stdout is not None
+            found = False
+            try:
+                for frame in y4m_frames(process.stdout.read, self.name):
+                    found = True
+                    yield frame
+            except SourceFault as fault:
+                if fault.reason != "ended":
+                    raise
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+            if not found:
+                complaints.seek(0)
+                raise self._fault(complaints.read(1 << 16).decode(errors="replace"))
+
+    def _fault(self, complaints: str) -> SourceFault:
+        lines = [line.strip() for line in complaints.splitlines() if line.strip()]
+        # The cause comes first; what follows from it, later.
+        wrong = [line for line in lines if "error" in line.lower() or "401" in line or "404" in line] or lines
+        said = self._address.redact(wrong[0] if wrong else "it said nothing")[:_COMPLAINT_CHARACTERS]
+        reason = "not a stream"
+        for mark, word in (("401", "authentication"), ("nauthorized", "authentication"), ("404", "not found")):
+            if mark in complaints:
+                reason = word
+                break
+        else:
+            if "refused" in complaints.lower():
+                reason = "refused"
+        return SourceFault(reason, f"{self.name} gave no frame: {self._command[0]} says {said!r}")
+
+    def interrupt(self) -> None:
+        """Kill the program, so that a read returns."""
+        if self._process is not None:
+            self._process.kill()
+
+
+class OpenCvPipeline:
+    """A GStreamer pipeline inside OpenCV, where it was built with GStreamer (JetPack's is)."""
+
+    live = True
+    frame_count: int | None = None
+
+    def __init__(self, address: Address, pipeline: str) -> None:
+        """Raises SourceFault when the pipeline does not start."""
+        self.name = address.name
+        self._pipeline = pipeline
+        self._capture: cv2.VideoCapture | None = self._open()
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps: float | None = fps if 0 < fps <= 1000 else None
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(self._pipeline, cv2.CAP_GSTREAMER)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceFault("not a stream", f"{self.name} does not start: try it with gst-launch-1.0")
+        return capture
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the pipeline ends."""
+        from edgessd.sources.files import captured_frames
+
+        capture, self._capture = self._capture or self._open(), None
+        yield from captured_frames(capture, self.name)
+
+
+def open_pipeline(address: Address) -> "Program | OpenCvPipeline":
+    """Return a GStreamer pipeline's frames, inside OpenCV or by gst-launch. Raises SourceFault."""
+    if _opencv_has_gstreamer():
+        sink = "videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
+        return OpenCvPipeline(address, f"{address.target} ! {sink}")
+    return Program(address, gst_command(address.target))
+
+
+def open_csi(address: Address) -> "Program | OpenCvPipeline":
+    """Return the frames of a Jetson's CSI camera. Raises SourceFault, InputError."""
+    if not ARGUS_SOCKET.exists():
+        raise SourceFault(
+            "not found",
+            f"{address.name} needs a Jetson's camera daemon, and {ARGUS_SOCKET} is absent: {ARGUS_COMMAND}, "
+            f"in a container add -v {ARGUS_SOCKET}:{ARGUS_SOCKET}",
+        )
+    return open_pipeline(Address("gst", csi_pipeline(address), address.name))
+
+
+def csi_pipeline(address: Address) -> str:
+    """Return the pipeline of a CSI camera: 1280x720 at 30 FPS where nothing else is asked."""
+    width, height, fps = (
+        address.number(key) or known for key, known in (("width", 1280), ("height", 720), ("fps", 30))
+    )
+    flip = address.options.get("flip", "0")
+    caps = f"video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1"
+    return (
+        f"nvarguscamerasrc sensor-id={address.target} ! {caps} ! nvvidconv flip-method={flip} ! video/x-raw,format=I420"
+    )
+
+
+def open_ffmpeg(address: Address) -> Program:
+    """Return the frames that the program ffmpeg decodes, in hardware where ``hwaccel`` names it."""
+    return Program(address, ffmpeg_command(address))
+
+
+def ffmpeg_command(address: Address) -> list[str]:
+    """Return ffmpeg's command line: one decoding thread, every frame once."""
+    command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error"]
+    if "hwaccel" in address.options:
+        command += ["-hwaccel", address.options["hwaccel"]]
+    if address.kind == "rtsp":
+        # What was buffered to tell the codec is of no use, and old.
+        command += ["-fflags", "nobuffer", "-analyzeduration", "500000"]
+        command += ["-rtsp_transport", address.options.get("transport", "tcp")]
+    command += ["-threads", "1", "-i", address.target, "-an", *frame_timing("passthrough"), "-pix_fmt", "yuv420p"]
+    return [*command, "-strict", "-1", "-f", "yuv4mpegpipe", "pipe:1"]
+
+
+def gst_command(pipeline: str) -> list[str]:
+    """Return gst-launch's command line; no shell sees the pipeline."""
+    tail = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1"
+    return ["gst-launch-1.0", "-q", *shlex.split(f"{pipeline} {tail}")]
+
+
+def _opencv_has_gstreamer() -> bool:
+    registry = cv2.videoio_registry
+    return cv2.CAP_GSTREAMER in registry.getBackends() and registry.hasBackend(cv2.CAP_GSTREAMER)
+
+
+def _package(program: str) -> str:
+    return {"gst-launch-1.0": "gstreamer1.0-tools gstreamer1.0-plugins-good"}.get(program, program)

@@ -1,0 +1,62 @@
+"""What takes results."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from edgessd.streams.result import Result
+from edgessd.streams.status import Status
+
+
+class Counted(Protocol):
+    """A sink's counters. dropped: results that a full queue lost; failed: those it could not write."""
+
+    name: str
+    dropped: int
+    failed: int
+
+
+class Board(Protocol):
+    """Who knows how streams and sinks are."""
+
+    def statuses(self) -> list[Status]:
+        """Return how every stream is now."""
+        ...
+
+    @property
+    def sinks(self) -> Sequence[Counted]:
+        """Return the sinks."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes results in order; ``close`` finishes what was written, also after an error."""
+
+    def write(self, result: Result) -> None:
+        """Take one result."""
+        ...
+
+    def close(self) -> None:
+        """Finish."""
+        ...
+
+
+class StreamSink(Sink, Protocol):
+    """A sink of many streams, told also how they are. ``needs_image``: whether it wants the frames' pixels.
+
+    All its methods are called by one thread, that of its queue.
+    """
+
+    needs_image: bool
+
+    def report(self, status: Status) -> None:
+        """Take the new state of a stream, and that of one that is away every ten seconds."""
+        ...
+
+
+@runtime_checkable
+class BoardReader(Protocol):
+    """A sink that asks how all streams and sinks are, when somebody asks it."""
+
+    def watch(self, board: Board) -> None:
+        """Learn whom to ask; before the first result."""
+        ...

@@ -1,0 +1,106 @@
+"""A bounded queue and a thread before a sink: whatever the sink does, detection goes on."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
+from time import monotonic
+
+import numpy as np
+
+from edgessd.streams.result import Result
+from edgessd.streams.sink import Board, BoardReader, StreamSink
+from edgessd.streams.status import Status
+
+CAPACITY = 256
+IMAGE_CAPACITY = 8  # a frame of 1080p is 6 MB
+_COMPLAIN_SECONDS = 60.0
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
+log = logging.getLogger(__name__)
+
+
+class QueuedSink:
+    """Hands results to a sink on a thread of its own; of a full queue the oldest result goes, and is counted."""
+
+    def __init__(
+        self, name: str, sink: StreamSink, *, streams: Collection[str] | None = None, capacity: int | None = None
+    ) -> None:
+        """streams: only theirs, all where None. capacity: results that may wait."""
+        self.name = name
+        self.dropped = 0
+        self.failed = 0
+        self._sink = sink
+        self._streams = streams
+        self._capacity = capacity or (IMAGE_CAPACITY if sink.needs_image else CAPACITY)
+        self._results: deque[Result] = deque()
+        # A state must not be lost behind results; the newest of each stream is enough.
+        self._statuses: dict[str, Status] = {}
+        self._changed = threading.Condition()
+        self._finishing = False
+        self._complained_at = -_COMPLAIN_SECONDS
+        self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
+        self._thread.start()
+
+    def watch(self, board: Board) -> None:
+        """Tell the sink whom to ask for counters, if it wants any."""
+        if isinstance(self._sink, BoardReader):
+            self._sink.watch(board)
+
+    def put(self, item: Result | Status) -> None:
+        """Take a result or a state without waiting."""
+        name = item.name if isinstance(item, Status) else item.frame.source
+        if self._streams is not None and name not in self._streams:
+            return
+        if isinstance(item, Result) and not self._sink.needs_image:
+            item = replace(item, frame=replace(item.frame, image=_NO_IMAGE))
+        with self._changed:
+            if isinstance(item, Status):
+                self._statuses[name] = item
+            else:
+                if len(self._results) >= self._capacity:
+                    self._results.popleft()
+                    self.dropped += 1
+                self._results.append(item)
+            self._changed.notify()
+
+    def finish(self) -> None:
+        """Let the thread write what waits, close the sink and end."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the end; a dead sink is left behind, with a word in the log."""
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            log.warning("sink %s did not finish in time: %d results are lost", self.name, len(self._results))
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            if isinstance(item, Status):
+                self._attempt(partial(self._sink.report, item))
+            else:
+                self._attempt(partial(self._sink.write, item))
+        self._attempt(self._sink.close)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - brokers and encoders raise a zoo; a sink's fault is not detection's
+            self._complain(error)
+
+    def _next(self) -> Result | Status | None:
+        with self._changed:
+            while not (self._results or self._statuses or self._finishing):
+                self._changed.wait()
+            if self._statuses:
+                return self._statuses.pop(next(iter(self._statuses)))
+            return self._results.popleft() if self._results else None
+
+    def _complain(self, error: Exception) -> None:
+        self.failed += 1
+        if monotonic() - self._complained_at >= _COMPLAIN_SECONDS:
+            self._complained_at = monotonic()
+            log.warning("sink %s: %s (%d failures)", self.name, error, self.failed, extra={"sink": self.name})

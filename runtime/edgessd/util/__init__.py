@@ -1,0 +1,1 @@
+"""What any part may use; it knows nothing of detection."""
