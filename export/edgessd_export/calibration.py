@@ -52,7 +52,7 @@ def image_paths(data: str) -> list[Path]:
     if folder.is_dir():
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not paths:
-            raise DataError(f"the folder {folder} holds no image ({', '.join(SUFFIXES)}): give another")
+            raise DataError(f"the folder {folder} holds no image ({', '.join(SUFFIXES)})", fix="give another")
         return paths
     from edgessd_training.data.read import read_data
 
@@ -88,7 +88,7 @@ def calibrate(
     on_image: told of every image of every pass. Raises InputError for a method that does not exist.
     """
     if method not in METHODS:
-        raise InputError(f"unknown calibration method {method!r}: choose one of {', '.join(METHODS)}")
+        raise InputError(f"unknown calibration method {method!r}", fix=f"choose one of {', '.join(METHODS)}")
     run, keys = _observer(model)
     graph = Graph(model)
     names = graph.keys()
@@ -110,7 +110,7 @@ def calibrate(
                 second[key] = second.get(key, 0) + second_moments(tensor)
         on_image()
     if not count:
-        raise DataError("calibration needs images, the data set holds none: give another")
+        raise DataError("calibration needs images, the data set holds none", fix="give another")
     moments = {key: Moments(total / count, second.get(key), sizes_hw[key]) for key, total in means.items()}
     if method == "max":
         return Calibration(method, count, model_hash, ranges, moments)
@@ -170,18 +170,18 @@ def save_ranges(path: Path, calibration: Calibration) -> None:
 def read_ranges(path: Path, model_hash: str) -> Calibration:
     """Return ranges that ``save_ranges`` wrote. Raises InputError when they are damaged or of another checkpoint."""
     if readable(path, "calibration ranges").stat().st_size > MAX_BYTES:
-        raise InputError(f"{path} is larger than {MAX_BYTES} bytes, too large for ranges: calibrate again")
+        raise InputError(f"{path} is larger than {MAX_BYTES} bytes, too large for ranges", fix="calibrate again")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         ranges = {str(key): (float(low), float(high)) for key, (low, high) in content["ranges"].items()}
         found = Calibration(str(content["method"]), int(content["images"]), str(content["model"]), ranges)
         valid = content["format"] == FORMAT and all(-np.inf < low <= high < np.inf for low, high in ranges.values())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} holds no calibration ranges ({error!r}): calibrate again") from error
+        raise InputError(f"{path} holds no calibration ranges ({error!r})", fix="calibrate again") from error
     if not valid:
-        raise InputError(f"{path} holds ranges of another format or not in order: calibrate again")
+        raise InputError(f"{path} holds ranges of another format or not in order", fix="calibrate again")
     if found.model != model_hash:
-        raise InputError(f"{path} was measured on another checkpoint: calibrate again with --calibration")
+        raise InputError(f"{path} was measured on another checkpoint", fix="calibrate again with --calibration")
     return found
 
 

@@ -24,15 +24,17 @@ def card_for(card: ModelCard, contract: str, kept: int | None = None) -> ModelCa
     match contract:
         case "raw":
             if kept is not None:
-                raise InputError(f"the contract raw gives all {prior_count} priors, K is {kept}: leave --kept out")
+                raise InputError(
+                    f"the contract raw gives all {prior_count} priors, K is {kept}", fix="leave --kept out"
+                )
             return card.with_changes(contract="raw", kept=None, score_floor=0.0)
         case "compact" | "end2end":
             if kept is not None and kept > prior_count:
-                raise InputError(f"K is at most the number of priors, {prior_count}, got {kept}: lower --kept")
+                raise InputError(f"K is at most the number of priors, {prior_count}, got {kept}", fix="lower --kept")
             floor = SCORE_FLOOR if contract == "end2end" else 0.0
             return card.with_changes(contract=contract, kept=kept or min(KEPT, prior_count), score_floor=floor)
         case _:
-            raise InputError(f"unknown contract {contract!r}: choose raw, compact or end2end")
+            raise InputError(f"unknown contract {contract!r}", fix="choose raw, compact or end2end")
 
 
 def wrap(network: SSD, card: ModelCard) -> nn.Module:

@@ -90,7 +90,7 @@ def quick(reference: Model, candidate: Model, images: Sequence[NDArray[np.uint8]
     wrong = same_model(reference.card, candidate.card)
     wrong += complaints(figures, limits_for(reference.card, candidate.card))
     if wrong:
-        raise ExportError(f"what was exported is not what was trained, no file is left: {'; '.join(wrong)}")
+        raise ExportError("what was exported is not what was trained, no file is left", fix=f"{'; '.join(wrong)}")
     return figures
 
 

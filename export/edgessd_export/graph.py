@@ -80,5 +80,5 @@ class Graph:
         outputs, inputs, *kernel = self.weights[node.input[1]].dims
         depthwise = groups > 1
         if depthwise and (inputs != 1 or outputs != groups):
-            raise ExportError(f"{name} is a convolution of {groups} groups: only depthwise ones can be quantised")
+            raise ExportError(f"{name} is a convolution of {groups} groups", fix="only depthwise ones can be quantised")
         return Layer(name, node, node.input[0], output, depthwise, groups == 1 and kernel == [1, 1])

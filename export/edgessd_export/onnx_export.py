@@ -138,7 +138,7 @@ def to_onnx(
             verbose=False,
         )
     if program is None:
-        raise ExportError("PyTorch exported nothing: run again with --debug")
+        raise ExportError("PyTorch exported nothing", fix="run again with --debug")
     return without_traces(program.model_proto)
 
 

@@ -83,7 +83,9 @@ VARIANTS: Mapping[str, Callable[..., onnx.ModelProto]] = {"tensorrt": for_tensor
 
 def _range(ranges: Ranges, key: str) -> tuple[float, float]:
     if key not in ranges:
-        raise ExportError(f"the ranges hold nothing for {key}: calibrate this checkpoint again with --calibration")
+        raise ExportError(
+            f"the ranges hold nothing for {key}", fix="calibrate this checkpoint again with --calibration"
+        )
     return ranges[key]
 
 
@@ -192,7 +194,7 @@ class _Writer:
                 else:
                     waiting.append(node)
             if len(waiting) == len(nodes):
-                raise ExportError(f"the quantised graph has a circle at {nodes[0].name}: run again with --debug")
+                raise ExportError(f"the quantised graph has a circle at {nodes[0].name}", fix="run again with --debug")
             nodes = waiting
         return self.model
 

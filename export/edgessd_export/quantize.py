@@ -42,7 +42,9 @@ def quantised(model: onnx.ModelProto, int8: Int8) -> onnx.ModelProto:
     names = {layer.name for layer in Graph(model).layers}
     unknown = sorted(set(int8.keep_float) - names)
     if unknown:
-        raise InputError(f"no layer {unknown[0]!r} to keep in float: this network has {', '.join(sorted(names))}")
+        raise InputError(
+            f"no layer {unknown[0]!r} to keep in float", fix=f"this network has {', '.join(sorted(names))}"
+        )
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return VARIANTS[int8.variant](copy, int8.calibration.ranges, int8.keep_float, int8.calibration.moments)

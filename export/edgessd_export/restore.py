@@ -31,7 +31,7 @@ def restore_checkpoint(path: Path) -> Checkpoint:
             bias = biases[0] if biases else torch.zeros(len(weight))  # the exporter leaves out one of zeros
             convolution = modules.get(layer.name)
             if not isinstance(convolution, nn.Conv2d) or convolution.weight.shape != weight.shape:
-                raise ExportError(f"{path} has a layer {layer.name}, its card's network has not: export it again")
+                raise ExportError(f"{path} has a layer {layer.name}, its card's network has not", fix="export it again")
             _put(left, f"{layer.name}.weight", weight)
             norm_name = _next(layer.name)
             norm = modules.get(norm_name)
@@ -44,7 +44,7 @@ def restore_checkpoint(path: Path) -> Checkpoint:
                 _put(left, f"{norm_name}.bias", bias)
     if left:
         raise ExportError(
-            f"{path} holds nothing for {next(iter(left))}: this network cannot be restored from its export"
+            f"{path} holds nothing for {next(iter(left))}", fix="this network cannot be restored from its export"
         )
     card = card.with_changes(contract="raw", kept=None, precision="fp32", quantisation={}, self_test={})
     return Checkpoint(network.eval(), description, card)
@@ -63,7 +63,7 @@ def _put(left: dict[str, nn.Parameter], name: str, value: torch.Tensor) -> None:
 def _description(card: ModelCard, path: Path) -> dict[str, object]:
     network = card.training.get("recipe", {}).get("network")
     if not network:
-        raise ExportError(f"the card of {path} tells no network: restore from a file of a trained model")
+        raise ExportError(f"the card of {path} tells no network", fix="restore from a file of a trained model")
     if card.precision not in ("fp32", "fp16"):
-        raise ExportError(f"the weights of {path} are {card.precision}: restore from the fp32 or fp16 file")
+        raise ExportError(f"the weights of {path} are {card.precision}", fix="restore from the fp32 or fp16 file")
     return {**network, "classes": len(card.labels)}

@@ -91,7 +91,7 @@ def fewest_in_float(names: Sequence[str], drop: Callable[[Sequence[str]], float]
         middle = (low + high) // 2
         low, high = (low, middle) if drop(names[:middle]) <= budget else (middle, high)
     if high == len(names):
-        raise ExportError(f"no mixture of int8 and float keeps the loss within {budget}: use --precision fp16")
+        raise ExportError(f"no mixture of int8 and float keeps the loss within {budget}", fix="use --precision fp16")
     return list(names[:high])
 
 

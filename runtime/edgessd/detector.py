@@ -106,8 +106,8 @@ class Detector:
     def _backend_that_resizes(self) -> ResizingBackend:
         if not isinstance(self.backend, ResizingBackend):
             raise InputError(
-                f"resizing on the GPU needs the backend tensorrt, this model runs on {self.backend.name}: "
-                "leave gpu_resize out, or use --backend tensorrt or an engine"
+                f"resizing on the GPU needs the backend tensorrt, this model runs on {self.backend.name}",
+                fix="leave gpu_resize out, or use --backend tensorrt or an engine",
             )
         return self.backend
 

@@ -1,10 +1,34 @@
-"""The errors a caller may want to catch. Their text is one line: the rule, the value, the fix."""
+"""The errors a caller may want to catch: each has a cause, a fix, and perhaps a command."""
+
+from copy import copy
+from typing import TypeVar
+
+Kind = TypeVar("Kind", bound="EdgessdError")
 
 
 class EdgessdError(Exception):
-    """Base of all named errors; ``exit_code`` is what the command line returns for it."""
+    """Base of all named errors; ``str`` is cause and fix in one line.
+
+    cause: the rule and the value that broke it. fix: what to do, in words; it names the command where there is one.
+    command: the same as a shell line, for programs. exit_code: what the command line returns.
+    """
 
     exit_code = 1  # the work failed or a gate refused
+
+    def __init__(self, cause: str, *, fix: str | None = None, command: str | None = None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.fix = fix or command
+        self.command = command
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.fix}" if self.fix else self.cause
+
+    def within(self: Kind, place: str) -> Kind:
+        """Return the same error, its cause preceded by the file or table it stands in."""
+        placed = copy(self)
+        placed.cause = f"{place}: {self.cause}"
+        return placed
 
 
 class InputError(EdgessdError):
@@ -26,7 +50,7 @@ class DataError(InputError):
 
 
 class MissingExtra(InputError):
-    """A library is not installed; the text names the extra that brings it."""
+    """A library is not installed; the command installs the extra that brings it."""
 
 
 class BackendError(EdgessdError):

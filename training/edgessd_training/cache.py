@@ -20,8 +20,8 @@ def annotated_image(record: Record) -> NDArray[np.uint8]:
     image = read_image(record.path)
     if image.shape[:2] != (record.height, record.width):
         raise DataError(
-            f"{record.path} is {image.shape[1]}x{image.shape[0]} pixels, annotated as {record.width}x{record.height}: "
-            "`edgessd data check` lists every fault, --fix DIR writes a repaired copy"
+            f"{record.path} is {image.shape[1]}x{image.shape[0]} pixels, annotated as {record.width}x{record.height}",
+            fix="`edgessd data check` lists every fault, --fix DIR writes a repaired copy",
         )
     return image
 

@@ -46,7 +46,9 @@ def load_weights_file(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
     except Exception as error:
-        raise InputError(f"{path} is not a checkpoint of tensors, or is cut off: copy or train it again") from error
+        raise InputError(
+            f"{path} is not a checkpoint of tensors, or is cut off", fix="copy or train it again"
+        ) from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, expected a dictionary of weights")
     return content
@@ -59,13 +61,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     content = load_weights_file(path)
     if content.get("edgessd") != FORMAT:
-        raise InputError(f"{path} is not an edgessd checkpoint: import foreign weights with `edgessd import`")
+        raise InputError(f"{path} is not an edgessd checkpoint", fix="import foreign weights with `edgessd import`")
     card = loads(str(content["card"]), where=str(path))
     description = content["network"]
     network = build(description)
     load_weights(network, content["weights"], where=str(path))
     if network.priors.sha256 != card.priors.sha256 or network.activation != card.activation:
-        raise CardError(f"{path}: its card describes another network (priors or activation differ): import it again")
+        raise CardError(
+            f"{path}: its card describes another network (priors or activation differ)", fix="import it again"
+        )
     return Checkpoint(network.eval(), description, card)
 
 

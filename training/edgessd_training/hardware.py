@@ -20,13 +20,13 @@ def make_fabric(settings: Hardware) -> Fabric:
     """Return the Fabric, its processes launched. Raises InputError for what this machine has not."""
     cuda = torch.cuda.is_available()
     if settings.accelerator == "cuda" and not cuda:
-        raise InputError("hardware.accelerator is cuda, but torch sees no GPU: set it to auto or cpu")
+        raise InputError("hardware.accelerator is cuda, but torch sees no GPU", fix="set it to auto or cpu")
     on_cpu = runs_on_cpu(settings)
     if settings.precision == "16" and on_cpu:
-        raise InputError("hardware.precision 16 needs a GPU: use bf16 or 32 on a CPU")
+        raise InputError("hardware.precision 16 needs a GPU", fix="use bf16 or 32 on a CPU")
     devices, nodes = launched(settings.devices, settings.nodes)
     if not on_cpu and settings.accelerator != "mps" and devices > torch.cuda.device_count():
-        raise InputError(f"hardware.devices is {devices}, this machine has {torch.cuda.device_count()}: lower it")
+        raise InputError(f"hardware.devices is {devices}, this machine has {torch.cuda.device_count()}", fix="lower it")
     device = "cpu" if on_cpu else "mps" if settings.accelerator == "mps" else "cuda"
     several = nodes > 1 or devices > 1
     fabric = Fabric(
@@ -81,8 +81,9 @@ def check_layout(recipe: Recipe, device: torch.device, networks: Iterable[SSD]) 
             height, width = network.input_hw
             sizes = "augment.multi_scale" if recipe.augment.multi_scale else "network.input_size"
             raise InputError(
-                "hardware.channels_last in bf16 on a CPU gives wrong gradients where two of a network's maps have one "
-                f"cell, as at {height}x{width}: set hardware.channels_last = false, or raise {sizes}"
+                "hardware.channels_last in bf16 on a CPU gives wrong gradients where two of a network's "
+                f"maps have one cell, as at {height}x{width}",
+                fix=f"set hardware.channels_last = false, or raise {sizes}",
             )
 
 

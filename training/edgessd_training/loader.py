@@ -45,11 +45,11 @@ class Plan(NamedTuple):
 def check_plan(plan: Plan, processes: int) -> None:
     """Raise InputError when no whole batch comes together, or it cannot be shared out evenly."""
     if plan.batches_per_epoch == 0:
-        raise InputError(f"batch_size {plan.batch_size} is more than the {plan.images} images: lower it")
+        raise InputError(f"batch_size {plan.batch_size} is more than the {plan.images} images", fix="lower it")
     if plan.batch_size % processes:
         raise InputError(
-            f"batch_size counts the images of all processes: {plan.batch_size} cannot be shared by {processes}; "
-            f"make it a multiple of {processes}"
+            "batch_size counts the images of all processes",
+            fix=(f"{plan.batch_size} cannot be shared by {processes}; make it a multiple of {processes}"),
         )
 
 

@@ -23,6 +23,6 @@ def stop_run(run: "Run", batch: Batch, number: int) -> None:
         }
         torch.save({**content, "file_names": names, "network": run.training.network.state_dict()}, unfinished)
     raise TrainingError(
-        f"the loss of batch {number} is not finite: the batch is in {path}; "
-        "lower optimizer.lr, set optimizer.clip_norm, or use precision 32"
+        f"the loss of batch {number} is not finite",
+        fix=(f"the batch is in {path}; lower optimizer.lr, set optimizer.clip_norm, or use precision 32"),
     )

@@ -28,7 +28,7 @@ def recipe_path(text: str) -> Path:
     if text in shipped:
         return shipped[text]
     known = ", ".join(shipped) or "none is here: the recipes lie in the source tree's training/recipes"
-    raise InputError(f"no recipe {text!r}: give the path of a TOML file, or a shipped one ({known})")
+    raise InputError(f"no recipe {text!r}", fix=f"give the path of a TOML file, or a shipped one ({known})")
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
@@ -41,9 +41,9 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         _change(table, change)
     recipe = recipe_from(table, where=str(path))
     if "classes" in recipe.network:
-        raise InputError(f"{path}: network.classes is counted from the data: leave it out")
+        raise InputError(f"{path}: network.classes is counted from the data", fix="leave it out")
     if not isinstance(recipe.network.get("family"), str):
-        raise InputError(f"{path}: network.family is missing: name a network, such as ssd300_vgg16")
+        raise InputError(f"{path}: network.family is missing", fix="name a network, such as ssd300_vgg16")
     return recipe
 
 
@@ -65,10 +65,10 @@ def _filled(kind: Any, table: Mapping[str, Any], prefix: str, where: str) -> Any
         if key not in known:
             near = get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
-            raise InputError(f"{where}: unknown key {prefix}{key}: {hint}")
+            raise InputError(f"{where}: unknown key {prefix}{key}", fix=hint)
     for key, entry in known.items():
         if entry.default is MISSING and entry.default_factory is MISSING and key not in table:
-            raise InputError(f"{where}: the key {prefix}{key} is missing: a recipe needs a name and a [network]")
+            raise InputError(f"{where}: the key {prefix}{key} is missing", fix="a recipe needs a name and a [network]")
     return kind(**{key: _checked(value, hints[key], f"{prefix}{key}", where) for key, value in table.items()})
 
 
@@ -119,7 +119,7 @@ def _within(value: Any, rule: Range | Choice, key: str, where: str) -> Any:
 
 
 def _refused(where: str, key: str, rule: str, value: Any) -> InputError:
-    return InputError(f"{where}: {key} must be {rule}, got {value!r}")
+    return InputError(where, fix=f"{key} must be {rule}, got {value!r}")
 
 
 def _change(table: dict[str, Any], change: str) -> None:
@@ -135,6 +135,6 @@ def _change(table: dict[str, Any], change: str) -> None:
     for parent in parents:
         inner = table.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise InputError(f"--set {change}: {parent} is a value, not a table")
+            raise InputError(f"--set {change}", fix=f"{parent} is a value, not a table")
         table = inner
     table[last] = value

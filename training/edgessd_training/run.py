@@ -73,14 +73,16 @@ def set_up(
 ) -> Run:
     """Return the run at its first batch."""
     if not data.labels:
-        raise InputError(f"{data.source} has no labelled box: there is nothing to learn")
+        raise InputError(f"{data.source} has no labelled box", fix="there is nothing to learn")
     sizes = recipe.augment.multi_scale or (recipe.network.get("input_size"),)
     plan = Plan(len(data.records), recipe.batch_size, recipe.epochs, recipe.seed, len(sizes))
     check_plan(plan, fabric.world_size)
     network, variances, notes = start_network(recipe, data.labels, folders)
     norms = any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
     if norms and plan.batch_size == fabric.world_size and not recipe.optimizer.freeze_bn:
-        raise InputError("batch norm needs at least two images a process: raise batch_size, or set optimizer.freeze_bn")
+        raise InputError(
+            "batch norm needs at least two images a process", fix="raise batch_size, or set optimizer.freeze_bn"
+        )
     check_layout(recipe, fabric.device, recipe_networks(recipe, len(data.labels)))
     freeze(network, recipe.optimizer)
     if recipe.hardware.channels_last:
@@ -227,7 +229,7 @@ def load(run: Run) -> None:
     training = run.training
     content, training.progress = load_state(run.folder.state, as_table(run.recipe))
     if content["hashes"] != [run.origin["data"]["sha256"], run.origin["val"]["sha256"]]:
-        raise InputError(f"the data is not what {run.folder.path} was trained on: give the same --data and --val")
+        raise InputError(f"the data is not what {run.folder.path} was trained on", fix="give the same --data and --val")
     replace_weights(training.network, content["network"])
     training.optimizer.load_state_dict(content["optimizer"])
     training.fabric.strategy.precision.load_state_dict(content["precision"])

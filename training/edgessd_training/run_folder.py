@@ -64,13 +64,13 @@ def open_run(path: Path, *, resume: bool) -> RunFolder:
     """Return the folder, made if missing. Raises InputError when a run is there and shall not be resumed."""
     folder = RunFolder(path)
     if path.exists() and not path.is_dir():
-        raise InputError(f"--out {path} is a file: give a folder")
+        raise InputError(f"--out {path} is a file", fix="give a folder")
     if not resume and path.is_dir() and any((folder.state.exists(), folder.steps.exists())):
-        raise InputError(f"{path} already holds a run: continue it with --resume, or give another --out")
+        raise InputError(f"{path} already holds a run", fix="continue it with --resume, or give another --out")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {path}: {error.strerror}; choose another --out") from error
+        raise InputError(f"cannot make the folder {path}: {error.strerror}", fix="choose another --out") from error
     return folder
 
 

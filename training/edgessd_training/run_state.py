@@ -33,15 +33,15 @@ def save_state(path: Path, tensors: Mapping[str, Any], progress: Progress, recip
 def load_state(path: Path, recipe: Mapping[str, Any]) -> tuple[dict[str, Any], Progress]:
     """Return the tensors and the progress. Raises InputError when the run was another recipe's."""
     if not path.exists():
-        raise InputError(f"nothing to resume: {path} does not exist; leave --resume out to start the run")
+        raise InputError("nothing to resume", fix=f"{path} does not exist; leave --resume out to start the run")
     content = load_weights_file(path)
     if content.get("edgessd_run") != FORMAT:
-        raise InputError(f"{path} is not the state of an edgessd run: give the run's own folder")
+        raise InputError(f"{path} is not the state of an edgessd run", fix="give the run's own folder")
     changed = differing(_plain(recipe), content["recipe"])
     if changed:
         raise InputError(
-            f"the recipe is not the one {path.parent} was started with ({changed[0]} differs): "
-            "resume with the same recipe, or start a new run with start.checkpoint = its last.pt"
+            f"the recipe is not the one {path.parent} was started with ({changed[0]} differs)",
+            fix=("resume with the same recipe, or start a new run with start.checkpoint = its last.pt"),
         )
     return content, Progress(**content["progress"])
 

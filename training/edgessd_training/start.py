@@ -29,9 +29,11 @@ def start_network(recipe: Recipe, labels: Sequence[str], folders: Sequence[Path]
     check_activation(recipe, network)
     notes = []
     if recipe.start.backbone and recipe.start.checkpoint:
-        raise InputError("start.backbone and start.checkpoint are both set: a checkpoint has its backbone; drop one")
+        raise InputError(
+            "start.backbone and start.checkpoint are both set", fix="a checkpoint has its backbone; drop one"
+        )
     if recipe.start.keep and not recipe.start.checkpoint:
-        raise InputError("start.keep mixes in a checkpoint's weights and start.checkpoint is empty: set it")
+        raise InputError("start.keep mixes in a checkpoint's weights and start.checkpoint is empty", fix="set it")
     if recipe.start.backbone:
         from edgessd_training.importers.backbone import load_backbone
 
@@ -52,8 +54,8 @@ def check_activation(recipe: Recipe, network: SSD) -> None:
     wanted = {"softmax": "softmax", "focal": "sigmoid"}[recipe.loss.scores]
     if network.activation != wanted:
         raise InputError(
-            f"loss.scores = {recipe.loss.scores} trains a {wanted} network, this one ends in {network.activation}: "
-            f'set network.activation = "{wanted}", or the other loss'
+            f"loss.scores = {recipe.loss.scores} trains a {wanted} network, this one ends in {network.activation}",
+            fix=f'set network.activation = "{wanted}", or the other loss',
         )
 
 
@@ -63,7 +65,7 @@ def find(text: str, folders: Sequence[Path]) -> Path:
     found = next((path for path in candidates if path.exists()), None)
     if found is None:
         looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
-        raise InputError(f"no weights at {text!r} (looked in {looked}): copy the file there, or --set its path")
+        raise InputError(f"no weights at {text!r} (looked in {looked})", fix="copy the file there, or --set its path")
     return readable(found, "weights file")
 
 
@@ -95,14 +97,18 @@ def reuse(
         for each in (description, source.description)
     )
     if own.get("family") != theirs.get("family"):
-        raise InputError(f"{where} is another network ({theirs}) than the recipe's ({own}): make [network] the same")
+        raise InputError(
+            f"{where} is another network ({theirs}) than the recipe's ({own})", fix="make [network] the same"
+        )
     if network.activation != source.network.activation:
-        raise InputError(f"{where} ends in {source.network.activation}: set network.activation to it")
+        raise InputError(f"{where} ends in {source.network.activation}", fix="set network.activation to it")
     rows = matching_rows(labels, source.card.labels, start.label_map, where=where)
     neck, their_neck = description.get("neck"), source.description.get("neck")
     new_neck = neck == "top_down" and not their_neck
     if neck != their_neck and not new_neck:
-        raise InputError(f"{where} has the neck {their_neck}, the recipe's network {neck}: make network.neck the same")
+        raise InputError(
+            f"{where} has the neck {their_neck}, the recipe's network {neck}", fix="make network.neck the same"
+        )
     same_priors = network.priors.sha256 == source.network.priors.sha256
     same_priors &= network.input_hw == source.network.input_hw
     head = {id(layer) for layer in classifiers(network)}
@@ -155,5 +161,7 @@ def _copy_rows(
 def _copy(target: Tensor, source: Tensor | None, name: str, where: str) -> None:
     if source is None or source.shape != target.shape:
         given = "nothing" if source is None else str(tuple(source.shape))
-        raise InputError(f"{where} has {given} for {name}, the recipe's network {tuple(target.shape)}: other [network]")
+        raise InputError(
+            f"{where} has {given} for {name}, the recipe's network {tuple(target.shape)}", fix="other [network]"
+        )
     target.copy_(source)

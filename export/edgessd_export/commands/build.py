@@ -103,7 +103,9 @@ def _build(onnx: Path, out: Path | None, options: "BuildOptions", module: str, *
     from edgessd_export.engine.progress import build_progress
 
     if out and out.suffix != ".engine":
-        raise InputError(f"an engine's name ends in .engine, got {out}: edgessd knows model files by their suffix")
+        raise InputError(
+            f"an engine's name ends in .engine, got {out}", fix="edgessd knows model files by their suffix"
+        )
     with build_progress() as phases:
         result = ensure_engine(onnx, options, phases, module=module, out=out, rebuild=rebuild)
     engine = result.card.engine

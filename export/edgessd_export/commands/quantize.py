@@ -103,15 +103,15 @@ def _check(
         if value not in allowed:
             raise InputError(f"{name} is one of {', '.join(allowed)}, got {value!r}")
     if precision == "fp16" and (calibration or ranges or keep_float or sensitivity):
-        raise InputError("fp16 needs no calibration and keeps its own layers in fp32: leave the int8 options out")
+        raise InputError("fp16 needs no calibration and keeps its own layers in fp32", fix="leave the int8 options out")
     if precision == "int8" and not (calibration or ranges):
-        raise InputError("int8 needs ranges of real images: give --calibration DATA, or --ranges F.json")
+        raise InputError("int8 needs ranges of real images", fix="give --calibration DATA, or --ranges F.json")
     if variant == "cpu" and rest == "fp16":
-        raise InputError("CPUs compute fp16 slowly: --for cpu goes with --rest fp32")
+        raise InputError("CPUs compute fp16 slowly", fix="--for cpu goes with --rest fp32")
     if sensitivity and not (calibration or data):
-        raise InputError("--sensitivity needs images: give --calibration or --data")
+        raise InputError("--sensitivity needs images", fix="give --calibration or --data")
     if keep_float == "auto" and not data:
-        raise InputError("--keep-float auto measures mAP: give labelled images with --data")
+        raise InputError("--keep-float auto measures mAP", fix="give labelled images with --data")
 
 
 def _ranges(

@@ -53,7 +53,7 @@ def verify(
     ):
         wrong = same_model(right.card, made.card)
         if wrong:
-            raise ExportError(f"{candidate} is not a form of {reference}: {'; '.join(wrong)}; export it again")
+            raise ExportError(f"{candidate} is not a form of {reference}", fix=f"{'; '.join(wrong)}; export it again")
         limits = limits_for(right.card, made.card)
         if min_matched is not None:
             limits = replace(limits, matched=min_matched)
@@ -65,4 +65,4 @@ def verify(
         content = {"reference": str(reference), "candidate": str(candidate), "passed": not wrong, "refused": wrong}
         write_text(report, json.dumps({**content, **figures}, indent=1) + "\n")
     if wrong:
-        raise ExportError(f"{candidate} is refused: {'; '.join(wrong)}")
+        raise ExportError(f"{candidate} is refused", fix=f"{'; '.join(wrong)}")

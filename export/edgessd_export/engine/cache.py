@@ -45,7 +45,7 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise InputError(
-            f"cannot make the engine cache {folder}: {error.strerror}; set XDG_CACHE_HOME or give --out"
+            f"cannot make the engine cache {folder}: {error.strerror}", fix="set XDG_CACHE_HOME or give --out"
         ) from error
     return folder
 

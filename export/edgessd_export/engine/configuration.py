@@ -48,7 +48,7 @@ def configure(
         for index, target in enumerate(targets):
             member = getattr(trt.ComputeCapability, f"SM{target.replace('.', '')}")
             if not config.set_compute_capability(member, index):
-                raise InputError(f"--compute-capability {target} was refused by {found.title}: leave it out")
+                raise InputError(f"--compute-capability {target} was refused by {found.title}", fix="leave it out")
         return targets
     if tensorrt.device is None:
         raise ExportError(f"{found.title} builds on the GPU it builds for, and none was given")
@@ -59,11 +59,13 @@ def configure(
 def _use_dla(trt: Any, builder: Any, config: Any, core: int, profile: Mapping[str, int], found: Abilities) -> None:
     """Run what the DLA can run there, the rest on the GPU. Raises InputError where there is no such core."""
     if not 0 <= core < builder.num_DLA_cores:
-        raise InputError(f"--dla {core}: {found.title} finds {builder.num_DLA_cores} DLA cores here; leave it out")
+        raise InputError(
+            f"--dla {core}", fix=f"{found.title} finds {builder.num_DLA_cores} DLA cores here; leave it out"
+        )
     if len(set(profile.values())) > 1:
         raise InputError(
-            f"the DLA takes one batch size, the profile has {profile['min']} to {profile['max']}: "
-            "give --min-batch, --opt-batch and --max-batch the same number"
+            f"the DLA takes one batch size, the profile has {profile['min']} to {profile['max']}",
+            fix="give --min-batch, --opt-batch and --max-batch the same number",
         )
     config.default_device_type = trt.DeviceType.DLA
     config.DLA_core = core
@@ -77,7 +79,7 @@ def place_on_dla(trt: Any, parser: Any, config: Any) -> None:
     for flag in (trt.OnnxParserFlag.REPORT_CAPABILITY_DLA, trt.OnnxParserFlag.ADJUST_FOR_DLA):
         parser.set_flag(flag)
     if not parser.set_builder_config(config):
-        raise ExportError("TensorRT's parser refuses the DLA configuration: leave --dla out")
+        raise ExportError("TensorRT's parser refuses the DLA configuration", fix="leave --dla out")
 
 
 def attach_timing_cache(config: Any, earlier: bytes) -> Any:
@@ -86,5 +88,5 @@ def attach_timing_cache(config: Any, earlier: bytes) -> Any:
     if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
         cache = config.create_timing_cache(b"")
         if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
-            raise ExportError("TensorRT refuses even an empty timing cache: build with --no-timing-cache")
+            raise ExportError("TensorRT refuses even an empty timing cache", fix="build with --no-timing-cache")
     return cache

@@ -25,7 +25,7 @@ def fixed_batch(onnx: Path) -> int | None:
                 span = next(value for number, value in _messages(data, span) if number == field)
             sizes = [value for number, value in _numbers(data, span) if number == DIM_VALUE]
         except (IndexError, StopIteration) as error:
-            raise CardError(f"{onnx} has no input with a batch axis: export the model again") from error
+            raise CardError(f"{onnx} has no input with a batch axis", fix="export the model again") from error
     return sizes[0] if sizes and sizes[0] > 0 else None
 
 

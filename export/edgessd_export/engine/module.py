@@ -62,22 +62,25 @@ def load_tensorrt(wanted: str = "auto") -> TensorRT:
         trt = import_module(name)
     # A wheel without its libraries raises ImportError, OSError or RuntimeError, by version.
     except Exception as error:
-        raise BackendError(f"{name} is installed but does not load ({error}): install it again") from error
+        raise BackendError(f"{name} is installed but does not load ({error})", fix="install it again") from error
     found = abilities(trt)
     return TensorRT(trt, found, gpu)
 
 
 def _choose(wanted: str) -> str:
     if wanted not in MODULES:
-        raise InputError(f"unknown TensorRT module {wanted!r}: choose one of {', '.join(MODULES)}")
+        raise InputError(f"unknown TensorRT module {wanted!r}", fix=f"choose one of {', '.join(MODULES)}")
     candidates = MODULES[1:] if wanted == "auto" else (wanted,)
     for name in candidates:
         if find_spec(name):
             return name
     raise MissingExtra(
-        f"building an engine needs {' or '.join(candidates)}, which is not installed: on a Jetson it comes with "
-        "JetPack (use its Python, or a venv with --system-site-packages), elsewhere pip install "
-        "'edgessd[tensorrt]' or 'edgessd[rtx]'"
+        f"building an engine needs {' or '.join(candidates)}, which is not installed",
+        fix=(
+            "on a Jetson it comes with JetPack (use its Python, or a venv with "
+            "--system-site-packages), elsewhere pip install 'edgessd[tensorrt]' or "
+            "'edgessd[rtx]'"
+        ),
     )
 
 
@@ -87,8 +90,8 @@ def _gpu_for_tensorrt() -> Device:
         return device(load(), 0)
     except CudaError as error:
         raise BackendError(
-            f"TensorRT builds on the GPU it builds for: {error}; or build for RTX GPUs without one: "
-            "pip install 'edgessd[rtx]', then --module tensorrt_rtx"
+            f"TensorRT builds on the GPU it builds for: {error}; or build for RTX GPUs without one",
+            fix="pip install 'edgessd[rtx]', then --module tensorrt_rtx",
         ) from error
 
 

@@ -19,8 +19,8 @@ def parse(parser: Any, onnx: Path, log: Any, title: str) -> None:
         return
     complaints = [_complaint(parser.get_error(index)) for index in range(parser.num_errors)] or log.errors
     raise ExportError(
-        f"{title} cannot read {onnx}: {'; '.join(complaints) or 'no reason given'}; "
-        "export the model again or use another backend"
+        f"{title} cannot read {onnx}: {'; '.join(complaints) or 'no reason given'}",
+        fix="export the model again or use another backend",
     )
 
 
@@ -55,15 +55,19 @@ def check_tensors(tensors: list[dict[str, Any]], card: ModelCard, onnx: Path) ->
     }
     if found["input"] != [INPUT] or set(found["output"]) != set(card.outputs):
         raise ExportError(
-            f"{onnx} and its card disagree: contract {card.contract} has image -> {', '.join(card.outputs)}, "
-            f"the graph {', '.join(found['input'])} -> {', '.join(found['output'])}; export the model again"
+            f"{onnx} and its card disagree",
+            fix=(
+                f"contract {card.contract} has image -> {', '.join(card.outputs)}, the graph "
+                f"{', '.join(found['input'])} -> {', '.join(found['output'])}; export the model "
+                "again"
+            ),
         )
     for name, size in wanted.items():
         # TopK's length is known only while building on some versions: -1 is no contradiction.
         if len(sizes[name]) != len(size) or any(a not in (-1, b) for a, b in zip(sizes[name], size, strict=True)):
             raise ExportError(
-                f"{onnx} and its card disagree: {name} is {size} behind the batch, the graph has {sizes[name]}; "
-                "export the model again"
+                f"{onnx} and its card disagree",
+                fix=(f"{name} is {size} behind the batch, the graph has {sizes[name]}; export the model again"),
             )
 
 
@@ -77,8 +81,8 @@ def profile_of(batch: int | None, options: BuildOptions, onnx: Path) -> dict[str
         return {"min": smallest, "opt": best, "max": largest}
     if options.batches and set(options.batches) != {batch}:
         raise InputError(
-            f"{onnx} has the fixed batch {batch}, asked was {':'.join(map(str, options.batches))}: "
-            "leave the batch options out, or export it with a dynamic batch"
+            f"{onnx} has the fixed batch {batch}, asked was {':'.join(map(str, options.batches))}",
+            fix="leave the batch options out, or export it with a dynamic batch",
         )
     return {"min": batch, "opt": batch, "max": batch}
 
@@ -90,9 +94,9 @@ def add_profile(builder: Any, config: Any, profile: Mapping[str, int], card: Mod
     try:
         added.set_shape(INPUT, *shapes)
     except ValueError as error:
-        raise InputError(f"impossible profile {dict(profile)}: {error}; change the batch options") from error
+        raise InputError(f"impossible profile {dict(profile)}: {error}", fix="change the batch options") from error
     if config.add_optimization_profile(added) < 0:
-        raise InputError(f"TensorRT refuses the profile {dict(profile)}: change the batch options")
+        raise InputError(f"TensorRT refuses the profile {dict(profile)}", fix="change the batch options")
 
 
 def asked_precisions(trt: Any, network: Any) -> dict[str, str]:

@@ -56,7 +56,7 @@ def options_from_json(value: Any) -> BuildOptions:
     """Return the options that ``as_json`` wrote. Raises InputError for unknown or missing names."""
     known = {entry.name for entry in fields(BuildOptions)}
     if not isinstance(value, dict) or set(value) != known:
-        raise InputError(f"build options must be {sorted(known)}, got {value!r}: use one edgessd version")
+        raise InputError(f"build options must be {sorted(known)}, got {value!r}", fix="use one edgessd version")
     lists = {
         "batches": tuple(value["batches"]) if value["batches"] else None,
         "compute_capabilities": tuple(value["compute_capabilities"]),
@@ -68,7 +68,7 @@ def capability_from_text(text: str) -> str:
     """Return ``8.6`` for 86 or 8.6. Raises InputError for anything else."""
     digits = text.removeprefix("sm_").replace(".", "")
     if not digits.isdecimal() or not 2 <= len(digits) <= 3:
-        raise InputError(f"a compute capability is written 86 or 8.6, got {text!r}: see --help")
+        raise InputError(f"a compute capability is written 86 or 8.6, got {text!r}", fix="see --help")
     return f"{int(digits) // 10}.{int(digits) % 10}"
 
 
@@ -78,8 +78,8 @@ def check_options(options: BuildOptions, found: Abilities) -> None:
         smallest, best, largest = options.batches
         if not 1 <= smallest <= best <= largest <= MAX_BATCH:
             raise InputError(
-                f"batches must satisfy 1 <= min <= opt <= max <= {MAX_BATCH}, got {smallest}, {best}, {largest}: "
-                "change --min-batch, --opt-batch or --max-batch"
+                f"batches must satisfy 1 <= min <= opt <= max <= {MAX_BATCH}, got {smallest}, {best}, {largest}",
+                fix="change --min-batch, --opt-batch or --max-batch",
             )
     if options.level is not None and not 0 <= options.level <= MAX_LEVEL:
         raise InputError(f"--level must be 0 to {MAX_LEVEL}, got {options.level}")
@@ -88,8 +88,8 @@ def check_options(options: BuildOptions, found: Abilities) -> None:
     for capability in options.compute_capabilities:
         if found.ahead_of_time and capability not in found.capabilities:
             raise InputError(
-                f"--compute-capability {capability} is not one that {found.title} builds for: "
-                f"choose among {', '.join(found.capabilities)}{_jetson_hint(capability)}"
+                f"--compute-capability {capability} is not one that {found.title} builds for",
+                fix=f"choose among {', '.join(found.capabilities)}{_jetson_hint(capability)}",
             )
     unsupported = {
         "--compute-capability": (
@@ -109,20 +109,20 @@ def check_options(options: BuildOptions, found: Abilities) -> None:
     }
     for name, (refused, fix) in unsupported.items():
         if refused:
-            raise InputError(f"{name} is not supported by {found.title}: {fix}")
+            raise InputError(f"{name} is not supported by {found.title}", fix=fix)
 
 
 def check_model(options: BuildOptions, card: ModelCard, found: Abilities) -> None:
     """Raise InputError for a model that the module cannot build with these options."""
     if card.contract == "end2end" and found.ahead_of_time:
         raise InputError(
-            f"{card.name} has contract end2end, and {found.title} has no NMS layer to build: "
-            "export it with --contract compact, whose NMS runs on the CPU"
+            f"{card.name} has contract end2end, and {found.title} has no NMS layer to build",
+            fix="export it with --contract compact, whose NMS runs on the CPU",
         )
     if options.dla is not None and found.weak_fp16 and card.precision != "fp16":
         raise InputError(
-            f"{found.title} runs only fp16 on the DLA without calibrators, {card.name} is {card.precision}: "
-            "give the fp16 model, or leave --dla out"
+            f"{found.title} runs only fp16 on the DLA without calibrators, {card.name} is {card.precision}",
+            fix="give the fp16 model, or leave --dla out",
         )
 
 

@@ -87,8 +87,8 @@ def check_asked(asked: Mapping[str, str], card: ModelCard) -> None:
     if not holds[card.precision]:
         fix = "edgessd export" if card.precision == "fp32" else f"edgessd quantize --precision {card.precision}"
         raise ExportError(
-            f"the card of {card.name} says {card.precision}, its graph asks for {_listed(counts)} convolutions: "
-            f"make the model again with `{fix}`"
+            f"the card of {card.name} says {card.precision}, its graph asks for {_listed(counts)} convolutions",
+            fix=f"make the model again with `{fix}`",
         )
 
 
@@ -110,8 +110,8 @@ def prove(asked: Mapping[str, str], layers: Sequence[EngineLayer], source: str) 
         examples = [f"{name} {asked[name]} -> {wrong[name]}" for name in list(wrong)[:NAMED_IN_ERROR]]
         raise ExportError(
             f"{len(wrong)} of {len(asked)} convolutions are not built in the precision the graph asks "
-            f"({', '.join(examples)}{', ...' if len(wrong) > NAMED_IN_ERROR else ''}): "
-            "no engine was written; keep these layers in float, or use another TensorRT version"
+            f"({', '.join(examples)}{(', ...' if len(wrong) > NAMED_IN_ERROR else '')})",
+            fix="no engine was written; keep these layers in float, or use another TensorRT version",
         )
     return {
         "source": source,

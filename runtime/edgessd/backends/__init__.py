@@ -53,10 +53,10 @@ class Choice:
 def choose(path: Path, wanted: str, card: ModelCard) -> Choice:
     """Return the backend for a model file and its card. Raises InputError for a name that cannot run it."""
     if wanted not in NAMES:
-        raise InputError(f"unknown backend {wanted!r}: choose one of {', '.join(NAMES)}")
+        raise InputError(f"unknown backend {wanted!r}", fix=f"choose one of {', '.join(NAMES)}")
     if path.suffix == ".engine":
         if wanted not in ("auto", "tensorrt"):
-            raise InputError(f"{path} is a TensorRT engine, {wanted} cannot run it: use --backend tensorrt")
+            raise InputError(f"{path} is a TensorRT engine, {wanted} cannot run it", fix="use --backend tensorrt")
         return Choice("tensorrt", "the model is a TensorRT engine")
     if wanted != "auto":
         return Choice(wanted, "asked for")
@@ -98,7 +98,7 @@ def open_backend(
         case "tensorrt":
             return _open_tensorrt(path, workers)
         case _:
-            raise InputError(f"the backend {choice.name} cannot run {path}: use onnxruntime or openvino")
+            raise InputError(f"the backend {choice.name} cannot run {path}", fix="use onnxruntime or openvino")
 
 
 def _open_tensorrt(path: Path, workers: int) -> Backend:

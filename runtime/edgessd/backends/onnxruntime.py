@@ -46,7 +46,7 @@ class OnnxRuntimeBackend:
         # ONNX Runtime raises a family of unrelated classes, all from this module.
         except Exception as error:
             raise BackendError(
-                f"ONNX Runtime cannot load {path}: {_first_line(error)}; export the model again"
+                f"ONNX Runtime cannot load {path}: {_first_line(error)}", fix="export the model again"
             ) from error
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         self.name = f"onnxruntime {runtime.__version__} ({provider})"
@@ -79,6 +79,10 @@ def _check_tensors(session: Any, card: ModelCard, path: Path) -> None:
     outputs = {tensor.name for tensor in session.get_outputs()}
     if inputs != {"image"} or not set(card.outputs) <= outputs:
         raise BackendError(
-            f"{path} and its card disagree: contract {card.contract} has image -> {', '.join(card.outputs)}, "
-            f"the graph {', '.join(sorted(inputs))} -> {', '.join(sorted(outputs))}; export the model again"
+            f"{path} and its card disagree",
+            fix=(
+                f"contract {card.contract} has image -> {', '.join(card.outputs)}, the graph "
+                f"{', '.join(sorted(inputs))} -> {', '.join(sorted(outputs))}; export the model "
+                "again"
+            ),
         )

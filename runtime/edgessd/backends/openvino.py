@@ -34,7 +34,9 @@ class OpenVinoBackend:
             self._compiled = core.compile_model(model, "CPU", settings)
             self._outputs = [self._compiled.output(name) for name in card.outputs]
         except RuntimeError as error:
-            raise BackendError(f"OpenVINO cannot load {path}: {_last_line(error)}; export the model again") from error
+            raise BackendError(
+                f"OpenVINO cannot load {path}: {_last_line(error)}", fix="export the model again"
+            ) from error
         self.name = f"openvino {openvino.__version__.split('-')[0]} (CPU)"
         size = self._compiled.input(0).partial_shape[0]
         self.most = int(size.get_length()) if size.is_static else None

@@ -28,7 +28,7 @@ def write_clip(path: Path, frames: int = FRAMES) -> None:
     with replacing(path) as unfinished:
         writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
         if not writer.isOpened():
-            raise VideoError(f"OpenCV cannot write {path}: choose another folder with --out")
+            raise VideoError(f"OpenCV cannot write {path}", fix="choose another folder with --out")
         for index in range(frames):
             left = round(travel * index / (frames - 1))
             # A copy: OpenCV's writer copies whole strides and would read past the end of a cut-out.
@@ -69,7 +69,7 @@ def annotate(source: Source, detector: Detector, path: Path, *, workers: int) ->
     finally:
         sink.close()
     if best is None:
-        raise VideoError(f"{source.name} holds no frame: remove it, and the demo makes it again")
+        raise VideoError(f"{source.name} holds no frame", fix="remove it, and the demo makes it again")
     return seen, best
 
 

@@ -59,7 +59,7 @@ def bench(
     if json_file is not None:
         writable(json_file)
     if map_json is not None and report is None:
-        raise InputError("--map-json is for the report: add --report FOLDER, or leave it out")
+        raise InputError("--map-json is for the report", fix="add --report FOLDER, or leave it out")
     accuracy = None if map_json is None else read_accuracy(map_json, model_path(model))
     if report is not None:
         make_folder(report)

@@ -60,7 +60,7 @@ def detect(
     opened = [open_source(text) for text in sources]
     if len(opened) > 1 and any(source.live for source in opened):
         raise InputError(
-            "a live source has no end, the next would never come: write several to a file for `edgessd run`"
+            "a live source has no end, the next would never come", fix="write several to a file for `edgessd run`"
         )
     opened = [
         lasting(source, partial(open_source, text), policy=policy) for source, text in zip(opened, sources, strict=True)
@@ -90,9 +90,11 @@ def _open_sinks(
         if out.suffix.lower() in CODECS:
             sinks.append(VideoSink(out, labels, sources[0].fps))
         elif out.suffix and out.suffix.lower() not in IMAGE_SUFFIXES:
-            raise InputError(f"cannot write {out.name}: a video ends in {', '.join(CODECS)}, an image in .jpg or .png")
+            raise InputError(
+                f"cannot write {out.name}", fix=f"a video ends in {', '.join(CODECS)}, an image in .jpg or .png"
+            )
         elif out.suffix and (len(sources) > 1 or not isinstance(sources[0], Images) or sources[0].frame_count != 1):
-            raise InputError(f"{out} is one image, and the source has many frames: give a folder or a video")
+            raise InputError(f"{out} is one image, and the source has many frames", fix="give a folder or a video")
         else:
             sinks.append(ImageSink(out, labels))
     if jsonl is not None:

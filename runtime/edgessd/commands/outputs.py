@@ -14,16 +14,18 @@ def check_outputs(sources: Sequence[str], out: Path | None, jsonl: str | None) -
     places = {file.resolve() for file in files}
     for option, path in (("--out", out), ("--jsonl", Path(jsonl) if jsonl not in (None, "-") else None)):
         if path is not None and path.resolve() in places:
-            raise InputError(f"{option} {path} is a source and would be lost: write to another place")
+            raise InputError(f"{option} {path} is a source and would be lost", fix="write to another place")
     if out is None or out.suffix:
         return
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     if any(file.resolve().parent == out.resolve() for file in images):
-        raise InputError(f"--out {out} holds the source's images, which would be lost: write to another folder")
+        raise InputError(f"--out {out} holds the source's images, which would be lost", fix="write to another folder")
     names = Counter(file.name if file in images else file.stem for file in files)
     name, count = names.most_common(1)[0] if names else ("", 0)
     if count > 1:
-        raise InputError(f"{count} sources are called {name}, --out {out} would keep one of them: run them one by one")
+        raise InputError(
+            f"{count} sources are called {name}, --out {out} would keep one of them", fix="run them one by one"
+        )
 
 
 def _files(source: str) -> list[Path]:

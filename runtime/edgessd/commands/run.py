@@ -96,7 +96,7 @@ def _check(path: Path, config: "Config") -> None:
     addresses = [parse_address(stream.source) for stream in config.streams]
     for stream, address in zip(config.streams, addresses, strict=True):
         if address.kind == "path" and not Path(address.target).exists():
-            raise InputError(f"stream {stream.name}: there is no {address.name}: correct its source")
+            raise InputError(f"stream {stream.name}: there is no {address.name}", fix="correct its source")
     for sink in config.sinks:
         sink.check()
     with _open_detector(config) as detector:

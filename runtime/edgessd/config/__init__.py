@@ -57,10 +57,10 @@ class RunTable:
         if not 0 <= self.batch_deadline_ms <= 1000:
             raise InputError(f"batch_deadline_ms must be 0 to 1000, got {self.batch_deadline_ms:g}")
         if self.log_format not in ("text", "json"):
-            raise InputError(f"no log_format {self.log_format!r}: {did_you_mean(self.log_format, ('text', 'json'))}")
+            raise InputError(f"no log_format {self.log_format!r}", fix=did_you_mean(self.log_format, ("text", "json")))
         levels = ("debug", "info", "warning", "error")
         if self.log_level not in levels:
-            raise InputError(f"no log_level {self.log_level!r}: {did_you_mean(self.log_level, levels)}")
+            raise InputError(f"no log_level {self.log_level!r}", fix=did_you_mean(self.log_level, levels))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class StreamTable:
         if not _STREAM_NAME.fullmatch(self.name):
             raise InputError(f"a stream's name has letters, digits, '_', '-' and '.', got {self.name!r}")
         if self.policy not in (None, "latest", "every"):
-            raise InputError(f"no policy {self.policy!r}: {did_you_mean(str(self.policy), ('latest', 'every'))}")
+            raise InputError(f"no policy {self.policy!r}", fix=did_you_mean(str(self.policy), ("latest", "every")))
         _ = self.patience
 
     @property
@@ -116,21 +116,21 @@ def read_config(path: Path) -> Config:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}; correct the line") from error
+        raise InputError(f"{path} is no TOML: {error}", fix="correct the line") from error
     try:
         return config_from(content)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise error.within(str(path)) from error
 
 
 def config_from(content: Mapping[str, Any]) -> Config:
     """Return the configuration in a parsed file. Raises InputError."""
     for key in content:
         if key not in _TOP_LEVEL:
-            raise InputError(f"there is no table {key!r}: {did_you_mean(key, _TOP_LEVEL)}")
+            raise InputError(f"there is no table {key!r}", fix=did_you_mean(key, _TOP_LEVEL))
     streams = _list(content, "streams")
     if not streams:
-        raise InputError("there is no stream: add [[streams]] with name and source")
+        raise InputError("there is no stream", fix="add [[streams]] with name and source")
     config = Config(
         model=from_table(ModelTable, content.get("model", {}), "model"),
         run=from_table(RunTable, content.get("run", {}), "run"),
@@ -139,31 +139,31 @@ def config_from(content: Mapping[str, Any]) -> Config:
     )
     if config.model.gpu_resize and (config.run.batch or 1) > 1:
         raise InputError(
-            f"model.gpu_resize resizes single frames, got run.batch = {config.run.batch}: leave one of them out"
+            f"model.gpu_resize resizes single frames, got run.batch = {config.run.batch}", fix="leave one of them out"
         )
     names = Counter(stream.name for stream in config.streams)
     if repeated := [name for name, count in names.items() if count > 1]:
-        raise InputError(f"two streams are named {repeated[0]!r}: give each a name of its own")
+        raise InputError(f"two streams are named {repeated[0]!r}", fix="give each a name of its own")
     for index, sink in enumerate(config.sinks):
         for name in sink.streams or ():
             if name not in names:
-                raise InputError(f"sinks[{index}].streams names no stream {name!r}: {did_you_mean(name, names)}")
+                raise InputError(f"sinks[{index}].streams names no stream {name!r}", fix=did_you_mean(name, names))
     return config
 
 
 def _list(content: Mapping[str, Any], key: str) -> list[Any]:
     value = content.get(key, [])
     if not isinstance(value, list):
-        raise InputError(f"{key} is a list of tables: write [[{key}]] with two brackets")
+        raise InputError(f"{key} is a list of tables", fix=f"write [[{key}]] with two brackets")
     return value
 
 
 def _sink(table: object, where: str) -> SinkTable:
     kind = table.get("type") if isinstance(table, Mapping) else None
     if not isinstance(kind, str):
-        raise InputError(f"{where} needs the key 'type': one of {', '.join(SINK_TABLES)}")
+        raise InputError(f"{where} needs the key 'type'", fix=f"one of {', '.join(SINK_TABLES)}")
     if kind not in SINK_TABLES:
-        raise InputError(f"{where} has no type {kind!r}: {did_you_mean(kind, SINK_TABLES)}")
+        raise InputError(f"{where} has no type {kind!r}", fix=did_you_mean(kind, SINK_TABLES))
     assert isinstance(table, Mapping)
     rest = {key: value for key, value in table.items() if key != "type"}
     return from_table(SINK_TABLES[kind], rest, f"{where} ({kind})")

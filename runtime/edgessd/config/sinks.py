@@ -82,7 +82,7 @@ class VideoTable(Common):
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
         if self.container not in ("mkv", "mp4"):
-            raise InputError(f"no container {self.container!r}: {did_you_mean(self.container, ('mkv', 'mp4'))}")
+            raise InputError(f"no container {self.container!r}", fix=did_you_mean(self.container, ("mkv", "mp4")))
         _require("segment_seconds", self.segment_seconds, above=0)
         _require("segment_mb", self.segment_mb, above=0)
         _require("keep", self.keep, least=0)
@@ -182,7 +182,7 @@ class WebhookTable(Common):
         _require("attempts", self.attempts, least=1, most=10)
         _require("interval", self.interval, least=0)
         if not self.url.startswith(("http://", "https://")):
-            raise InputError("a webhook's url begins with http:// or https://: correct it")
+            raise InputError("a webhook's url begins with http:// or https://", fix="correct it")
 
     def check(self) -> None:
         """There is nothing to look at without posting."""

@@ -26,15 +26,15 @@ def from_table(kind: type[Table], table: object, where: str) -> Table:
     hints = get_type_hints(kind)
     for key in table:
         if key not in known:
-            raise InputError(f"{where} has no key {key!r}: {did_you_mean(key, known)}")
+            raise InputError(f"{where} has no key {key!r}", fix=did_you_mean(key, known))
     for name, field in known.items():
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
-            raise InputError(f"{where} needs the key {name!r}: add it")
+            raise InputError(f"{where} needs the key {name!r}", fix="add it")
     values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in table.items()}
     try:
         return kind(**values)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise error.within(where) from error
 
 
 def _value(hint: Any, value: object, where: str) -> object:
@@ -77,7 +77,9 @@ def _with_environment(text: str, where: str) -> str:
     def replace(found: re.Match[str]) -> str:
         value = os.environ.get(found[1])
         if value is None:
-            raise InputError(f"{where} uses ${{{found[1]}}}, which the environment does not set: export {found[1]}=...")
+            raise InputError(
+                f"{where} uses ${{{found[1]}}}, which the environment does not set", fix=f"export {found[1]}=..."
+            )
         return value
 
     return _VARIABLE.sub(replace, text)

@@ -111,16 +111,18 @@ def loads(text: str, *, where: str) -> ModelCard:
     try:
         return _from_json(json.loads(text))
     except CardError as error:
-        raise CardError(f"the card of {where} is damaged: {error}") from error
+        raise error.within(f"the card of {where} is damaged") from error
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CardError(f"the card of {where} is damaged ({error!r}): export the model again") from error
+        raise CardError(f"the card of {where} is damaged ({error!r})", fix="export the model again") from error
 
 
 def _from_json(value: Any) -> ModelCard:
     if not isinstance(value, dict):
-        raise CardError("expected a JSON object: export the model again")
+        raise CardError("expected a JSON object", fix="export the model again")
     if value.get("format") != FORMAT:
-        raise CardError(f"card format {value.get('format')!r}, this edgessd reads {FORMAT}: use one version for both")
+        raise CardError(
+            f"card format {value.get('format')!r}, this edgessd reads {FORMAT}", fix="use one version for both"
+        )
     known = {entry.name for entry in fields(ModelCard)}
     card = ModelCard(
         **{key: item for key, item in value.items() if key in known - {"labels", "priors", "variances"}},
@@ -129,7 +131,7 @@ def _from_json(value: Any) -> ModelCard:
         variances=Variances(*(float(number) for number in value["variances"])),
     )
     if card.priors.sha256 != value["priors_sha256"]:
-        raise CardError("the priors were edited after the export (their hash differs): export the model again")
+        raise CardError("the priors were edited after the export (their hash differs)", fix="export the model again")
     return card
 
 
@@ -143,8 +145,8 @@ def card_of(path: Path) -> ModelCard:
     text = read_metadata(path, METADATA_KEY)
     if text is None:
         raise CardError(
-            f"{path} is an ONNX file without an edgessd card (labels, priors, variances): "
-            "export it with `edgessd export`, or import its weights with `edgessd import`"
+            f"{path} is an ONNX file without an edgessd card (labels, priors, variances)",
+            fix="export it with `edgessd export`, or import its weights with `edgessd import`",
         )
     return loads(text, where=str(path))
 
@@ -158,13 +160,15 @@ def read_sidecar(engine: Path) -> ModelCard:
     """Return the card beside an engine. Raises CardError when there is none."""
     path = sidecar(engine)
     if not path.is_file():
-        raise CardError(f"no card beside {engine}: expected {path}; build the engine with `edgessd build`")
+        raise CardError(f"no card beside {engine}", fix=f"expected {path}; build the engine with `edgessd build`")
     if path.stat().st_size > MAX_CARD_BYTES:
-        raise CardError(f"{path} is larger than {MAX_CARD_BYTES} bytes, too large for a card: build the engine again")
+        raise CardError(
+            f"{path} is larger than {MAX_CARD_BYTES} bytes, too large for a card", fix="build the engine again"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise CardError(f"{path} is not text: build the engine again") from error
+        raise CardError(f"{path} is not text", fix="build the engine again") from error
     return loads(text, where=str(engine))
 
 

@@ -23,13 +23,14 @@ class End2EndDecoder:
         lowest = self._thresholds.min(initial=2.0)
         if lowest < np.float32(card.score_floor):  # in the thresholds' own precision: 0.01 is not below 0.01
             raise InputError(
-                f"{card.name} drops scores below {card.score_floor} in its graph, the threshold {lowest:g} is lower: "
-                "raise it, or export with --contract raw or compact"
+                f"{card.name} drops scores below {card.score_floor} in its graph, the threshold {lowest:g} is lower",
+                fix="raise it, or export with --contract raw or compact",
             )
         if settings.nms_iou not in (None, card.nms_iou):
             raise InputError(
-                f"{card.name} suppresses overlaps above {card.nms_iou} in its graph, nms_iou {settings.nms_iou} "
-                "cannot be set: export with --contract raw or compact"
+                f"{card.name} suppresses overlaps above {card.nms_iou} in its graph, nms_iou "
+                f"{settings.nms_iou} cannot be set",
+                fix="export with --contract raw or compact",
             )
 
     def __call__(

@@ -37,7 +37,9 @@ def read_metadata(path: Path, key: str) -> str | None:
 
 
 def _damaged(path: Path) -> CardError:
-    return CardError(f"{path} is not a whole ONNX file: it may be cut off or of another kind; export or copy it again")
+    return CardError(
+        f"{path} is not a whole ONNX file", fix="it may be cut off or of another kind; export or copy it again"
+    )
 
 
 def _fields(file: BinaryIO, size: int, path: Path) -> Iterator[tuple[int, bytes]]:

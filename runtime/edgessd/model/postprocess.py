@@ -43,7 +43,7 @@ class PostProcess:
         """Raise InputError for a threshold outside 0..1."""
         for name, value in {"score": self.score, **self.class_scores}.items():
             if not 0 <= value <= 1:
-                raise InputError(f"the threshold {name} must lie in 0..1, got {value}: scores are probabilities")
+                raise InputError(f"the threshold {name} must lie in 0..1, got {value}", fix="scores are probabilities")
         if self.nms_iou is not None and not 0 < self.nms_iou < 1:
             raise InputError(f"nms_iou must lie between 0 and 1, got {self.nms_iou}")
 
@@ -54,7 +54,7 @@ class PostProcess:
         """
         unknown = [label for label in (*(self.labels or ()), *self.class_scores) if label not in labels]
         if unknown:
-            raise InputError(f"unknown class {unknown[0]!r}: {did_you_mean(unknown[0], labels)}")
+            raise InputError(f"unknown class {unknown[0]!r}", fix=did_you_mean(unknown[0], labels))
         wanted = self.labels if self.labels is not None else labels
         values = [self.class_scores.get(label, self.score) if label in wanted else 2.0 for label in labels]
         return np.array(values, np.float32)

@@ -27,9 +27,9 @@ def to_input(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
 def check_image(image: NDArray[np.uint8]) -> None:
     """Raise InputError when the image is not (H, W, 3) uint8 with at least one pixel."""
     if image is None:  # what cv2.imread returns for a file it cannot read
-        raise InputError("there is no image: cv2.imread found no such file, or could not read it")
+        raise InputError("there is no image", fix="cv2.imread found no such file, or could not read it")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise InputError(
-            f"expected a BGR image, uint8 (H, W, 3), got {image.dtype} {image.shape}: "
-            "convert grey or RGBA images with cv2.cvtColor"
+            f"expected a BGR image, uint8 (H, W, 3), got {image.dtype} {image.shape}",
+            fix="convert grey or RGBA images with cv2.cvtColor",
         )

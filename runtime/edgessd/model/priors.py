@@ -85,11 +85,11 @@ def spec_from_json(value: Any) -> PriorSpec:
             clip=bool(value["clip"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise CardError(f"the prior specification is damaged ({error!r}): export the model again") from error
+        raise CardError(f"the prior specification is damaged ({error!r})", fix="export the model again") from error
     if any(grid.height < 1 or grid.width < 1 or not grid.shapes_wh for grid in spec.maps):
-        raise CardError("the prior specification has a map without cells or shapes: export the model again")
+        raise CardError("the prior specification has a map without cells or shapes", fix="export the model again")
     if not 0 < len(spec) <= MAX_PRIORS:
-        raise CardError(f"a prior specification has 1 to {MAX_PRIORS} priors, this has {len(spec)}: export again")
+        raise CardError(f"a prior specification has 1 to {MAX_PRIORS} priors, this has {len(spec)}", fix="export again")
     return spec
 
 

@@ -80,7 +80,9 @@ def check(card: ModelCard, outputs: Sequence[NDArray[Any]], *, engine: str) -> N
     difference, tolerance = worst_difference(card, outputs), float(card.self_test["tolerance"])
     if not difference <= tolerance:
         raise BackendError(
-            f"{engine} computes {card.name} wrongly: its self-test is off by {difference:.3g}, "
-            f"allowed {tolerance:.3g}; "
-            "use another backend or build the model again"
+            f"{engine} computes {card.name} wrongly",
+            fix=(
+                f"its self-test is off by {difference:.3g}, allowed {tolerance:.3g}; use another "
+                "backend or build the model again"
+            ),
         )

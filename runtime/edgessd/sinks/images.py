@@ -46,7 +46,7 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     done, encoded = cv2.imencode(path.suffix, image)
     try:
         if not done:
-            raise VideoError(f"OpenCV cannot write {path.suffix} images: use .png or .jpg")
+            raise VideoError(f"OpenCV cannot write {path.suffix} images", fix="use .png or .jpg")
         path.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise VideoError(f"cannot write {path}: {error.strerror}; free space or choose another place") from error
+        raise VideoError(f"cannot write {path}: {error.strerror}", fix="free space or choose another place") from error

@@ -41,7 +41,9 @@ class Prometheus:
         try:
             self._server, self._thread = client.start_http_server(port, address, registry)
         except OSError as error:
-            raise InputError(f"metrics cannot be served on {address}:{port}: {error.strerror}; take another") from error
+            raise InputError(
+                f"metrics cannot be served on {address}:{port}: {error.strerror}", fix="take another"
+            ) from error
         self.port: int = self._server.server_port
 
     def watch(self, board: Board) -> None:

@@ -88,7 +88,7 @@ class Recording:
             self._end(name)
             segment = None
         if segment is None and time.monotonic() - self._failed_at.get(name, -_REST_SECONDS) < _REST_SECONDS:
-            raise VideoError(f"recording {name} failed and is tried again every {_REST_SECONDS:g} s: see above")
+            raise VideoError(f"recording {name} failed and is tried again every {_REST_SECONDS:g} s", fix="see above")
         try:
             if segment is None:
                 segment = self._segments[name] = self._begin(name, image)
@@ -169,7 +169,7 @@ class FfmpegWriter:
         except OSError as error:
             complaint = self._complaint()
             fix = "; free space or choose another folder" if "No space left" in complaint else ""
-            raise VideoError(f"ffmpeg cannot write {self._path}: {complaint}{fix}") from error
+            raise VideoError(f"ffmpeg cannot write {self._path}: {complaint}", fix=fix) from error
 
     def _complaint(self) -> str:
         assert self._process.stderr is not None
@@ -198,7 +198,7 @@ class OpenCvWriter:
         """Raises VideoError when OpenCV has no such writer."""
         self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FALLBACK_FPS, (width, height))
         if not self._writer.isOpened():
-            raise VideoError(f"OpenCV cannot write a {width}x{height} video {path}: install ffmpeg")
+            raise VideoError(f"OpenCV cannot write a {width}x{height} video {path}", fix="install ffmpeg")
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append one frame."""

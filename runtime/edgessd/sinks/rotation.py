@@ -50,7 +50,7 @@ class RotatingFile:
         self._size += len(line.encode()) + 1
 
     def _refused(self, error: OSError) -> InputError:
-        return InputError(f"cannot write {self._path}: {error.strerror}; free space or choose another place")
+        return InputError(f"cannot write {self._path}: {error.strerror}", fix="free space or choose another place")
 
     def _rotate(self) -> None:
         old = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._keep + 1))]

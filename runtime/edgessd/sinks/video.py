@@ -20,7 +20,9 @@ class VideoSink:
     def __init__(self, path: Path, labels: tuple[str, ...], fps: float | None) -> None:
         """Raises InputError for a place that cannot be written or a suffix without a codec."""
         if path.suffix.lower() not in CODECS:
-            raise InputError(f"cannot write a video named {path.name}: use one of {', '.join(CODECS)}, or a folder")
+            raise InputError(
+                f"cannot write a video named {path.name}", fix=f"use one of {', '.join(CODECS)}, or a folder"
+            )
         self._path = writable(path)
         self._unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.unfinished{path.suffix}")
         self._labels = labels
@@ -36,11 +38,11 @@ class VideoSink:
             self._size_wh = (width, height)
             self._writer = cv2.VideoWriter(str(self._unfinished), codec, self._fps, self._size_wh)
             if not self._writer.isOpened():
-                raise VideoError(f"OpenCV cannot write a {width}x{height} video {self._path}: give a folder")
+                raise VideoError(f"OpenCV cannot write a {width}x{height} video {self._path}", fix="give a folder")
         if (width, height) != self._size_wh:
             raise VideoError(
-                f"frames changed from {self._size_wh[0]}x{self._size_wh[1]} to {width}x{height}, "
-                "a video has one size: write to a folder instead"
+                f"frames changed from {self._size_wh[0]}x{self._size_wh[1]} to {width}x{height}, a video has one size",
+                fix="write to a folder instead",
             )
         self._writer.write(draw(result.frame.image, result.detections, self._labels))
 

@@ -75,7 +75,7 @@ class Webhook:
                     break  # it will answer the same again
             except (OSError, HTTPException) as error:
                 cause = type(getattr(error, "reason", error)).__name__
-        raise WebhookFault(f"{self._name} did not take a message: {cause}; see the receiver")
+        raise WebhookFault(f"{self._name} did not take a message", fix=f"{cause}; see the receiver")
 
     def close(self) -> None:
         """Nothing is left open."""

@@ -21,11 +21,15 @@ class WindowSink:
     def __init__(self, labels: tuple[str, ...]) -> None:
         """Raises InputError where there is no screen: OpenCV would end the process."""
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            raise InputError("--show needs a screen and neither DISPLAY nor WAYLAND_DISPLAY is set: use --out instead")
+            raise InputError(
+                "--show needs a screen and neither DISPLAY nor WAYLAND_DISPLAY is set", fix="use --out instead"
+            )
         try:
             cv2.namedWindow(self.TITLE, cv2.WINDOW_NORMAL)
         except cv2.error as error:
-            raise InputError("this OpenCV was built without windows: install opencv-python, or use --out") from error
+            raise InputError(
+                "this OpenCV was built without windows", fix="install opencv-python, or use --out"
+            ) from error
         self._labels = labels
 
     def write(self, result: Result) -> None:

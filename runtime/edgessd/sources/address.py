@@ -53,7 +53,7 @@ class Address:
         if value is None:
             return None
         if not value.isdecimal() or not 0 < int(value) <= 1 << 16:
-            raise InputError(f"{self.name}: {option} must be a whole number from 1 to 65536, got {value!r}")
+            raise InputError(str(self.name), fix=f"{option} must be a whole number from 1 to 65536, got {value!r}")
         return int(value)
 
     def seconds(self, option: str) -> float | None:
@@ -66,7 +66,7 @@ class Address:
         except ValueError:
             number = 0.0
         if not 0 < number <= 3600:
-            raise InputError(f"{self.name}: {option} must be a number above 0, at most 3600, got {value!r}")
+            raise InputError(str(self.name), fix=f"{option} must be a number above 0, at most 3600, got {value!r}")
         return number
 
 
@@ -97,7 +97,7 @@ def _parse_url(text: str, scheme: str) -> Address:
         return Address("csi", sensor, body, _options("csi", tail, body))
     if scheme not in URL_KINDS:
         known = did_you_mean(scheme, [*URL_KINDS, "csi"])
-        raise InputError(f"unknown kind of source {scheme}://: {known}; a pipeline is written gst:...")
+        raise InputError(f"unknown kind of source {scheme}://", fix=f"{known}; a pipeline is written gst:...")
     # A password may hold a '#'; options stand after the host.
     at = text.rfind("@") + 1
     body, _, tail = text[at:].partition("#")
@@ -111,7 +111,7 @@ def _options(kind: str, tail: str, name: str) -> dict[str, str]:
     for option in options:
         if option not in OPTIONS[kind]:
             known = did_you_mean(option, OPTIONS[kind]) if OPTIONS[kind] else "it takes none"
-            raise InputError(f"{name} has no option {option!r}: {known}")
+            raise InputError(f"{name} has no option {option!r}", fix=known)
     return options
 
 

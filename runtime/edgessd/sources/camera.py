@@ -34,7 +34,7 @@ class Camera:
         target = int(address.target) if address.target.isdecimal() else address.target
         fourcc = address.options.get("fourcc")
         if fourcc is not None and len(fourcc) != 4:
-            raise InputError(f"{self.name}: fourcc must be four characters such as MJPG or YUYV, got {fourcc!r}")
+            raise InputError(str(self.name), fix=f"fourcc must be four characters such as MJPG or YUYV, got {fourcc!r}")
         wanted = {
             cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*fourcc) if fourcc else None,  # first: sizes depend on it
             cv2.CAP_PROP_FRAME_WIDTH: address.number("width"),
@@ -49,7 +49,7 @@ class Camera:
         if not capture.isOpened():
             capture.release()
             device = f"/dev/video{target}" if isinstance(target, int) else target
-            raise SourceFault("not found", f"cannot open camera {self.name}: {why_closed(Path(device))}")
+            raise SourceFault("not found", f"cannot open camera {self.name}", fix=why_closed(Path(device)))
         capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MILLISECONDS)
         for key, value in settings.items():
             capture.set(key, value)

@@ -11,8 +11,8 @@ LASTING = (AUTHENTICATION, "not found", "not a stream", "refused settings")
 class SourceFault(VideoError):
     """A source that gives no frames. ``reason`` is a short name for states and metrics."""
 
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, reason: str, cause: str, *, fix: str | None = None, command: str | None = None) -> None:
+        super().__init__(cause, fix=fix, command=command)
         self.reason = reason
 
     @property

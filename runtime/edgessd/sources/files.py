@@ -44,7 +44,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     readable(path, "image")
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise VideoError(f"{path} is not an image that OpenCV reads, or is cut off: convert it to PNG or JPEG")
+        raise VideoError(f"{path} is not an image that OpenCV reads, or is cut off", fix="convert it to PNG or JPEG")
     return np.asarray(image, np.uint8)
 
 
@@ -69,8 +69,8 @@ class VideoFile:
             capture = cv2.VideoCapture(self.name)
         if not capture.isOpened():
             raise VideoError(
-                f"{self.name} is not a video that OpenCV can read, or is cut off: convert it with ffmpeg, "
-                "or copy it again"
+                f"{self.name} is not a video that OpenCV can read, or is cut off",
+                fix="convert it with ffmpeg, or copy it again",
             )
         return capture
 
@@ -81,7 +81,7 @@ class VideoFile:
             found = True
             yield frame
         if not found:
-            raise VideoError(f"{self.name} opens but holds no frame: record or convert it again")
+            raise VideoError(f"{self.name} opens but holds no frame", fix="record or convert it again")
 
 
 def captured_frames(capture: cv2.VideoCapture, name: str) -> Iterator[Frame]:

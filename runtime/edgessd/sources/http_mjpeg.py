@@ -50,7 +50,9 @@ class HttpPictures:
             text = f"{self.name} sent nothing for {self._read_seconds:g} s: see the camera"
             raise SourceFault("frozen", text) from error
         except (OSError, HTTPException) as error:
-            raise SourceFault("cut off", f"{self.name} cut the connection: see the camera and the network") from error
+            raise SourceFault(
+                "cut off", f"{self.name} cut the connection", fix="see the camera and the network"
+            ) from error
 
     def interrupt(self) -> None:
         """Cut the connection, so that a read returns."""
@@ -91,21 +93,23 @@ def _get(address: Address, timeout: float) -> HTTPResponse:
     except ValueError:  # urllib's, for a challenge that no handler could answer
         raise _fault_of(401, name) from None
     except (OSError, HTTPException) as error:
-        raise SourceFault("not a stream", f"{name} does not speak HTTP: check the port and the protocol") from error
+        raise SourceFault(
+            "not a stream", f"{name} does not speak HTTP", fix="check the port and the protocol"
+        ) from error
 
 
 def _fault_of(status: int, name: str) -> SourceFault:
     if status in (401, 403, 407):
-        return SourceFault("authentication", f"{name} refuses the user or the password: correct them in the URL")
+        return SourceFault("authentication", f"{name} refuses the user or the password", fix="correct them in the URL")
     if status in (404, 410):
-        return SourceFault("not found", f"{name} has no such page: check the URL's path")
-    return SourceFault("refused", f"{name} answers {status}: see the camera")
+        return SourceFault("not found", f"{name} has no such page", fix="check the URL's path")
+    return SourceFault("refused", f"{name} answers {status}", fix="see the camera")
 
 
 def _unreachable(error: TimeoutError | URLError, name: str, timeout: float) -> SourceFault:
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
-        return SourceFault("timeout", f"{name} did not answer within {timeout:g} s: see the camera")
+        return SourceFault("timeout", f"{name} did not answer within {timeout:g} s", fix="see the camera")
     if isinstance(cause, ConnectionRefusedError):
-        return SourceFault("refused", f"{name} refuses connections: the server is down, or the port is wrong")
-    return SourceFault("unreachable", f"{name} cannot be reached: check the host's name and the network")
+        return SourceFault("refused", f"{name} refuses connections", fix="the server is down, or the port is wrong")
+    return SourceFault("unreachable", f"{name} cannot be reached", fix="check the host's name and the network")

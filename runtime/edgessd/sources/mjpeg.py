@@ -31,7 +31,7 @@ def jpeg_frames(
         fruitless += len(piece)
         late = within is not None and monotonic() - start > within
         if piece and (late or fruitless > MAX_JPEG_BYTES):
-            raise SourceFault("not a stream", f"{name} sends bytes in which no JPEG is found: see what it sends")
+            raise SourceFault("not a stream", f"{name} sends bytes in which no JPEG is found", fix="see what it sends")
         return piece
 
     for encoded in split_jpegs(read_in_time, first):

@@ -47,10 +47,12 @@ class NetworkVideo:
             return capture
         capture.release()
         if monotonic() - start >= self._open_seconds:
-            raise SourceFault("timeout", f"{self.name} did not open within {self._open_seconds:g} s: see the camera")
+            raise SourceFault(
+                "timeout", f"{self.name} did not open within {self._open_seconds:g} s", fix="see the camera"
+            )
         if self._address.kind == "rtsp":
             ask_rtsp(self._address, self._open_seconds, "DESCRIBE")
-        raise SourceFault("not a stream", f"{self.name} holds no video that FFmpeg reads: check path and codec")
+        raise SourceFault("not a stream", f"{self.name} holds no video that FFmpeg reads", fix="check path and codec")
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames to the end. Raises SourceFault when a read takes longer than the deadline."""
@@ -62,6 +64,6 @@ class NetworkVideo:
             yield frame
             waiting_since = monotonic()
         if monotonic() - waiting_since >= self._read_seconds:
-            raise SourceFault("frozen", f"{self.name} gave no frame for {self._read_seconds:g} s: see the camera")
+            raise SourceFault("frozen", f"{self.name} gave no frame for {self._read_seconds:g} s", fix="see the camera")
         if not found:
-            raise SourceFault("not a stream", f"{self.name} opens but holds no frame: check the URL's path")
+            raise SourceFault("not a stream", f"{self.name} opens but holds no frame", fix="check the URL's path")

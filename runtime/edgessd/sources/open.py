@@ -35,11 +35,11 @@ def open_address(address: Address) -> Source:
         case "rtsp" | "http" | "stream":
             via = address.options.get("via", "opencv")
             if via not in ("opencv", "ffmpeg"):
-                raise InputError(f"{address.name}: no via {via!r}: {did_you_mean(via, ('opencv', 'ffmpeg'))}")
+                raise InputError(f"{address.name}: no via {via!r}", fix=did_you_mean(via, ("opencv", "ffmpeg")))
             if via == "ffmpeg":
                 return open_ffmpeg(address)
             if wanting := [option for option in ("hwaccel", "transport") if option in address.options]:
-                raise InputError(f"{address.name}: {wanting[0]} is for the program ffmpeg: add via=ffmpeg")
+                raise InputError(f"{address.name}: {wanting[0]} is for the program ffmpeg", fix="add via=ffmpeg")
             return open_http(address) if address.kind == "http" else NetworkVideo(address)
         case _:
             return _played(address, _open_path(Path(address.target)))
@@ -49,7 +49,9 @@ def _open_path(path: Path) -> Images | VideoFile:
     if path.is_dir():
         paths = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES)
         if not paths:
-            raise VideoError(f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)}): give another folder")
+            raise VideoError(
+                f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})", fix="give another folder"
+            )
         return Images(paths, str(path))
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return Images([readable(path, "video or image")], str(path))
@@ -60,6 +62,6 @@ def _played(address: Address, source: Source) -> Source:
     """Return a file as it is, again and again with ``loop=1``, or so as a camera of ``pace`` FPS."""
     loop = address.options.get("loop", "0")
     if loop not in ("0", "1"):
-        raise InputError(f"{address.name}: loop is 0 or 1, got {loop!r}")
+        raise InputError(str(address.name), fix=f"loop is 0 or 1, got {loop!r}")
     pace = address.seconds("pace")
     return Repeated(source, pace) if pace or loop == "1" else source

@@ -37,25 +37,25 @@ def ask_rtsp(address: Address, timeout: float, method: str) -> None:
                 answer = authorisation(head, method, _bare(address.target), *_credentials(address.target))
                 status, head = _ask(connection, address.target, method, answer)
     except socket.gaierror as error:
-        raise SourceFault("unreachable", f"no host of the name in {name}: check spelling and network") from error
+        raise SourceFault("unreachable", f"no host of the name in {name}", fix="check spelling and network") from error
     except ConnectionRefusedError as error:
         text = f"{name} refuses connections: the server is down, or the port is wrong"
         raise SourceFault("refused", text) from error
     except TimeoutError as error:
-        raise SourceFault("timeout", f"{name} did not answer within {timeout:g} s: see the camera") from error
+        raise SourceFault("timeout", f"{name} did not answer within {timeout:g} s", fix="see the camera") from error
     except OSError as error:
         text = f"{name} cannot be reached ({error.strerror or 'cut off'}): see the network"
         raise SourceFault("unreachable", text) from error
     match status:
         case 0:
-            raise SourceFault("not a stream", f"{name} does not speak RTSP: check the port and the protocol")
+            raise SourceFault("not a stream", f"{name} does not speak RTSP", fix="check the port and the protocol")
         case 401 | 403:
             text = f"{name} refuses the user or the password: correct them in the URL"
             raise SourceFault("authentication", text)
         case 404 | 451 | 454:
-            raise SourceFault("not found", f"{name} has no such stream: check the URL's path")
+            raise SourceFault("not found", f"{name} has no such stream", fix="check the URL's path")
         case 453 | 500 | 503:
-            raise SourceFault("refused", f"{name} answers {status}: the server cannot serve it now")
+            raise SourceFault("refused", f"{name} answers {status}", fix="the server cannot serve it now")
 
 
 def _ask(connection: socket.socket, target: str, method: str, authorization: str) -> tuple[int, str]:

@@ -34,9 +34,9 @@ class StandardInput:
         raw = self._height is not None and self._width is not None
         self._format = address.options.get("format", "bgr24" if raw else None)
         if self._format not in (None, *FORMATS):
-            raise InputError(f"no format {self._format!r} on standard input: {did_you_mean(self._format, FORMATS)}")
+            raise InputError(f"no format {self._format!r} on standard input", fix=did_you_mean(self._format, FORMATS))
         if self._format == "bgr24" and not raw:
-            raise InputError("raw frames on standard input have no size: write stdin?width=640&height=360")
+            raise InputError("raw frames on standard input have no size", fix="write stdin?width=640&height=360")
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames to the end of the input. Raises SourceFault when it holds none."""
@@ -50,14 +50,17 @@ class StandardInput:
         else:
             raise SourceFault(
                 "not a stream",
-                "standard input holds neither YUV4MPEG2 nor JPEG: give raw frames a size, stdin?width=640&height=360",
+                "standard input holds neither YUV4MPEG2 nor JPEG",
+                fix="give raw frames a size, stdin?width=640&height=360",
             )
         found = False
         for frame in frames:
             found = True
             yield frame
         if not found:
-            raise SourceFault("not a stream", "standard input ended before its first whole frame: see what writes it")
+            raise SourceFault(
+                "not a stream", "standard input ended before its first whole frame", fix="see what writes it"
+            )
 
     def _raw_frames(self) -> Iterator[Frame]:
         assert self._height is not None

@@ -36,7 +36,8 @@ class Program:
         if shutil.which(command[0]) is None:
             raise SourceFault(
                 "not found",
-                f"{self.name} needs {command[0]}, which is not installed: apt install {_package(command[0])}",
+                f"{self.name} needs {command[0]}, which is not installed",
+                fix=f"apt install {_package(command[0])}",
             )
 
     def frames(self) -> Iterator[Frame]:
@@ -76,7 +77,7 @@ class Program:
         else:
             if "refused" in complaints.lower():
                 reason = "refused"
-        return SourceFault(reason, f"{self.name} gave no frame: {self._command[0]} says {said!r}")
+        return SourceFault(reason, f"{self.name} gave no frame", fix=f"{self._command[0]} says {said!r}")
 
     def interrupt(self) -> None:
         """Kill the program, so that a read returns."""
@@ -102,7 +103,7 @@ class OpenCvPipeline:
         capture = cv2.VideoCapture(self._pipeline, cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             capture.release()
-            raise SourceFault("not a stream", f"{self.name} does not start: try it with gst-launch-1.0")
+            raise SourceFault("not a stream", f"{self.name} does not start", fix="try it with gst-launch-1.0")
         return capture
 
     def frames(self) -> Iterator[Frame]:
@@ -126,8 +127,8 @@ def open_csi(address: Address) -> "Program | OpenCvPipeline":
     if not ARGUS_SOCKET.exists():
         raise SourceFault(
             "not found",
-            f"{address.name} needs a Jetson's camera daemon, and {ARGUS_SOCKET} is absent: {ARGUS_COMMAND}, "
-            f"in a container add -v {ARGUS_SOCKET}:{ARGUS_SOCKET}",
+            f"{address.name} needs a Jetson's camera daemon, and {ARGUS_SOCKET} is absent",
+            fix=f"{ARGUS_COMMAND}, in a container add -v {ARGUS_SOCKET}:{ARGUS_SOCKET}",
         )
     return open_pipeline(Address("gst", csi_pipeline(address), address.name))
 

@@ -26,7 +26,7 @@ class Pipeline:
     def __init__(self, source: Source, detector: Detector, *, workers: int, policy: str) -> None:
         """Raises InputError for an unknown policy. ``dropped`` counts frames that a newer one replaced."""
         if policy not in POLICIES:
-            raise InputError(f"unknown policy {policy!r}: choose one of {', '.join(POLICIES)}")
+            raise InputError(f"unknown policy {policy!r}", fix=f"choose one of {', '.join(POLICIES)}")
         self.dropped = 0
         self._source = source
         self._detector = detector

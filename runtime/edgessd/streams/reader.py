@@ -61,7 +61,7 @@ class Reader:
         ready: notified at every frame, shared by the readers of one batcher. Raises InputError.
         """
         if policy not in (None, *POLICIES):
-            raise InputError(f"unknown policy {policy!r}: choose one of {', '.join(POLICIES)}")
+            raise InputError(f"unknown policy {policy!r}", fix=f"choose one of {', '.join(POLICIES)}")
         self.name = name
         self.ready = ready or threading.Condition()
         self._connect = connect
@@ -151,7 +151,9 @@ class Reader:
         if late > _GRACE_SECONDS and sum(thread.is_alive() for thread in self._threads) <= _MAX_ABANDONED:
             turn.abandoned = True
             seconds = monotonic() - began
-            self._fault = SourceFault("hung", f"{self.name} hung for {seconds:.0f} s and was left: see the camera")
+            self._fault = SourceFault(
+                "hung", f"{self.name} hung for {seconds:.0f} s and was left", fix="see the camera"
+            )
             log.warning("%s", self._fault, extra={"stream": self.name})
             self.start()
 
@@ -169,7 +171,7 @@ class Reader:
         else:
             state = State.STALE if self._live_source and age > self._patience.stale_after else State.LIVE
         if state is State.STALE and fault is None:
-            fault = SourceFault("no frames", f"{self.name} gives no frames: see the camera")
+            fault = SourceFault("no frames", f"{self.name} gives no frames", fix="see the camera")
         wrong = fault if state is not State.LIVE else None
         return Status(
             name=self.name,
@@ -196,7 +198,9 @@ class Reader:
                 self._read(turn)
                 over, fault = not self._live_source, None
                 if not over:
-                    fault = SourceFault("cut off", f"{self.name} ended the connection: see the camera and the network")
+                    fault = SourceFault(
+                        "cut off", f"{self.name} ended the connection", fix="see the camera and the network"
+                    )
             except SourceFault as error:
                 over, fault = turn.source is not None and not self._live_source, error
             except EdgessdError as error:
@@ -204,12 +208,15 @@ class Reader:
             # OpenCV, drivers and codecs raise a zoo; one stream's fault is never another's.
             except Exception as error:
                 log.exception("reading %s failed", self.name, extra={"stream": self.name})
-                over, fault = False, SourceFault("error", f"{self.name} failed ({type(error).__name__}): see the log")
+                over, fault = (
+                    False,
+                    SourceFault("error", f"{self.name} failed ({type(error).__name__})", fix="see the log"),
+                )
             turn.busy_since = turn.source = None
             if self._gone(turn):
                 return
             if turn.interrupted:
-                fault = SourceFault("hung", f"{self.name} hung for {monotonic() - began:.0f} s: see the camera")
+                fault = SourceFault("hung", f"{self.name} hung for {monotonic() - began:.0f} s", fix="see the camera")
             self._fault, self._over = fault, over
             with self.ready:
                 self.ready.notify_all()

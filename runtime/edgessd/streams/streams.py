@@ -98,7 +98,7 @@ class Streams:
         lane = Lane(reader)
         with self._lock:
             if name in self._lanes:
-                raise InputError(f"there is already a stream {name!r}: remove it first, or choose another name")
+                raise InputError(f"there is already a stream {name!r}", fix="remove it first, or choose another name")
             self._lanes[name] = lane
         self._batcher.add(lane)
         reader.start()
@@ -107,7 +107,7 @@ class Streams:
         """End a stream while the others run; what is in work is delivered. Raises InputError for an unknown name."""
         with self._lock:
             if name not in self._lanes:
-                raise InputError(f"there is no stream {name!r}: streams are {', '.join(self._lanes) or 'none'}")
+                raise InputError(f"there is no stream {name!r}", fix=f"streams are {', '.join(self._lanes) or 'none'}")
             lane = self._lanes.pop(name)
             self._seen.pop(name, None)
         lane.reader.stop(timeout=1.0)

@@ -11,7 +11,7 @@ BROUGHT_BY = {"torch": "train,export", "lightning_fabric": "train", "tflite": "t
 
 def missing_extra(module: str, extra: str) -> MissingExtra:
     """Return the error that says how to install a module."""
-    return MissingExtra(f"this needs {module}, which is not installed: pip install 'edgessd[{extra}]'")
+    return MissingExtra(f"this needs {module}, which is not installed", command=f"pip install 'edgessd[{extra}]'")
 
 
 def need(module: str, extra: str) -> Any:

@@ -13,24 +13,24 @@ from edgessd.errors import InputError
 def readable(path: Path, what: str) -> Path:
     """Return the path of an existing, non-empty file. Raises InputError naming what it should have been."""
     if path.is_dir():
-        raise InputError(f"expected {what}, but {path} is a folder: give the file itself")
+        raise InputError(f"expected {what}, but {path} is a folder", fix="give the file itself")
     if not path.exists():
-        raise InputError(f"no {what} at {path}: check the path")
+        raise InputError(f"no {what} at {path}", fix="check the path")
     if not os.access(path, os.R_OK):
-        raise InputError(f"{what} {path} may not be read by this user: check its permissions")
+        raise InputError(f"{what} {path} may not be read by this user", fix="check its permissions")
     if path.stat().st_size == 0:
-        raise InputError(f"{what} {path} is empty (0 bytes): copy or make it again")
+        raise InputError(f"{what} {path} is empty (0 bytes)", fix="copy or make it again")
     return path
 
 
 def writable(path: Path) -> Path:
     """Return the path of a file that can be created there. Raises InputError before any work is done."""
     if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; give a file name")
+        raise InputError(f"cannot write {path}", fix="it is a folder; give a file name")
     if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: the folder {path.parent} does not exist; make it first")
+        raise InputError(f"cannot write {path}", fix=f"the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"cannot write {path}: the folder {path.parent} is read-only for this user")
+        raise InputError(f"cannot write {path}", fix=f"the folder {path.parent} is read-only for this user")
     return path
 
 
@@ -39,9 +39,9 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {path}: {error.strerror}; choose another place") from error
+        raise InputError(f"cannot make the folder {path}: {error.strerror}", fix="choose another place") from error
     if not os.access(path, os.W_OK):
-        raise InputError(f"the folder {path} is read-only for this user: choose another place")
+        raise InputError(f"the folder {path} is read-only for this user", fix="choose another place")
     return path
 
 
@@ -62,8 +62,11 @@ def with_room(path: Path, least_bytes: int, what: str) -> Path:
     free = free_bytes(path)
     if free is not None and free < least_bytes:
         raise InputError(
-            f"the disk of {path} is full: {what} needs {_megabytes(least_bytes)}, {_megabytes(free)} is free; "
-            f"see `df -h {_nearest(path)}`, delete there or choose another place"
+            f"the disk of {path} is full",
+            fix=(
+                f"{what} needs {_megabytes(least_bytes)}, {_megabytes(free)} is free; see `df -h "
+                f"{_nearest(path)}`, delete there or choose another place"
+            ),
         )
     return path
 
@@ -89,7 +92,7 @@ def replacing(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     except OSError as error:
         raise InputError(
-            f"cannot write {path}: {error.strerror or error}; free space or choose another place"
+            f"cannot write {path}: {error.strerror or error}", fix="free space or choose another place"
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)

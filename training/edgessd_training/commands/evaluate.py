@@ -53,7 +53,9 @@ def evaluate(
     for path in filter(None, (as_json, detections)):
         writable(path)
     if _is_checkpoint(model) and backend != "auto":
-        raise InputError(f"a checkpoint runs in PyTorch, got --backend {backend}: leave it out, or export the model")
+        raise InputError(
+            f"a checkpoint runs in PyTorch, got --backend {backend}", fix="leave it out, or export the model"
+        )
     mapping = read_label_map(label_map) if label_map else None
     data_set = read_data(data)
     card, checkpoint = _load(model)

@@ -63,12 +63,12 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(bounded_bytes(path, MAX_JSON_BYTES), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not whole JSON ({error}): copy or export it again") from error
+        raise DataError(f"{path} is not whole JSON ({error})", fix="copy or export it again") from error
     if not isinstance(content, dict):
         raise DataError(f"COCO annotations are one JSON object, {path} holds a {type(content).__name__}")
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
-            raise DataError(f"COCO annotations need a list {key!r}, {path} has none: is it an instances file?")
+            raise DataError(f"COCO annotations need a list {key!r}, {path} has none", fix="is it an instances file?")
     return content
 
 

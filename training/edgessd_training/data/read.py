@@ -45,7 +45,7 @@ def read_annotations(text: str, labels: Sequence[str] | None = None) -> DataSet:
         if fault.is_error:
             raise _refusal(fault)
     if not parsed.images:
-        raise DataError(f"{text} lists no image: choose another split")
+        raise DataError(f"{text} lists no image", fix="choose another split")
     return DataSet(text, names, tuple(_record(image, index, names) for index, image in enumerate(parsed.images)))
 
 
@@ -91,8 +91,8 @@ def with_labels(data: DataSet, labels: Sequence[str]) -> DataSet:
     missing = [data.labels[index] for index in used if data.labels[index] not in place]
     if missing:
         raise DataError(
-            f"boxes of {data.source} have the labels {', '.join(missing)}, known are {', '.join(labels)}: "
-            "correct the names or map them"
+            f"boxes of {data.source} have the labels {', '.join(missing)}, known are {', '.join(labels)}",
+            fix="correct the names or map them",
         )
     order = np.array([place.get(label, -1) for label in data.labels], np.int64)
     records = tuple(replace(record, classes=order[record.classes]) for record in data.records)
@@ -137,4 +137,4 @@ def _is_one_pixel(image: RawImage, fault: Fault) -> bool:
 
 
 def _refusal(fault: Fault) -> DataError:
-    return DataError(f"{fault.kind}: {fault.where}: {fault.detail.rstrip('.')}; {_REPAIR}")
+    return DataError(f"{fault.kind}: {fault.where}", fix=f"{fault.detail.rstrip('.')}; {_REPAIR}")

@@ -76,7 +76,9 @@ def repair(checked_splits: Sequence[Checked], folder: Path) -> list[Repaired]:
             results.append(_summary(checked, kept, str(Source(source.format, place, part))))
         unfinished.rename(folder)
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}; free space or choose another") from error
+        raise InputError(
+            f"cannot write {folder}: {error.strerror or error}", fix="free space or choose another"
+        ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return results
@@ -134,14 +136,16 @@ def _clip(box_xyxy: Box, height: int, width: int) -> Box | None:
 def refuse_folder(folder: Path, sources: Sequence[Source]) -> None:
     """Raise InputError for a folder with something in it, or for data sets that do not fit into one copy."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"--fix writes into a new or empty folder, {folder} is not: name another")
+        raise InputError(f"--fix writes into a new or empty folder, {folder} is not", fix="name another")
     if not folder.resolve().parent.is_dir():
-        raise InputError(f"cannot make {folder}: {folder.parent} does not exist; make it first")
+        raise InputError(f"cannot make {folder}", fix=f"{folder.parent} does not exist; make it first")
     if len({(source.format, source.place.resolve() if source.format != "coco" else None) for source in sources}) > 1:
-        raise InputError("one copy holds splits of one data set: give --fix the splits of one VOC root or YAML file")
+        raise InputError(
+            "one copy holds splits of one data set", fix="give --fix the splits of one VOC root or YAML file"
+        )
     names = [(source.place.name, Path(source.part).name) for source in sources]
     if len(set(names)) != len(names):
-        raise InputError("two of the data sets would get the same name in the copy: repair them one at a time")
+        raise InputError("two of the data sets would get the same name in the copy", fix="repair them one at a time")
 
 
 def _summary(checked: Checked, kept: list[KeptImage], source: str) -> Repaired:

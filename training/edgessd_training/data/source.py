@@ -28,11 +28,11 @@ def parse_source(text: str) -> Source:
         raise DataError(f"data is given as {', '.join(FORMATS.values())}, got {text!r}")
     path = Path(place).expanduser()
     if name == "voc" and not path.is_dir():
-        raise DataError(f"no VOC folder at {path}: give the one that holds Annotations, ImageSets and JPEGImages")
+        raise DataError(f"no VOC folder at {path}", fix="give the one that holds Annotations, ImageSets and JPEGImages")
     if name != "voc" and not path.is_file():
-        raise DataError(f"no annotation file at {path}: data is given as {FORMATS[name]}")
+        raise DataError(f"no annotation file at {path}", fix=f"data is given as {FORMATS[name]}")
     if name == "coco" and not Path(part).expanduser().is_dir():
-        raise DataError(f"no folder of images at {part}: data is given as {FORMATS['coco']}")
+        raise DataError(f"no folder of images at {part}", fix=f"data is given as {FORMATS['coco']}")
     return Source(name, path, part)
 
 
@@ -48,7 +48,7 @@ def bounded_bytes(path: Path, limit: int) -> bytes:
         size = path.stat().st_size
         if size > limit:
             raise DataError(
-                f"annotations of at most {limit:,} bytes are read, {path} has {size:,}: is it the right file?"
+                f"annotations of at most {limit:,} bytes are read, {path} has {size:,}", fix="is it the right file?"
             )
         return path.read_bytes()
     except OSError as error:

@@ -62,14 +62,14 @@ def split_ids(root: Path, split: str) -> list[str]:
             try:
                 lines = bounded_bytes(path, MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
             except UnicodeDecodeError as error:
-                raise DataError(f"the split {path} is not text in UTF-8: write it again") from error
+                raise DataError(f"the split {path} is not text in UTF-8", fix="write it again") from error
             return [_id(line.strip(), annotations) for line in lines if line.strip()]
     if split == "all" and annotations.is_dir():
         return sorted(path.stem for path in annotations.glob("*.xml"))
     known = sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt"))
     raise DataError(
-        f"no split {split!r} in {root / 'ImageSets' / 'Main'}: "
-        f"choose {', '.join([*known[:20], 'all'])} (every annotation)"
+        f"no split {split!r} in {root / 'ImageSets' / 'Main'}",
+        fix=f"choose {', '.join([*known[:20], 'all'])} (every annotation)",
     )
 
 
@@ -90,7 +90,7 @@ def read_xml(path: Path) -> Any:
         raise DataError(f"it is not whole XML ({error})") from error
     # What defusedxml forbids (entities, external references), and bytes of an unknown encoding.
     except (ValueError, LookupError) as error:
-        raise DataError(f"its XML is refused ({type(error).__name__}): annotations need no entities") from error
+        raise DataError(f"its XML is refused ({type(error).__name__})", fix="annotations need no entities") from error
 
 
 def _id(line: str, annotations: Path) -> str:

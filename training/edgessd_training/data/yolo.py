@@ -106,7 +106,9 @@ def _image_paths(content: dict[str, Any], source: Source, root: Path, faults: li
     splits = sorted(key for key in ("train", "val", "test", "minival") if content.get(key))
     given = content.get(source.part)
     if not given or source.part in ("names", "nc", "path"):
-        raise DataError(f"no split {source.part!r} in {source.place}: choose {', '.join(splits) or 'another file'}")
+        raise DataError(
+            f"no split {source.part!r} in {source.place}", fix=f"choose {', '.join(splits) or 'another file'}"
+        )
     paths: list[Path] = []
     for entry in given if isinstance(given, list) else [given]:
         place = _place(str(entry), root)

@@ -35,5 +35,5 @@ def import_family(family: str, path: Path, labels_path: Path | None = None) -> C
             return import_qfgaohao(path, labels_path)
         case _:
             raise InputError(
-                f"unknown family {family!r}: choose tflite, tfjs, torchvision, amdegroot, lufficc or qfgaohao"
+                f"unknown family {family!r}", fix="choose tflite, tfjs, torchvision, amdegroot, lufficc or qfgaohao"
             )

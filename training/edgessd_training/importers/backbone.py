@@ -37,8 +37,8 @@ def load_backbone(network: SSD, path: Path) -> None:
         features = vgg16_from_classifier(weights)
     else:
         raise InputError(
-            f"no ImageNet file is known for the backbone {type(backbone).__name__}: "
-            "take mobilenet_v2, mobilenet_v3_large or vgg16, or leave backbone_weights out"
+            f"no ImageNet file is known for the backbone {type(backbone).__name__}",
+            fix="take mobilenet_v2, mobilenet_v3_large or vgg16, or leave backbone_weights out",
         )
     expected = {name: value for name, value in backbone.state_dict().items() if _from_imagenet(name, features)}
     complete = {**{name: value for name, value in expected.items() if name.endswith(COUNTER)}, **features}
@@ -94,7 +94,9 @@ def vgg16_from_classifier(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     bias6, bias7 = weights.get("classifier.0.bias"), weights.get("classifier.3.bias")
     shapes = tuple(None if part is None else tuple(part.shape) for part in (fc6, bias6, fc7, bias7))
     if bias6 is None or bias7 is None or shapes != FC_SHAPES:
-        raise InputError(f"fc6 and fc7 of this VGG16 have the shapes {shapes}, expected {FC_SHAPES}: give vgg16's file")
+        raise InputError(
+            f"fc6 and fc7 of this VGG16 have the shapes {shapes}, expected {FC_SHAPES}", fix="give vgg16's file"
+        )
     cells = fc6.reshape(len(fc6), -1, FC6_CELLS, FC6_CELLS)
     every = slice(None, None, KEPT_EVERY_CHANNEL)
     return {

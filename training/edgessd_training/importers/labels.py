@@ -38,20 +38,20 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """
     readable(path, "label file")
     if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"label file {path} is larger than {MAX_BYTES} bytes: give a text file, a label a line")
+        raise InputError(f"label file {path} is larger than {MAX_BYTES} bytes", fix="give a text file, a label a line")
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
     except UnicodeDecodeError as error:
-        raise InputError(f"label file {path} is not text: give a UTF-8 file, a label a line") from error
+        raise InputError(f"label file {path} is not text", fix="give a UTF-8 file, a label a line") from error
     if not all(lines):
-        raise InputError(f"label file {path} has an empty line {lines.index('') + 1}: a class without a name")
+        raise InputError(f"label file {path} has an empty line {lines.index('') + 1}", fix="a class without a name")
     first = 1 if lines and lines[0].lower() in BACKGROUND_NAMES else 0
     labels = [f"unused {number}" if line == "???" else line for number, line in enumerate(lines)][first:]
     repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
-        raise InputError(f"label file {path} has {repeated[0]!r} twice: every class needs a name of its own")
+        raise InputError(f"label file {path} has {repeated[0]!r} twice", fix="every class needs a name of its own")
     if not labels:
-        raise InputError(f"label file {path} holds no label: give a text file, a label a line")
+        raise InputError(f"label file {path} holds no label", fix="give a text file, a label a line")
     return tuple(labels)
 
 
@@ -59,8 +59,8 @@ def checked_labels(labels: tuple[str, ...], classes: int, where: Path) -> tuple[
     """Return the labels when there are as many as the weights have classes. Raises InputError."""
     if len(labels) != classes:
         raise InputError(
-            f"{where} has {classes} classes without the background, but {len(labels)} labels were given: "
-            "give the label file it was trained with by --labels"
+            f"{where} has {classes} classes without the background, but {len(labels)} labels were given",
+            fix="give the label file it was trained with by --labels",
         )
     return labels
 
@@ -74,5 +74,7 @@ def labels_for(classes: int, labels_path: Path | None, where: Path) -> tuple[str
         return checked_labels(read_labels(labels_path), classes, where)
     known = {len(labels): labels for labels in (VOC, COCO_80, COCO_90)}
     if classes not in known:
-        raise InputError(f"{where} has {classes} classes, neither VOC's 20 nor COCO's: name them by --labels FILE")
+        raise InputError(
+            f"{where} has {classes} classes, neither VOC's 20 nor COCO's", fix="name them by --labels FILE"
+        )
     return known[classes]

@@ -32,8 +32,8 @@ def import_qfgaohao(path: Path, labels_path: Path | None = None) -> Checkpoint:
     if "base_net.1.0.weight" in weights:
         return _mobilenet(path, weights, labels_path, "qfgaohao_mb1_ssd", _names_v1())
     raise InputError(
-        f"{path} is none of qfgaohao/pytorch-ssd's vgg16-ssd, mb1-ssd and mb2-ssd-lite: "
-        f"its first key is {next(iter(weights))!r}, theirs begin with base_net"
+        f"{path} is none of qfgaohao/pytorch-ssd's vgg16-ssd, mb1-ssd and mb2-ssd-lite",
+        fix=f"its first key is {next(iter(weights))!r}, theirs begin with base_net",
     )
 
 

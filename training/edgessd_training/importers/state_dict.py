@@ -34,11 +34,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     odd = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if odd or not content:
         held = f"its {odd[0]!r} is a {type(content[odd[0]]).__name__}" if odd else "it is empty"
-        raise InputError(f"{path} is not a state dict of tensors ({held}): save `model.state_dict()`")
+        raise InputError(f"{path} is not a state dict of tensors ({held})", fix="save `model.state_dict()`")
     weights = {str(name).removeprefix(PARALLEL): value for name, value in content.items()}
     for name, value in weights.items():
         if value.layout != torch.strided or value.is_quantized or value.is_complex():
-            raise InputError(f"{name} of {path} is not a plain tensor: save the network before it was quantised")
+            raise InputError(f"{name} of {path} is not a plain tensor", fix="save the network before it was quantised")
     return weights
 
 
@@ -50,8 +50,11 @@ def check_hash(path: Path) -> None:
     digest = sha256(path)
     if not digest.startswith(found.group(1)):
         raise InputError(
-            f"{path} is damaged: its name promises a hash {found.group(1)}..., its bytes have {digest[:8]}...; "
-            "download it again, or rename it if it is meant to differ"
+            f"{path} is damaged",
+            fix=(
+                f"its name promises a hash {found.group(1)}..., its bytes have {digest[:8]}...; "
+                "download it again, or rename it if it is meant to differ"
+            ),
         )
 
 
@@ -79,7 +82,7 @@ def place(network: SSD, weights: Mapping[str, Tensor], names: Names, *, where: P
     check_fit(expected, complete, where=str(where))
     broken = [name for name, value in complete.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
-        raise InputError(f"{broken[0]} of {where} is not finite: the training diverged, or the file is damaged")
+        raise InputError(f"{broken[0]} of {where} is not finite", fix="the training diverged, or the file is damaged")
     network.load_state_dict({name: complete[theirs[name]] for name in own})
 
 

@@ -60,7 +60,7 @@ def import_tfjs(path: Path, labels_path: Path | None = None) -> Checkpoint:
     try:
         state = {name: torch.from_numpy(values.copy()) for name, values in _own_names(weights, columns, path)}
     except ValueError as error:  # axes to move that are not there
-        raise InputError(f"{path} has weights of other dimensions: {FAMILY}") from error
+        raise InputError(f"{path} has weights of other dimensions", fix=FAMILY) from error
     place(network, state, [("", "")], where=path)
     _check_anchors(network, weights, path)
     card = ModelCard(
@@ -81,12 +81,12 @@ def import_tfjs(path: Path, labels_path: Path | None = None) -> Checkpoint:
 def _read(path: Path) -> Weights:
     """Return the float weights of a TensorFlow.js graph by their names."""
     if readable(path, "TensorFlow.js model").stat().st_size > MAX_JSON_BYTES:
-        raise InputError(f"{path} is larger than {MAX_JSON_BYTES >> 20} MiB: give the graph's model.json")
+        raise InputError(f"{path} is larger than {MAX_JSON_BYTES >> 20} MiB", fix="give the graph's model.json")
     try:
         groups = json.loads(path.read_bytes())["weightsManifest"]
         return {name: values for group in groups for name, values in _group(group, path)}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is no model.json of TensorFlow.js, or is damaged: {FAMILY}") from error
+        raise InputError(f"{path} is no model.json of TensorFlow.js, or is damaged", fix=FAMILY) from error
 
 
 def _group(group: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Array]]:
@@ -95,10 +95,12 @@ def _group(group: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Array]]:
     for entry in group["weights"]:
         name, shape = entry["name"], tuple(entry["shape"])
         if "quantization" in entry or entry["dtype"] not in ("float32", "int32"):
-            raise InputError(f"{path} has quantised weights ({name}): only the float32 graph can be imported")
+            raise InputError(f"{path} has quantised weights ({name})", fix="only the float32 graph can be imported")
         stop = start + 4 * prod(shape)
         if min(shape, default=1) < 1 or stop > len(content):
-            raise InputError(f"the weights beside {path} end before {name}: a shard is cut off; download it again")
+            raise InputError(
+                f"the weights beside {path} end before {name}", fix="a shard is cut off; download it again"
+            )
         if entry["dtype"] == "float32":
             yield name, np.frombuffer(content[start:stop], np.float32).reshape(shape)
         start = stop
@@ -106,17 +108,17 @@ def _group(group: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Array]]:
 
 def _shards(names: list[str], path: Path) -> Iterator[bytes]:
     if len(names) > MAX_SHARDS:
-        raise InputError(f"{path} names {len(names)} shards, at most {MAX_SHARDS} expected: {FAMILY}")
+        raise InputError(f"{path} names {len(names)} shards, at most {MAX_SHARDS} expected", fix=FAMILY)
     for name in names:
         shard = path.with_name(name)  # refuses a name with a folder in it
         if readable(shard, "shard of weights").stat().st_size > MAX_SHARD_BYTES:
-            raise InputError(f"{shard} is larger than {MAX_SHARD_BYTES >> 20} MiB: {FAMILY}")
+            raise InputError(f"{shard} is larger than {MAX_SHARD_BYTES >> 20} MiB", fix=FAMILY)
         yield shard.read_bytes()
 
 
 def _take(weights: Weights, name: str, path: Path) -> Array:
     if name not in weights:
-        raise InputError(f"{path} has no {name}: {FAMILY}")
+        raise InputError(f"{path} has no {name}", fix=FAMILY)
     return weights[name]
 
 
@@ -138,7 +140,9 @@ def _own_names(weights: Weights, columns: int, path: Path) -> Iterator[tuple[str
             mix = _take(weights, f"{theirs}/weights", path).transpose(3, 2, 0, 1)
             for ours, values in (("weight", mix), ("bias", _take(weights, f"{theirs}/biases", path))):
                 if len(values) % rows:
-                    raise InputError(f"{path} has {len(values)} channels in {theirs}, no multiple of {rows}: {FAMILY}")
+                    raise InputError(
+                        f"{path} has {len(values)} channels in {theirs}, no multiple of {rows}", fix=FAMILY
+                    )
                 of_priors = values.reshape(-1, rows, *values.shape[1:])[:, kept]
                 yield f"{prefix}.1.{ours}", of_priors.reshape(-1, *values.shape[1:])
 
@@ -178,7 +182,7 @@ def _check_anchors(network: SSD, weights: Weights, path: Path) -> None:
     anchors_cxcywh = xyxy_to_cxcywh(anchors_yxyx[:, [1, 0, 3, 2]])
     priors_cxcywh = generate(network.priors)
     if anchors_cxcywh.shape != priors_cxcywh.shape:
-        raise InputError(f"{path} has {len(anchors_cxcywh)} anchors, expected {len(priors_cxcywh)}: {FAMILY}")
+        raise InputError(f"{path} has {len(anchors_cxcywh)} anchors, expected {len(priors_cxcywh)}", fix=FAMILY)
     worst = np.abs(anchors_cxcywh - priors_cxcywh).max()
     if not worst <= ANCHOR_TOLERANCE:
-        raise InputError(f"{path} has other anchors than TensorFlow's SSD (off by {worst:.5f}): cannot import")
+        raise InputError(f"{path} has other anchors than TensorFlow's SSD (off by {worst:.5f})", fix="cannot import")

@@ -63,10 +63,12 @@ def import_tflite(path: Path, labels_path: Path | None = None) -> Checkpoint:
     boxes = _head(content.convolutions, "BoxEncodingPredictor")
     classes = _head(content.convolutions, "ClassPredictor")
     if not body or not boxes or len(boxes) != len(classes):
-        raise InputError(f"{path} has no SSD box and class predictors: expected coco_ssd_mobilenet_v1 (quantised)")
+        raise InputError(
+            f"{path} has no SSD box and class predictors", fix="expected coco_ssd_mobilenet_v1 (quantised)"
+        )
     width = len(body[0].bias) / FULL_FIRST_CHANNELS
     if not 0 < width <= MAX_WIDTH:
-        raise InputError(f"{path} has {len(body[0].bias)} channels in its first layer: not an SSD MobileNetV1")
+        raise InputError(f"{path} has {len(body[0].bias)} channels in its first layer", fix="not an SSD MobileNetV1")
     # A box predictor has 4 channels a prior, a class predictor one for every class and the background.
     columns = len(classes[0].bias) * 4 // max(len(boxes[0].bias), 1)
     labels = read_labels(labels_path or _beside(path))
@@ -99,35 +101,37 @@ def import_tflite(path: Path, labels_path: Path | None = None) -> Checkpoint:
 def _beside(path: Path) -> Path:
     labels = path.with_name("labelmap.txt")
     if not labels.is_file():
-        raise InputError(f"no label file at {labels}: give the one that came with the model by --labels")
+        raise InputError(f"no label file at {labels}", fix="give the one that came with the model by --labels")
     return labels
 
 
 def _read(path: Path) -> Content:
     schema = need("tflite", "train")
     if readable(path, "TFLite file").stat().st_size > MAX_BYTES:
-        raise InputError(f"{path} is larger than {MAX_BYTES >> 20} MiB, too large for this family: give detect.tflite")
+        raise InputError(
+            f"{path} is larger than {MAX_BYTES >> 20} MiB, too large for this family", fix="give detect.tflite"
+        )
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
-        raise InputError(f"{path} is not a TFLite file (its mark TFL3 is missing): give detect.tflite")
+        raise InputError(f"{path} is not a TFLite file (its mark TFL3 is missing)", fix="give detect.tflite")
     try:
         with np.errstate(all="ignore"):  # a damaged scale overflows; what is not finite is refused below
             return _content(schema.Model.GetRootAs(content, 0), path)
     # flatbuffers reads offsets out of the bytes and runs into whatever they point at
     except (ValueError, IndexError, TypeError, AttributeError, OverflowError, struct.error, MemoryError) as error:
-        raise InputError(f"{path} is damaged or cut off: download it again") from error
+        raise InputError(f"{path} is damaged or cut off", fix="download it again") from error
 
 
 def _content(model: Any, path: Path) -> Content:
     if model.SubgraphsLength() != 1:
-        raise InputError(f"{path} has {model.SubgraphsLength()} subgraphs, expected 1: give detect.tflite")
+        raise InputError(f"{path} has {model.SubgraphsLength()} subgraphs, expected 1", fix="give detect.tflite")
     graph = model.Subgraphs(0)
     if max(graph.OperatorsLength(), graph.TensorsLength()) > MAX_ENTRIES:
-        raise InputError(f"{path} lists more than {MAX_ENTRIES} layers: damaged, or not this family's")
+        raise InputError(f"{path} lists more than {MAX_ENTRIES} layers", fix="damaged, or not this family's")
     convolutions = list(_convolutions(model))
     for convolution in convolutions:
         if convolution.bias.shape != convolution.weight.shape[:1] or not _finite(convolution):
-            raise InputError(f"{path} is damaged at {convolution.name}: download it again")
+            raise InputError(f"{path} is damaged at {convolution.name}", fix="download it again")
     return Content(convolutions, _anchors(model))
 
 
@@ -165,7 +169,7 @@ def _values(model: Any, tensor: Any) -> Array:
     kind = {types.UINT8: np.uint8, types.INT32: np.int32, types.FLOAT32: np.float32}.get(tensor.Type())
     if kind is None:
         raise InputError(
-            f"tensor {tensor.Name().decode()} has a type this import does not know: expected uint8 weights"
+            f"tensor {tensor.Name().decode()} has a type this import does not know", fix="expected uint8 weights"
         )
     raw = model.Buffers(tensor.Buffer()).DataAsNumpy().view(kind).reshape(tensor.ShapeAsNumpy())
     quantisation = tensor.Quantization()
@@ -196,7 +200,7 @@ def _fill(
     layers = [module for module in network.backbone.modules() if isinstance(module, nn.Conv2d)]
     norms = [module for module in network.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
     if len(layers) != len(body):
-        raise InputError(f"{path} has {len(body)} convolutions, SSD MobileNetV1 has {len(layers)}: wrong network")
+        raise InputError(f"{path} has {len(body)} convolutions, SSD MobileNetV1 has {len(layers)}", fix="wrong network")
     with torch.no_grad():
         for layer, norm, source in zip(layers, norms, body, strict=True):
             _copy(layer.weight, source.weight, source.name)
@@ -213,23 +217,29 @@ def _fill(
 def _rows(values: Array, columns: int) -> Array:
     """Return a predictor's output channels split into (priors of a cell, columns, ...)."""
     if len(values) % columns:
-        raise InputError(f"a predictor has {len(values)} channels, not a multiple of {columns}: wrong label file?")
+        raise InputError(
+            f"a predictor has {len(values)} channels, not a multiple of {columns}", fix="wrong label file?"
+        )
     return values.reshape(-1, columns, *values.shape[1:])
 
 
 def _copy(target: Tensor, source: Array, name: str) -> None:
     if source.size != target.numel():
-        raise InputError(f"{name} has {source.size} values, the network expects {tuple(target.shape)}: wrong network")
+        raise InputError(
+            f"{name} has {source.size} values, the network expects {tuple(target.shape)}", fix="wrong network"
+        )
     target.copy_(torch.from_numpy(np.ascontiguousarray(source)).reshape(target.shape))
 
 
 def _check_anchors(network: SSD, anchors_yxhw: Array | None, path: Path) -> None:
     if anchors_yxhw is None:
-        raise InputError(f"{path} carries no anchors: expected the file with TFLite_Detection_PostProcess")
+        raise InputError(f"{path} carries no anchors", fix="expected the file with TFLite_Detection_PostProcess")
     anchors_cxcywh = anchors_yxhw[:, [1, 0, 3, 2]]
     priors_cxcywh = generate(network.priors)
     if anchors_cxcywh.shape != priors_cxcywh.shape:
-        raise InputError(f"{path} has {len(anchors_cxcywh)} anchors, expected {len(priors_cxcywh)}: wrong network")
+        raise InputError(
+            f"{path} has {len(anchors_cxcywh)} anchors, expected {len(priors_cxcywh)}", fix="wrong network"
+        )
     worst = np.abs(anchors_cxcywh - priors_cxcywh).max()
     if not worst <= ANCHOR_TOLERANCE:
-        raise InputError(f"{path} has other anchors than TensorFlow's SSD (off by {worst:.3f}): cannot import")
+        raise InputError(f"{path} has other anchors than TensorFlow's SSD (off by {worst:.3f})", fix="cannot import")

@@ -31,8 +31,8 @@ def import_torchvision(path: Path, labels_path: Path | None = None) -> Checkpoin
     if "backbone.features.0.0.0.weight" in weights:
         return _ssdlite320(path, weights, labels_path)
     raise InputError(
-        f"{path} is neither torchvision's ssd300_vgg16 nor its ssdlite320_mobilenet_v3_large: "
-        f"its first key is {next(iter(weights))!r}"
+        f"{path} is neither torchvision's ssd300_vgg16 nor its ssdlite320_mobilenet_v3_large",
+        fix=f"its first key is {next(iter(weights))!r}",
     )
 
 

@@ -26,4 +26,4 @@ def measure(data: DataSet, detections: Sequence[Detections], metric: str) -> dic
 
             return coco_result(data, detections)
         case _:
-            raise InputError(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
+            raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")

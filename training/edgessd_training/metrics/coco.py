@@ -26,7 +26,9 @@ def coco_result(data: DataSet, detections: Sequence[Detections]) -> dict[str, An
     truth = coco_truth(data)
     counted = sum(not entry["iscrowd"] for entry in truth["annotations"])
     if not counted:
-        raise DataError(f"{data.source} has no box to be found: a metric needs at least one that is not difficult")
+        raise DataError(
+            f"{data.source} has no box to be found", fix="a metric needs at least one that is not difficult"
+        )
     library = need("faster_coco_eval", "eval")
     known = library.COCO(truth)
     evaluation = library.COCOeval_faster(known, known.loadRes(coco_results(detections)), "bbox", print_function=_quiet)

@@ -55,7 +55,7 @@ def read_rows(path: Path) -> list[Row]:
     try:
         rows = json.loads(bounded_bytes(path, MAX_BYTES))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not whole JSON ({error}): write it again") from error
+        raise DataError(f"{path} is not whole JSON ({error})", fix="write it again") from error
     if not isinstance(rows, list):
         raise DataError(f"detections are a JSON list of rows, {path} holds a {type(rows).__name__}")
     for index, row in enumerate(rows):
@@ -81,15 +81,16 @@ def from_rows(data: DataSet, rows: Sequence[Row], label_map: Mapping[str, str] |
             continue
         if label not in labels:
             raise DataError(
-                f"a detection has the label {label!r}, {data.source} has {', '.join(data.labels)}: "
-                "correct the names or give --label-map"
+                f"a detection has the label {label!r}, {data.source} has {', '.join(data.labels)}",
+                fix="correct the names or give --label-map",
             )
         name = PurePosixPath(row["file_name"])
         place = next((images[key] for key in (row["file_name"], name.name, name.stem) if key in images), None)
         if place is None:
             raise DataError(
-                f"a detection is on {row['file_name']!r}, which {data.source} does not have "
-                f"(its first image is {data.records[0].file_name!r}): give the data that were searched"
+                f"a detection is on {row['file_name']!r}, which {data.source} does not have (its first "
+                f"image is {data.records[0].file_name!r})",
+                fix="give the data that were searched",
             )
         gathered[place].append((labels[label], row))
     return [_detections(own) for own in gathered]

@@ -78,8 +78,8 @@ def _load(records: Sequence[Record]) -> Images:
         height, width = image.shape[:2]
         if (height, width) != (record.height, record.width):
             raise DataError(
-                f"{record.path} has {width}x{height} pixels, its annotation says {record.width}x{record.height}: "
-                "`edgessd data check` lists such images, --fix DIR writes a copy without them"
+                f"{record.path} has {width}x{height} pixels, its annotation says {record.width}x{record.height}",
+                fix="`edgessd data check` lists such images, --fix DIR writes a copy without them",
             )
         images.append(image)
     return images

@@ -29,13 +29,15 @@ def read_label_map(name: str) -> dict[str, str]:
     elif Path(name).is_file():
         text = bounded_bytes(Path(name), MAX_MAP_BYTES).decode("utf-8-sig", "replace")
     else:
-        raise InputError(f"no label map {name!r}: give a JSON file or a shipped one ({', '.join(sorted(shipped))})")
+        raise InputError(
+            f"no label map {name!r}", fix=f"give a JSON file or a shipped one ({', '.join(sorted(shipped))})"
+        )
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the label map {name} is not whole JSON ({error})") from error
     if not isinstance(content, dict) or not all(isinstance(value, str | None) for value in content.values()):
-        raise InputError(f'a label map is a JSON object {{"in the model": "in the data"}}, {name} is another')
+        raise InputError('a label map is a JSON object {"in the model"', fix=f'"in the data"}}, {name} is another')
     return {key: value for key, value in content.items() if value is not None}
 
 
@@ -51,15 +53,16 @@ def class_order(model_labels: Sequence[str], data: DataSet, label_map: Mapping[s
         unknown = sorted(used - set(model_labels))
         if unknown:
             raise InputError(
-                f"the data's labels {', '.join(unknown)} are unknown to the model, which has "
-                f"{_some(model_labels)}: name the pairs with --label-map"
+                f"the data's labels {', '.join(unknown)} are unknown to the model, which has {_some(model_labels)}",
+                fix="name the pairs with --label-map",
             )
         return np.array([place.get(label, DROPPED) for label in model_labels], np.int64)
     order = np.array([place.get(label_map.get(label, ""), DROPPED) for label in model_labels], np.int64)
     if (order == DROPPED).all():
         raise InputError(
-            f"the label map joins none of the model's labels ({_some(model_labels)}) "
-            f"to one of the data's ({_some(data.labels)}): check its names and its direction"
+            f"the label map joins none of the model's labels ({_some(model_labels)}) to one of the "
+            f"data's ({_some(data.labels)})",
+            fix="check its names and its direction",
         )
     return order
 

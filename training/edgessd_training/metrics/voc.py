@@ -49,7 +49,9 @@ def voc_result(data: DataSet, detections: Sequence[Detections], metric: str) -> 
     per_class = {label: getattr(curve, metric) for label, curve in curves.items()}
     counted = [value for value in per_class.values() if value is not None]
     if not counted:
-        raise DataError(f"{data.source} has no box to be found: a metric needs at least one that is not difficult")
+        raise DataError(
+            f"{data.source} has no box to be found", fix="a metric needs at least one that is not difficult"
+        )
     return {
         "metric": metric,
         "mAP": float(np.mean(counted)),

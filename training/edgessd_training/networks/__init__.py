@@ -60,6 +60,6 @@ def build(description: Mapping[str, Any]) -> SSD:
 
                 return qfgaohao_mb2_ssd_lite(**options)
             case family:
-                raise InputError(f"unknown network family {family!r}: choose {', '.join(FAMILIES)}")
+                raise InputError(f"unknown network family {family!r}", fix=f"choose {', '.join(FAMILIES)}")
     except TypeError as error:
         raise InputError(f"wrong options for {description.get('family')}: {error}") from error

@@ -105,7 +105,7 @@ def map_sizes_hw(backbone: nn.Module, input_size: InputSize) -> SizesHw:
             maps: list[Tensor] = functional_call(backbone, shapes, torch.zeros(2, 3, height, width, device="meta"))
     except RuntimeError as error:  # a convolution complains that its kernel is larger than the map
         raise InputError(
-            f"an input of {height}x{width} is too small for this network's last maps: take a larger input_size"
+            f"an input of {height}x{width} is too small for this network's last maps", fix="take a larger input_size"
         ) from error
     return [(feature_map.shape[-2], feature_map.shape[-1]) for feature_map in maps]
 

@@ -138,7 +138,7 @@ class BindingsDriver:
     def end_capture(self, stream: int) -> int:
         graph = self.call("cuStreamEndCapture", stream)
         if not int(graph):
-            raise CudaError("the stream recorded no graph: run without CUDA graphs")
+            raise CudaError("the stream recorded no graph", fix="run without CUDA graphs")
         try:
             return self._keep("cuGraphExecDestroy", self.call("cuGraphInstantiate", graph, 0))
         finally:

@@ -31,7 +31,7 @@ def nvrtc() -> ctypes.CDLL:
             compiler.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
             if (major.value, minor.value) == VERSION:
                 return compiler
-    raise MissingExtra(f"this needs NVRTC {VERSION[0]}.{VERSION[1]}: pip install {PINNED}")
+    raise MissingExtra(f"this needs NVRTC {VERSION[0]}.{VERSION[1]}", fix=f"pip install {PINNED}")
 
 
 def compile_ptx(source: str) -> bytes:

@@ -19,7 +19,7 @@ def end_capture(library: Library, stream: int) -> int:
     graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
     library.call("cuStreamEndCapture", ctypes.c_void_p(stream), ctypes.byref(graph))
     if not graph.value:
-        raise CudaError("the stream recorded no graph: run without CUDA graphs")
+        raise CudaError("the stream recorded no graph", fix="run without CUDA graphs")
     try:
         library.call("cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
     finally:

@@ -79,7 +79,7 @@ def error_of(call: str, code: int, text: str) -> CudaError:
         return DeviceLost(f"{said}: the GPU can be used again only by a new process; restart this one")
     if code == INVALID_CONTEXT:
         return WrongThread(f"{said}: CUDA belongs to the thread that opened it; call it from that thread")
-    return CudaError(f"{said}: run again with CUDA_LAUNCH_BLOCKING=1 to find the call at fault")
+    return CudaError(str(said), fix="run again with CUDA_LAUNCH_BLOCKING=1 to find the call at fault")
 
 
 def load() -> Library:

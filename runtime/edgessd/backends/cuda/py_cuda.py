@@ -72,7 +72,7 @@ def _error(error: Exception, cuda: Any) -> CudaError:
         return cause
     except CudaError:
         pass  # a passing trouble: the first error is the one to report
-    return CudaError(f"{error}: run again with CUDA_LAUNCH_BLOCKING=1 to find the call at fault")
+    return CudaError(str(error), fix="run again with CUDA_LAUNCH_BLOCKING=1 to find the call at fault")
 
 
 class PyCudaDriver:

@@ -49,8 +49,8 @@ def engine_for(onnx: Path, *, module: str = "auto") -> CachedEngine:
         answer = json.loads(text)
     except ValueError as error:
         raise BackendError(
-            f"the engine builder ended without an answer (exit code {process.returncode}) for {onnx}: "
-            "run `edgessd build` by hand to see why; it may have run out of memory, then add --low-memory"
+            f"the engine builder ended without an answer (exit code {process.returncode}) for {onnx}",
+            fix=("run `edgessd build` by hand to see why; it may have run out of memory, then add --low-memory"),
         ) from error
     if "error" in answer:
         raise (EngineError if answer["exit_code"] == EngineError.exit_code else BackendError)(answer["error"])

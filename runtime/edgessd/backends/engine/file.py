@@ -111,20 +111,21 @@ def open_engine(path: Path) -> ModelCard:
     kind = kind_of(path)
     if not sidecar(path).is_file():
         raise EngineError(
-            f"{path} is {kind}, without a card ({sidecar(path).name}): edgessd runs engines that "
-            "`edgessd build M.onnx` made"
+            f"{path} is {kind}, without a card ({sidecar(path).name})",
+            fix="edgessd runs engines that `edgessd build M.onnx` made",
         )
     card = read_sidecar(path)
     missing = [key for key in REQUIRED if key not in card.engine]
     if missing:
-        raise EngineError(f"the card of {path} lacks engine.{missing[0]}: {rebuild_command(card, path)}")
+        raise EngineError(f"the card of {path} lacks engine.{missing[0]}", fix=rebuild_command(card, path))
     if card.engine["card_sha256"] != _card_sha256(card):
-        raise EngineError(f"the card of {path} was edited after the build: {rebuild_command(card, path)}")
+        raise EngineError(f"the card of {path} was edited after the build", fix=rebuild_command(card, path))
     found = file_sha256(path)
     if found != card.engine["engine_sha256"]:
         raise EngineError(
             f"{path} is not the engine its card describes (sha256 {found[:12]}, card "
-            f"{str(card.engine['engine_sha256'])[:12]}): {rebuild_command(card, path)}"
+            f"{str(card.engine['engine_sha256'])[:12]})",
+            fix=rebuild_command(card, path),
         )
     return card
 
@@ -144,8 +145,8 @@ def check_version(card: ModelCard, path: Path, version: str | None) -> None:
     engine = card.engine
     if version is not None and not _same_version(engine, version):
         raise EngineError(
-            f"{path} was built by {engine['module']} {engine['version']}, here is {version}: "
-            f"{rebuild_command(card, path)}"
+            f"{path} was built by {engine['module']} {engine['version']}, here is {version}",
+            fix=rebuild_command(card, path),
         )
 
 
@@ -156,10 +157,13 @@ def check_gpu(card: ModelCard, path: Path, device: Device) -> None:
     if not any(runs_on(target, device.compute_capability) for target in targets):
         raise EngineError(
             f"{path} was built for compute capability {', '.join(targets)}, this {device.name} has "
-            f"{device.compute_capability}: {rebuild_command(card, path)}"
+            f"{device.compute_capability}",
+            fix=rebuild_command(card, path),
         )
     if engine["gpu"] not in (None, device.name) and not engine["options"].get("hardware_compatible"):
-        raise EngineError(f"{path} was built on {engine['gpu']}, here is {device.name}: {rebuild_command(card, path)}")
+        raise EngineError(
+            f"{path} was built on {engine['gpu']}, here is {device.name}", fix=rebuild_command(card, path)
+        )
 
 
 def _same_version(engine: Mapping[str, Any], version: str) -> bool:

@@ -70,8 +70,8 @@ class TensorRTBackend:
             raise InputError(f"expected uint8 (B, {expected[0]}, {expected[1]}, 3), got {images.dtype} {images.shape}")
         if self.most is not None and len(images) > self.most:
             raise InputError(
-                f"this engine takes up to {self.most} images at once, got {len(images)}: "
-                f"build it with `edgessd build ... --max-batch {len(images)}`"
+                f"this engine takes up to {self.most} images at once, got {len(images)}",
+                fix=f"build it with `edgessd build ... --max-batch {len(images)}`",
             )
         return self._run(images)
 
@@ -88,8 +88,8 @@ class TensorRTBackend:
     def _run(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
         if os.getpid() != self._pid:
             raise BackendError(
-                f"this process was forked from {self._pid} after CUDA started there, and CUDA does not survive a "
-                "fork: open the detector in the new process, started with multiprocessing's 'spawn'"
+                f"this process was forked from {self._pid} after CUDA started there, and CUDA does not survive a fork",
+                fix="open the detector in the new process, started with multiprocessing's 'spawn'",
             )
         job = Job(pixels)
         self._inbox.put(job)

@@ -81,7 +81,7 @@ class Engine:
         else:
             context = self.engine.create_execution_context()
         if context is None:
-            raise BackendError(f"{self.title} cannot create an execution context: {self.said()}; free GPU memory")
+            raise BackendError(f"{self.title} cannot create an execution context: {self.said()}", fix="free GPU memory")
         return context
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ def load_engine(path: Path, card: ModelCard) -> Engine:
     """
     module = str(card.engine["module"])
     if module not in EXTRAS:
-        raise EngineError(f"the card of {path} names the module {module!r}: expected {' or '.join(EXTRAS)}")
+        raise EngineError(f"the card of {path} names the module {module!r}", fix=f"expected {' or '.join(EXTRAS)}")
     tensorrt = need(module, EXTRAS[module])
     logger = _logger(tensorrt)
     runtime = tensorrt.Runtime(logger)
@@ -117,7 +117,7 @@ def load_engine(path: Path, card: ModelCard) -> Engine:
         del runtime  # here, while its context is current, not where the error's traceback is dropped
         complaints = "; ".join(logger.complaints) or "it gave no reason"
         fix = "update the NVIDIA driver" if _DRIVER_TOO_OLD in complaints else rebuild_command(card, path)
-        raise BackendError(f"{module} {tensorrt.__version__} cannot load {path}: {complaints}; {fix}")
+        raise BackendError(f"{module} {tensorrt.__version__} cannot load {path}: {complaints}", fix=fix)
     tensors = _tensors(tensorrt, engine, card)
     try:
         _check_tensors(tensors, card, path)
@@ -157,8 +157,12 @@ def _check_tensors(tensors: tuple[Tensor, ...], card: ModelCard, path: Path) -> 
     dtypes = {tensor.name: tensor.dtype.name for tensor in tensors}
     if found != wanted or noted != dtypes or dtypes[INPUT] != "uint8":
         raise EngineError(
-            f"{path} and its card disagree: the card has {_listed({n: s for n, (_, s) in wanted.items()}, noted)}, "
-            f"the engine {_listed({n: s for n, (_, s) in found.items()}, dtypes)}; {rebuild_command(card, path)}"
+            f"{path} and its card disagree",
+            fix=(
+                f"the card has {_listed({n: s for n, (_, s) in wanted.items()}, noted)}, the engine "
+                f"{_listed({n: s for n, (_, s) in found.items()}, dtypes)}; "
+                f"{rebuild_command(card, path)}"
+            ),
         )
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -146,9 +147,9 @@ def _answer(slot: Slot, job: Job, names: tuple[str, ...], running: "deque[tuple[
 def _fail(job: Job, error: Exception) -> None:
     """Answer a job with the error, without the traceback that would keep TensorRT's objects alive elsewhere."""
     if isinstance(error, EdgessdError):
-        job.result.set_exception(type(error)(str(error)))
+        job.result.set_exception(copy(error))
     else:
-        job.result.set_exception(BackendError(f"TensorRT failed: {error!r}; run again with --debug"))
+        job.result.set_exception(BackendError(f"TensorRT failed: {error!r}", fix="run again with --debug"))
 
 
 def _fail_all(running: "deque[tuple[Slot, Job]]", error: EdgessdError) -> None:

@@ -39,7 +39,7 @@ class Opened:
 
 def serve(path: Path, card: ModelCard, settings: Settings, inbox: Inbox, opened: "Future[Opened]") -> None:
     """Run the worker until its inbox ends; the thread's target. What goes wrong reaches the callers, never stderr."""
-    reason: EdgessdError = BackendError("this detector is closed: open a new one")
+    reason: EdgessdError = BackendError("this detector is closed", fix="open a new one")
     try:
         with open_driver() as driver, open_ring(driver, path, card, settings) as (engine, slots):
             name = f"{engine.title} ({driver.device.name}, {driver.name})"
@@ -54,7 +54,7 @@ def serve(path: Path, card: ModelCard, settings: Settings, inbox: Inbox, opened:
     # Bindings raise a zoo; a thread that died silently would leave its callers waiting for ever.
     except Exception as error:
         LOG.debug("the worker died", exc_info=True)
-        reason = BackendError(f"the TensorRT worker failed: {error!r}; run again with --debug")
+        reason = BackendError(f"the TensorRT worker failed: {error!r}", fix="run again with --debug")
     finally:
         inbox.shut(reason)
         if not opened.done():

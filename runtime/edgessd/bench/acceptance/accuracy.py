@@ -25,12 +25,12 @@ def read_accuracy(path: Path, model: Path) -> dict[str, Any]:
         content = None
     again = f"run `edgessd eval {model.name} --data DATA --json {path.name}`"
     if not isinstance(content, dict) or not isinstance(content.get("metric"), str) or not _has_figure(content):
-        raise InputError(f"{path} holds no figures of `edgessd eval`: {again}")
+        raise InputError(f"{path} holds no figures of `edgessd eval`", fix=again)
     known = shipped()
     measured = str(content.get("model", ""))
     name = known[measured].name if measured in known else Path(measured).name
     if name != model.name:
-        raise InputError(f"{path} holds the accuracy of {name or 'no named model'}, not of {model.name}: {again}")
+        raise InputError(f"{path} holds the accuracy of {name or 'no named model'}, not of {model.name}", fix=again)
     kept = {key: content[key] for key in KEPT if key in content}
     # The folders of this machine are nobody else's business: voc:/home/me/VOC2007@test is told as voc:VOC2007@test.
     return kept | ({"data": re.sub(r"[^:@]*/", "", str(kept["data"]))} if "data" in kept else {})

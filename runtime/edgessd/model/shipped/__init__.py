@@ -24,11 +24,14 @@ def model_path(model: str | Path) -> Path:
     path = Path(model)
     if not path.exists():
         names = f"; shipped models: {', '.join(known)}" if known else ""
-        raise InputError(f"no model file at {path}: check the path{names}")
+        raise InputError(f"no model file at {path}", fix=f"check the path{names}")
     if path.suffix.lower() in VIDEOS:
-        raise InputError(f"{path} is a video, not a model: name the model first, as in `edgessd bench default {path}`")
+        raise InputError(
+            f"{path} is a video, not a model", fix=f"name the model first, as in `edgessd bench default {path}`"
+        )
     if path.suffix not in SUFFIXES:
         raise InputError(
-            f"a model ends in {' or '.join(SUFFIXES)}, got {path.name}: a checkpoint goes through `edgessd export`"
+            f"a model ends in {' or '.join(SUFFIXES)}, got {path.name}",
+            fix="a checkpoint goes through `edgessd export`",
         )
     return path
