@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def serve(path: Path, card: ModelCard, settings: Settings, inbox: Inbox, opened:
     except EdgessdError as error:
         LOG.debug("the worker ends", exc_info=True)
         # A new one: the traceback of the first keeps TensorRT's objects alive beyond this thread.
-        reason = type(error)(str(error))
+        reason = copy(error)
     # Bindings raise a zoo; a thread that died silently would leave its callers waiting for ever.
     except Exception as error:
         LOG.debug("the worker died", exc_info=True)
