@@ -121,7 +121,7 @@ def test_a_module_that_is_not_installed(engine: Path, monkeypatch: pytest.Monkey
 
 def test_tensorrt_refuses_the_file(engine: Path) -> None:
     tensorrt.faults.deserialise = False
-    with pytest.raises(BackendError, match=r"cannot load .*kSERIALIZATION_VERSION failed.; build it again"):
+    with pytest.raises(BackendError, match=r"cannot load .*kSERIALIZATION_VERSION failed.: build it again"):
         TensorRTBackend(engine, workers=1)
     assert [call for call, _ in tensorrt.CALLS][-1] == "del Runtime"
 
