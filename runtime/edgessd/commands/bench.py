@@ -84,14 +84,14 @@ def bench(
 
 def print_figures(figures: dict[str, Any]) -> None:
     """Print what ``bench --json`` holds."""
-    from rich.console import Console
     from rich.table import Table
 
     from edgessd.device.format import board_lines
+    from edgessd.util.console import PlainConsole
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole()
     machine, model = figures["machine"], figures["model"]
-    console.print(f"{model['name']} {model['precision']}, {model['backend']}, {figures['source']}", markup=False)
+    console.print(f"{model['name']} {model['precision']}, {model['backend']}, {figures['source']}")
     console.print(f"{machine.get('board', machine['cpu'])}, {machine['cores']} cores, {figures['workers']} workers")
     table = Table("stage", "p50 ms", "p90 ms", "p99 ms", box=None, pad_edge=False)
     for stage, values in {**figures["stages"], "frame age": figures["frame_age_ms"]}.items():

@@ -6,10 +6,10 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from edgessd import __version__
 from edgessd.errors import EdgessdError, InputError
+from edgessd.util.console import PlainConsole, notice
 from edgessd.util.exit import leave
 from edgessd.util.extras import BROUGHT_BY, missing_extra
 
@@ -89,9 +89,5 @@ def _usage(error: Any) -> str:
 
 
 def _complain(message: str, code: int) -> int:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_plain(message)}")
+    PlainConsole(stderr=True).print(notice("error", message, "bold red"))
     return code
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -62,12 +62,13 @@ def _given(config: Path | None, model: str | None, facts: dict[str, Any]) -> lis
 
 
 def _print(facts: dict[str, Any], found: list[Any], note: str | None, findings: list[Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from edgessd.doctor.report import rows
+    from edgessd.util.console import PlainConsole, notice
 
-    console = Console(highlight=False)
+    console = PlainConsole(soft_wrap=False)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -79,17 +80,13 @@ def _print(facts: dict[str, Any], found: list[Any], note: str | None, findings: 
     for heading in ("backend", "here", "why", "next command"):
         backends.add_column(heading, overflow="fold")
     for verdict in found:
-        here = "[green]runs[/]" if verdict.runs else "[yellow]no[/]"
-        backends.add_row(verdict.backend, here, _plain(verdict.reason), _plain(verdict.command or ""))
+        here = Text("runs", "green") if verdict.runs else Text("no", "yellow")
+        backends.add_row(verdict.backend, here, verdict.reason, verdict.command or "")
     console.print(backends)
     if note:
-        console.print(f"\n[yellow]video:[/] {_plain(note)}")
+        console.print("\n", notice("video", note, "yellow"), sep="")
     running = [verdict.backend for verdict in found if verdict.runs]
     console.print(f"\nDetection runs here: {', '.join(running)}." if running else "\nDetection cannot run here.")
     for finding in findings:
-        console.print(f"\n[yellow]{finding.id}[/] ({finding.effect}): {_plain(finding.cause)}", soft_wrap=True)
-        console.print(f"  next: {_plain(finding.command)}", soft_wrap=True)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+        console.print("\n", notice(f"{finding.id} ({finding.effect})", finding.cause, "yellow"), sep="", soft_wrap=True)
+        console.print(f"  next: {finding.command}", soft_wrap=True)

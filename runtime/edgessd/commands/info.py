@@ -26,8 +26,9 @@ def info(
     if as_json:
         typer.echo(json.dumps(card.as_json(), indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from edgessd.util.console import PlainConsole
 
     choice = choose(path, "auto", card)
     shapes = [f"{name} (B, {', '.join(map(str, card.output_shape(name)))})" for name in card.outputs]
@@ -53,9 +54,10 @@ def info(
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(name, value)
-    Console(highlight=False).print(table)
+    console = PlainConsole(soft_wrap=False)
+    console.print(table)
     if engine_rows:
-        typer.echo(f"here: {check_engine_here(card, path)}")  # raises, after the table, where it cannot run
+        console.print(f"here: {check_engine_here(card, path)}")  # raises, after the table, where it cannot run
 
 
 def _measured(value: object) -> str:

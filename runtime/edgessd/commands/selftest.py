@@ -30,6 +30,7 @@ def selftest(
     from edgessd.errors import BackendError
     from edgessd.model.card import card_of
     from edgessd.model.shipped import model_path
+    from edgessd.util.console import PlainConsole
     from edgessd.util.files import writable, write_text
 
     path = model_path(model)
@@ -41,7 +42,7 @@ def selftest(
     here = list(dict.fromkeys(verdict.backend.split()[0] for verdict in verdicts(facts) if verdict.runs))
     wanted = [chosen] if chosen else ["tensorrt"] if path.suffix == ".engine" else here
     trials = [try_backend(path, card, name) for name in wanted]
-    typer.echo(_report(path, file_sha256(path), card, facts, trials))
+    PlainConsole().print(_report(path, file_sha256(path), card, facts, trials))
     if json_path:
         write_text(json_path, json.dumps({"facts": facts, "trials": [asdict(trial) for trial in trials]}, indent=1))
     failed = [trial.backend for trial in trials if trial.error]

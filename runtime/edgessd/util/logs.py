@@ -5,6 +5,8 @@ import logging
 import sys
 import time
 
+from edgessd.util.outside_text import outside_text
+
 # What a record has beyond these was given by `extra=` and belongs into the JSON line.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 LEVELS = ("debug", "info", "warning", "error")
@@ -28,15 +30,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-23T10:15:02Z warning door is stale, ...``"""
+    """``2026-11-23T10:15:02Z warning door is stale, ...``: one line, whatever names and answers the message holds."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         self.converter = time.gmtime
 
-    def format(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, the level in small letters."""
-        return super().format(record).replace(f" {record.levelname} ", f" {record.levelname.lower()} ", 1)
+        return f"{record.asctime} {record.levelname.lower()} {outside_text(record.message)}"
 
 
 def log_to_stderr(level: str, *, as_json: bool) -> None:

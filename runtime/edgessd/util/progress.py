@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgessd.util.console import PlainConsole
+from edgessd.util.outside_text import NAME, outside_text
 
 
 class FrameProgress:
@@ -13,9 +15,9 @@ class FrameProgress:
 
     def __init__(self, name: str, bar: Progress, total: int | None) -> None:
         self.frames = 0
-        self._name = name
+        self._name = outside_text(name, NAME)
         self._bar = bar
-        self._task = bar.add_task(name, total=total, fps="")
+        self._task = bar.add_task(self._name, total=total, fps="")
         self._start = monotonic()
 
     def advance(self) -> None:
@@ -32,15 +34,15 @@ class FrameProgress:
         """Print frames, rate and the text, once."""
         self._bar.stop()
         line = f"{self._name}: {self.frames} frames, {self.fps:.1f} FPS, {text}"
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(line)
 
 
 @contextmanager
 def frame_progress(name: str, total: int | None) -> Iterator[FrameProgress]:
     """Yield a counter of frames. total: how many there should be, None when nobody knows."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[fps]}"),

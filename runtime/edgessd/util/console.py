@@ -1,0 +1,27 @@
+"""The one way to a terminal: strings are shown as they are, never as markup, emoji codes or control characters."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from edgessd.util.outside_text import outside_text
+
+
+class PlainConsole(Console):
+    """A console whose strings are text, in tables too; what is styled is given as ``rich.text.Text``.
+
+    soft_wrap: long lines are left to the terminal, so that a command can be copied; False folds the cells of a table.
+    """
+
+    def __init__(self, *, stderr: bool = False, soft_wrap: bool = True) -> None:
+        super().__init__(stderr=stderr, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, *, style: Any = "", justify: Any = None, **options: Any) -> Text:
+        """Return the text of a string; its own line breaks stay, all else that a terminal acts on is escaped."""
+        return Text("\n".join(map(outside_text, text.split("\n"))), style=style, justify=justify)
+
+
+def notice(word: str, message: str, style: str) -> Text:
+    """Return a line such as ``error: no video at x.mp4``: the word in a style, the message on one line."""
+    return Text.assemble((f"{word}:", style), " ", outside_text(message))
