@@ -19,6 +19,7 @@ from comparison.peers.yolo_2016 import yolo_entries
 from comparison.prepare import DESCRIPTIONS, prepared
 from edgessd.errors import InputError
 from edgessd.model.shipped import model_path, shipped
+from edgessd.util.extras import install_command
 
 PEERS = ("bare", "opencv", "torch", "torchvision", "yolo2016", "ultralytics")
 QUICK_PEERS = ("bare", "opencv")
@@ -74,7 +75,7 @@ def entries_for(
     """
     found = our_entries(list(models), list(batches), accuracy)
     if not found:
-        raise InputError("no backend is installed that runs these models: pip install 'edgessd[cpu,openvino]'")
+        raise InputError("no backend is installed that runs these models", command=install_command("cpu,openvino"))
     groups = peer_groups(models, batches, work)
     names = [entry.name for members in groups.values() for entry in members]
     for wanted in peers:

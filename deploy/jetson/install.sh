@@ -46,7 +46,7 @@ arguments() {
 jetpack_here() {
     local line major minor
     [ -r "$RELEASE_FILE" ] ||
-        fail "no $RELEASE_FILE, so this is no Jetson: on another machine use pip install 'edgessd[cpu]'"
+        fail "no $RELEASE_FILE, so this is no Jetson: on another machine use pip install '.[cpu]' in the clone"
     line=$(head -n 1 "$RELEASE_FILE")
     [[ $line =~ R([0-9]+)\ \(release\),\ REVISION:\ ([0-9]+) ]] || fail "cannot read the release in $RELEASE_FILE: $line"
     major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}

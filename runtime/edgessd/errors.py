@@ -1,6 +1,5 @@
 """The errors a caller may want to catch: each has a cause, a fix, and perhaps a command."""
 
-from copy import copy
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound="EdgessdError")
@@ -26,7 +25,8 @@ class EdgessdError(Exception):
 
     def within(self: Kind, place: str) -> Kind:
         """Return the same error, its cause preceded by the file or table it stands in."""
-        placed = copy(self)
+        placed = type(self).__new__(type(self))  # not by copy(), which calls __init__ with its own arguments
+        placed.__dict__ |= self.__dict__
         placed.cause = f"{place}: {self.cause}"
         return placed
 
@@ -47,6 +47,10 @@ class VideoError(InputError):
 
 class DataError(InputError):
     """A data set or an annotation cannot be read."""
+
+
+class DiskFull(InputError):
+    """The disk of what is to be written has too little room."""
 
 
 class MissingExtra(InputError):

@@ -152,8 +152,8 @@ def test_the_rebuild_command_repeats_the_options(engine: Path) -> None:
     write_card(engine, CARD, options=options.as_json(), onnx="my model.onnx")
     command = rebuild_command(open_engine(engine), engine)
     assert command == (
-        f"build it again with `edgessd build 'my model.onnx' --out {engine} --module tensorrt_rtx --min-batch 1 "
-        "--opt-batch 2 --max-batch 4 --compute-capability 8.9 --level 4 --low-memory --no-timing-cache --no-tf32`"
+        f"edgessd build 'my model.onnx' --out {engine} --module tensorrt_rtx --min-batch 1 "
+        "--opt-batch 2 --max-batch 4 --compute-capability 8.9 --level 4 --low-memory --no-timing-cache --no-tf32"
     )
 
 

@@ -18,7 +18,7 @@ FACTOR = {"fp32": 10, "fp16": 20, "int8": 100}
 @pytest.mark.parametrize("provider", ["CUDAExecutionProvider", "TensorrtExecutionProvider"])
 def test_parity_on_the_provider(model: Path, provider: str, figure: list[str]) -> None:
     if provider not in onnxruntime.get_available_providers():
-        pytest.skip(f"this ONNX Runtime has no {provider}: pip install 'edgessd[gpu]'")
+        pytest.skip(f"this ONNX Runtime has no {provider}, the extra gpu")
     card = card_of(model)
     session = onnxruntime.InferenceSession(str(model), providers=[provider, FALLBACK])
     if session.get_providers()[0] != provider:

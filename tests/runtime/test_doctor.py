@@ -4,21 +4,25 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import boards
 import pytest
 
+from edgessd.backends.cuda.library import CudaState
 from edgessd.device import read_board
 from edgessd.doctor import facts as gathering
 from edgessd.doctor.facts import ask, has_nvidia_card
 from edgessd.doctor.jetson import jetson_facts
 from edgessd.doctor.report import rows
 from edgessd.doctor.verdicts import Verdict, can_detect, verdicts, video_note
+from edgessd.util.extras import install_command, pip_install
 
 Command = Callable[..., tuple[int, str, str]]
-NO_DRIVER = {"driver_version": None, "devices": [], "problem": "no NVIDIA driver here (libcuda.so.1 ...): install it"}
+NO_DRIVER = asdict(CudaState(None, (), "no NVIDIA driver here (libcuda.so.1 ...)", "install it", driver=False))
+CANNOT_START = asdict(CudaState(None, (), "CUDA cannot start: x (803)", "restart the machine"))
 ORIN = {
     "name": "Orin",
     "compute_capability": "8.7",
@@ -66,8 +70,8 @@ def test_a_machine_without_any_backend_cannot_detect() -> None:
     found = verdicts(machine())
     assert not can_detect(found)
     assert [one.command for one in found if one.backend in ("onnxruntime", "openvino")] == [
-        "pip install 'edgessd[cpu]'",
-        "pip install 'edgessd[openvino]'",
+        install_command("cpu"),
+        install_command("openvino"),
     ]
 
 
@@ -80,9 +84,9 @@ def test_without_opencv_nothing_runs() -> None:
     found = verdicts(machine(opencv=None, onnxruntime=ORT, openvino=openvino))
     assert not can_detect(found)
     assert [(one.reason, one.command) for one in found] == [
-        ("OpenCV is not installed", "pip install 'edgessd[cpu]'"),
+        ("OpenCV is not installed", install_command("cpu")),
         ("this machine has no NVIDIA GPU", None),
-        ("OpenCV is not installed", "pip install 'edgessd[openvino]'"),
+        ("OpenCV is not installed", install_command("openvino")),
         ("this machine has no NVIDIA GPU", None),
     ]
 
@@ -92,12 +96,12 @@ def test_without_opencv_nothing_runs() -> None:
     [
         ({}, "no NVIDIA GPU", None),
         ({"nvidia_gpu": True}, "no driver is visible", "ubuntu-drivers install"),
-        ({"cuda": {**NO_DRIVER, "problem": "CUDA cannot start: x (803); restart the machine"}}, "CUDA", "restart the"),
+        ({"cuda": CANNOT_START}, "CUDA", "restart the"),
         ({"cuda": NO_DRIVER, "jetson": JETSON}, "container", "--runtime nvidia"),
-        ({"cuda": CUDA}, "no TensorRT module", "pip install 'edgessd[tensorrt]'"),
+        ({"cuda": CUDA}, "no TensorRT module", install_command("tensorrt")),
         ({"cuda": CUDA, "jetson": JETSON}, "no TensorRT module", "sudo apt install python3-libnvinfer"),
-        ({"cuda": CUDA, "tensorrt": {"problem": "no libnvinfer"}}, "tensorrt no libnvinfer", "edgessd[tensorrt]"),
-        ({"cuda": CUDA, "tensorrt": {"version": "10.3"}}, "neither pycuda nor", "pip install 'cuda-bindings==12.*'"),
+        ({"cuda": CUDA, "tensorrt": {"problem": "no libnvinfer"}}, "tensorrt no libnvinfer", "[tensorrt]"),
+        ({"cuda": CUDA, "tensorrt": {"version": "10.3"}}, "neither pycuda nor", "cuda-bindings==12.*"),
         (
             {"cuda": CUDA, "tensorrt": {"version": "10.3"}, "pycuda": {"problem": "undefined symbol"}},
             "pycuda undefined symbol",
@@ -125,17 +129,17 @@ def test_bindings_newer_than_the_driver_are_pointed_out() -> None:
     found = verdict("tensorrt", cuda=CUDA, tensorrt={"version": "10.3"}, **{"cuda-bindings": {"version": "13.5.0"}})
     assert found.runs
     assert "made for drivers of CUDA 13, here is 12" in found.reason
-    assert found.command == "pip install 'cuda-bindings==12.*'"
+    assert found.command == pip_install("cuda-bindings==12.*")
 
 
 def test_cuda_for_onnxruntime_is_another_wheel() -> None:
-    assert "edgessd[gpu]" in str(verdict("onnxruntime (CUDA)", cuda=CUDA, onnxruntime=ORT).command)
+    assert install_command("gpu") in str(verdict("onnxruntime (CUDA)", cuda=CUDA, onnxruntime=ORT).command)
     gpu = {**ORT, "providers": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
     assert verdict("onnxruntime (CUDA)", cuda=CUDA, onnxruntime=gpu).runs
 
 
 def test_a_jetson_keeps_its_own_opencv() -> None:
-    assert verdict("onnxruntime", jetson=JETSON).command == "pip install onnxruntime"
+    assert verdict("onnxruntime", jetson=JETSON).command == pip_install("onnxruntime")
     assert "system-site-packages" in str(verdict("onnxruntime", jetson=JETSON, opencv=None).command)
     assert "no GStreamer" in str(video_note(machine(jetson=JETSON, opencv={**OPENCV, "gstreamer": False})))
     assert video_note(machine(jetson=JETSON)) is None
@@ -252,4 +256,4 @@ def test_doctor_exits_with_1_where_nothing_runs(edgessd: Command, monkeypatch: p
     monkeypatch.setattr(gathering, "gather", machine)
     code, out, _ = edgessd("doctor")
     assert code == 1
-    assert "pip install 'edgessd[cpu]'" in out
+    assert install_command("cpu") in out

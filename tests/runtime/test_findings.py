@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import boards
 import pytest
 from servers.cameras import free_port
 
+from edgessd.backends.cuda.library import CudaState
 from edgessd.device import read_board
 from edgessd.doctor.config_findings import config_findings
 from edgessd.doctor.device_findings import board_findings
@@ -22,6 +24,7 @@ from edgessd.doctor.facts import memory, system_opencv
 from edgessd.doctor.findings import KNOWN, Effect, Finding
 from edgessd.doctor.jetson import jetson_facts
 from edgessd.doctor.model_findings import model_findings
+from edgessd.util.extras import pip_install
 from edgessd.util.files import free_bytes
 from edgessd.util.reachability import why_unreachable
 
@@ -42,7 +45,7 @@ CUDA = {
         }
     ],
 }
-NO_CUDA: dict[str, Any] = {"driver_version": None, "problem": "no NVIDIA driver here", "devices": []}
+NO_CUDA = asdict(CudaState(None, (), "no NVIDIA driver here", driver=False))
 
 
 def facts(**changes: Any) -> dict[str, Any]:
@@ -87,7 +90,7 @@ def test_a_fine_machine_has_no_finding(tmp_path: Path) -> None:
             {"opencv": {"problem": "ImportError: numpy.core.multiarray failed to import"}},
             "opencv-wants-numpy-1",
             "here is NumPy 2.4.0",
-            "pip install 'numpy<2'",
+            pip_install("numpy<2"),
         ),
         (
             {"jetson": JETSON, "system_opencv": JETPACK_OPENCV},

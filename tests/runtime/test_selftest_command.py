@@ -37,7 +37,7 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             "cameras": [],
         },
         "nvidia_gpu": False,
-        "cuda": {"problem": "no NVIDIA driver here", "devices": []},
+        "cuda": {"problem": "no NVIDIA driver here", "fix": None, "driver": False, "devices": []},
         "opencv": {"version": "4.8.0", "gstreamer": True, "ffmpeg": True, "windows": None, "file": "cv2.so"},
         "onnxruntime": {"version": "1.22", "providers": ["CPUExecutionProvider"]},
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed: pip install 'edgessd[rtx]'")
+trt = pytest.importorskip("tensorrt_rtx", reason="needs TensorRT-RTX, the extra rtx")
 
 STAND_IN = Path(__file__).parent / "stand_in"
 CALLS = {

@@ -8,6 +8,7 @@ from typing import Any
 from edgessd.backends.cuda.errors import CudaError
 from edgessd.backends.cuda.library import Device, device, load
 from edgessd.errors import BackendError, InputError, MissingExtra
+from edgessd.util.extras import install_command
 
 MODULES = ("auto", "tensorrt", "tensorrt_rtx")
 # TensorRT-RTX on Turing can return zeros without an error (fp32, dynamic shapes), so it is no default target.
@@ -78,8 +79,7 @@ def _choose(wanted: str) -> str:
         f"building an engine needs {' or '.join(candidates)}, which is not installed",
         fix=(
             "on a Jetson it comes with JetPack (use its Python, or a venv with "
-            "--system-site-packages), elsewhere pip install 'edgessd[tensorrt]' or "
-            "'edgessd[rtx]'"
+            f"--system-site-packages), elsewhere {install_command('tensorrt')}, or the extra rtx"
         ),
     )
 
@@ -91,7 +91,7 @@ def _gpu_for_tensorrt() -> Device:
     except CudaError as error:
         raise BackendError(
             f"TensorRT builds on the GPU it builds for: {error}; or build for RTX GPUs without one",
-            fix="pip install 'edgessd[rtx]', then --module tensorrt_rtx",
+            fix=f"{install_command('rtx')}, then --module tensorrt_rtx",
         ) from error
 
 

@@ -11,7 +11,7 @@ from edgessd import __version__
 from edgessd.errors import EdgessdError, InputError
 from edgessd.util.console import PlainConsole, notice
 from edgessd.util.exit import leave
-from edgessd.util.extras import BROUGHT_BY, missing_extra
+from edgessd.util.extras import BROUGHT_BY, missing_extra, pip_install
 
 INTERRUPTED = 130
 # Typer carries its own copy of click or imports it, by version; both define this base of usage errors.
@@ -76,7 +76,8 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
 
 def _library(error: ImportError) -> str:
     if error.name == "cv2" or "libGL" in str(error):
-        return f"OpenCV does not load ({error}): pip install opencv-python, or opencv-python-headless without a screen"
+        headless = "or opencv-python-headless without a screen"
+        return f"OpenCV does not load ({error}): {pip_install('opencv-python')}, {headless}"
     if isinstance(error, ModuleNotFoundError) and error.name in BROUGHT_BY:
         return str(missing_extra(error.name, BROUGHT_BY[error.name]))
     return f"a library does not load ({error}): `edgessd doctor` names what is missing"

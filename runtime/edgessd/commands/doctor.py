@@ -77,12 +77,15 @@ def _print(facts: dict[str, Any], found: list[Any], note: str | None, findings: 
     console.print(table)
     console.print()
     backends = Table(box=None, pad_edge=False)
-    for heading in ("backend", "here", "why", "next command"):
+    for heading in ("backend", "here", "why"):
         backends.add_column(heading, overflow="fold")
     for verdict in found:
         here = Text("runs", "green") if verdict.runs else Text("no", "yellow")
-        backends.add_row(verdict.backend, here, verdict.reason, verdict.command or "")
+        backends.add_row(verdict.backend, here, verdict.reason)
     console.print(backends)
+    for verdict in found:
+        if verdict.command:  # outside the table, where it can be copied
+            console.print(f"next for {verdict.backend}: {verdict.command}", soft_wrap=True)
     if note:
         console.print("\n", notice("video", note, "yellow"), sep="")
     running = [verdict.backend for verdict in found if verdict.runs]

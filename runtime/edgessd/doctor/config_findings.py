@@ -1,5 +1,6 @@
 """What is wrong with a configuration of ``edgessd run`` here: its streams, its sinks, its model."""
 
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from edgessd.device.permissions import usable
 from edgessd.doctor.facts import Facts
 from edgessd.doctor.findings import Effect, Finding
 from edgessd.doctor.model_findings import model_findings
-from edgessd.errors import EdgessdError, InputError
+from edgessd.errors import DiskFull, EdgessdError, InputError
 from edgessd.sources import parse_address
 from edgessd.sources.address import Address
 from edgessd.sources.camera import why_closed
@@ -28,7 +29,7 @@ def config_findings(path: Path, facts: Facts) -> list[Finding]:
         config = read_config(path)
         addresses = [parse_address(stream.source) for stream in config.streams]
     except InputError as error:
-        return [Finding("config-wrong", Effect.STOPS, str(error), f"edgessd run {path} --check")]
+        return [Finding.of("config-wrong", error, shlex.join(["edgessd", "run", str(path), "--check"]))]
     return [*model_findings(config.model.path, facts), *_reachable(config, addresses)]
 
 
@@ -66,8 +67,8 @@ def _camera(stream: StreamTable, address: Address) -> Finding | None:
     if device.exists() and usable(device):
         return None
     name = "device-access" if device.exists() else "camera-missing"
-    cause, _, command = why_closed(device).partition("; ")
-    return Finding(name, Effect.RETRIES, f"stream {stream.name}: {cause}", command.replace("`", ""))
+    why = why_closed(device)
+    return Finding(name, Effect.RETRIES, f"stream {stream.name}: {why.cause}", why.command or f"ls -l {device}")
 
 
 def _host(stream: StreamTable, address: Address) -> Finding | None:
@@ -86,18 +87,9 @@ def _sink(sink: SinkTable) -> Finding | None:
     try:
         sink.check()
     except EdgessdError as error:
-        name = "disk-full" if "is full" in str(error) else "sink-place"
-        return Finding(name, Effect.STOPS, f"sink {kind_of(sink)}: {error}", _command_in(str(error)))
+        name = "disk-full" if isinstance(error, DiskFull) else "sink-place"
+        return Finding.of(name, error, "df -h", place=f"sink {kind_of(sink)}")
     if isinstance(sink, MqttTable) and (why := why_unreachable(sink.host, sink.port)):
         cause = f"MQTT broker {sink.host}:{sink.port} cannot be reached ({why})"
         return Finding("broker-unreachable", Effect.RETRIES, cause, broker_command(sink.host, sink.port))
     return None
-
-
-def _command_in(text: str) -> str:
-    """Return the command that an error names, else that shows the disks."""
-    _, quoted, rest = text.partition("see `")
-    if quoted:
-        return rest.partition("`")[0]
-    _, install, rest = text.partition(": pip install")
-    return f"pip install{rest}" if install else "df -h"

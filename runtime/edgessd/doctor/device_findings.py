@@ -10,6 +10,7 @@ from edgessd.device.permissions import group_of, usable
 from edgessd.doctor.facts import Facts
 from edgessd.doctor.findings import Effect, Finding
 from edgessd.doctor.verdicts import wants_numpy_1
+from edgessd.util.extras import pip_install
 
 # What a build needs on a disk and in memory: rules of thumb, not measured on a board.
 FULL_BYTES, NEARLY_FULL_BYTES = 200_000_000, 1_000_000_000
@@ -46,7 +47,7 @@ def _opencv(facts: Facts) -> Iterator[Finding]:
             "opencv-wants-numpy-1",
             Effect.STOPS,
             f"this OpenCV was built for NumPy 1, here is NumPy {facts['numpy']}",
-            "pip install 'numpy<2'",
+            pip_install("numpy<2"),
         )
     hidden = facts["system_opencv"]
     if facts["jetson"] and hidden and opencv and not opencv.get("gstreamer") and opencv.get("file") != hidden:
@@ -71,7 +72,7 @@ def _cuda_library(facts: Facts) -> Iterator[Finding]:
         "cuda-library-missing",
         Effect.STOPS,
         "TensorRT is installed, but " + ("; ".join(problems) or "neither pycuda nor cuda-bindings is"),
-        f"pip install 'cuda-bindings=={major}.*'",
+        pip_install(f"cuda-bindings=={major}.*"),
     )
 
 

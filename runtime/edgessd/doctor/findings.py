@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from edgessd.errors import EdgessdError
+
 
 class Effect(str, Enum):
     """What ``edgessd run`` does about it.
@@ -28,6 +30,14 @@ class Finding:
     effect: Effect
     cause: str
     command: str
+
+    @classmethod
+    def of(cls, name: str, error: EdgessdError, otherwise: str, *, place: str = "") -> "Finding":
+        """Return what an error stops. otherwise: the next command where the error names none."""
+        placed = error.within(place) if place else error
+        # What the command does not say stays in the cause.
+        cause = placed.cause if error.command else str(placed)
+        return cls(name, Effect.STOPS, cause, error.command or otherwise)
 
 
 # The documentation's table of errors has these names.

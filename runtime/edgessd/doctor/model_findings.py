@@ -1,5 +1,6 @@
 """What is wrong with one model on this machine: the same checks as loading it, without loading it."""
 
+import shlex
 from pathlib import Path
 
 from edgessd.backends.cuda.library import Device
@@ -11,6 +12,8 @@ from edgessd.errors import EngineError, InputError
 from edgessd.model.card import ModelCard, card_of
 from edgessd.model.shipped import model_path
 
+BUILD = "edgessd build M.onnx --out M.engine"
+
 
 def model_findings(model: str, facts: Facts) -> list[Finding]:
     """Return what keeps a model from running here."""
@@ -20,22 +23,22 @@ def model_findings(model: str, facts: Facts) -> list[Finding]:
             card_of(path)
             return []
     except InputError as error:
-        return [_finding("model-unusable", error, "edgessd info MODEL")]
+        return [Finding.of("model-unusable", error, shlex.join(["edgessd", "info", model]))]
     try:
         card = open_engine(path)
     except InputError as error:
-        return [_finding("engine-damaged", error, "edgessd build M.onnx --out M.engine")]
+        return [Finding.of("engine-damaged", error, BUILD)]
     return _engine(card, path, facts)
 
 
 def _engine(card: ModelCard, path: Path, facts: Facts) -> list[Finding]:
-    module, devices = str(card.engine["module"]), facts["cuda"]["devices"]
+    module, devices = str(card.engine["module"]), facts["cuda"].get("devices")
     here = facts.get(module) or {}
     found = []
     try:
         check_version(card, path, here.get("version"))
     except EngineError as error:
-        found.append(_finding("engine-other-tensorrt", error, "edgessd build M.onnx --out M.engine"))
+        found.append(Finding.of("engine-other-tensorrt", error, BUILD))
     if not devices:
         built_on = card.engine["gpu"] or f"compute capability {', '.join(card.engine['compute_capabilities'])}"
         here_now = without_cuda("tensorrt", facts)
@@ -45,17 +48,9 @@ def _engine(card: ModelCard, path: Path, facts: Facts) -> list[Finding]:
     try:
         check_gpu(card, path, Device(**devices[0]))
     except EngineError as error:
-        found.append(_finding("engine-other-gpu", error, "edgessd build M.onnx --out M.engine"))
+        found.append(Finding.of("engine-other-gpu", error, BUILD))
     return found
 
 
 def _onnx(card: ModelCard) -> str:
     return str(card.engine.get("onnx", f"{card.name}.onnx"))
-
-
-def _finding(name: str, error: Exception, otherwise: str) -> Finding:
-    """Return an error as a finding: the command in its text, else what is given."""
-    cause, found, rest = str(error).partition(": build it again with `")
-    if found:
-        return Finding(name, Effect.STOPS, cause, rest.rstrip("`"))
-    return Finding(name, Effect.STOPS, str(error), otherwise)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edgessd.doctor.facts import Facts
+from edgessd.util.extras import install_command, pip_install
 
 EXTRAS = {"onnxruntime": "cpu", "onnxruntime (CUDA)": "gpu", "openvino": "openvino", "tensorrt": "tensorrt"}
 NEED_CUDA = ("onnxruntime (CUDA)", "tensorrt")
@@ -52,7 +53,7 @@ def video_note(facts: Facts) -> str | None:
             f"reach: pip uninstall opencv-python opencv-python-headless, then use JetPack's ({JETSON_PYTHON})"
         )
     if not opencv["ffmpeg"] and not opencv["gstreamer"]:
-        return "this OpenCV reads no videos (neither FFmpeg nor GStreamer): pip install opencv-python"
+        return f"this OpenCV reads no videos (neither FFmpeg nor GStreamer): {pip_install('opencv-python')}"
     return None
 
 
@@ -72,15 +73,15 @@ def wants_numpy_1(facts: Facts) -> bool:
 
 def _opencv_command(facts: Facts, backend: str) -> str:
     if wants_numpy_1(facts):
-        return "pip install 'numpy<2'"
-    return f"{JETSON_PYTHON}  (JetPack's OpenCV)" if facts["jetson"] else f"pip install 'edgessd[{EXTRAS[backend]}]'"
+        return pip_install("numpy<2")
+    return f"{JETSON_PYTHON}  (JetPack's OpenCV)" if facts["jetson"] else install_command(EXTRAS[backend])
 
 
 def _onnxruntime_cpu(facts: Facts) -> Verdict:
     fault = _fault(facts, "onnxruntime")
     if fault:
         # The extra would bring pip's OpenCV, which shadows JetPack's.
-        command = "pip install onnxruntime" if facts["jetson"] else "pip install 'edgessd[cpu]'"
+        command = pip_install("onnxruntime") if facts["jetson"] else install_command("cpu")
         return Verdict("onnxruntime", False, f"ONNX Runtime {fault}", command)
     return Verdict("onnxruntime", True, f"ONNX Runtime {facts['onnxruntime']['version']} on {facts['cores']} cores")
 
@@ -98,17 +99,16 @@ def _onnxruntime_cuda(facts: Facts) -> Verdict:
             name,
             False,
             f"ONNX Runtime {fault or 'was built without CUDA'}",
-            "pip uninstall -y onnxruntime; pip install 'edgessd[gpu]'",
+            f"pip uninstall -y onnxruntime; {install_command('gpu')}",
         )
     return Verdict(name, True, f"ONNX Runtime {facts['onnxruntime']['version']} offers the CUDA provider")
 
 
 def without_cuda(name: str, facts: Facts) -> Verdict:
     """Return the verdict on a backend that needs CUDA where CUDA does not start."""
-    problem = str(facts["cuda"]["problem"])
-    if not problem.startswith("no NVIDIA driver"):
-        reason, _, fix = problem.partition("; ")
-        return Verdict(name, False, reason, fix or None)
+    cuda = facts["cuda"]
+    if cuda.get("driver", True):  # a probe that died tells its problem alone
+        return Verdict(name, False, str(cuda["problem"]), cuda.get("fix"))
     if facts["jetson"]:
         return Verdict(name, False, "no driver is visible in this container", "docker run --runtime nvidia ...")
     if facts["nvidia_gpu"]:
@@ -120,7 +120,7 @@ def without_cuda(name: str, facts: Facts) -> Verdict:
 def _openvino(facts: Facts) -> Verdict:
     fault = _fault(facts, "openvino")
     if fault:
-        return Verdict("openvino", False, f"OpenVINO {fault}", "pip install 'edgessd[openvino]'")
+        return Verdict("openvino", False, f"OpenVINO {fault}", install_command("openvino"))
     return Verdict("openvino", True, f"OpenVINO {facts['openvino']['version']} on {facts['cores']} cores")
 
 
@@ -138,17 +138,17 @@ def _tensorrt(facts: Facts) -> Verdict:
         broken = next((name for name in ("pycuda", "cuda-bindings") if facts[name]), None)
         reason = f"{broken} {_fault(facts, broken)}" if broken else "neither pycuda nor cuda-bindings is installed"
         major = str(facts["cuda"]["driver_version"]).split(".")[0]
-        return Verdict("tensorrt", False, reason, f"pip install 'cuda-bindings=={major}.*'")
+        return Verdict("tensorrt", False, reason, pip_install(f"cuda-bindings=={major}.*"))
     version, at_hand = facts[module]["version"], facts[library]["version"]
     reason = f"{module} {version} with {library} {at_hand} on {device['name']}"
     made_for, driver = at_hand.split(".")[0], str(facts["cuda"]["driver_version"]).split(".")[0]
     if library == "cuda-bindings" and made_for.isdecimal() and int(made_for) > int(driver):
         reason += f"; these bindings are made for drivers of CUDA {made_for}, here is {driver}"
-        return Verdict("tensorrt", True, reason, f"pip install 'cuda-bindings=={driver}.*'")
+        return Verdict("tensorrt", True, reason, pip_install(f"cuda-bindings=={driver}.*"))
     return Verdict("tensorrt", True, reason)
 
 
 def _tensorrt_command(facts: Facts) -> str:
     if facts["jetson"]:
         return f"sudo apt install python3-libnvinfer; {JETSON_PYTHON}"
-    return "pip install 'edgessd[tensorrt]'  (an RTX card: 'edgessd[rtx]')"
+    return f"{install_command('tensorrt')}  (an RTX card: the extra rtx)"

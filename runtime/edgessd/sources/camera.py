@@ -49,7 +49,7 @@ class Camera:
         if not capture.isOpened():
             capture.release()
             device = f"/dev/video{target}" if isinstance(target, int) else target
-            raise SourceFault("not found", f"cannot open camera {self.name}", fix=why_closed(Path(device)))
+            raise why_closed(Path(device)).within(f"cannot open camera {self.name}")
         capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MILLISECONDS)
         for key, value in settings.items():
             capture.set(key, value)
@@ -66,17 +66,20 @@ class Camera:
         yield from captured_frames(capture, self.name)
 
 
-def why_closed(device: Path) -> str:
+def why_closed(device: Path) -> SourceFault:
     """Return why a camera's device cannot be opened, and the next command."""
     if not device.exists():
         there = ", ".join(sorted(str(path) for path in device.parent.glob("video*"))) or "none"
-        return (
-            f"there is no {device} (there: {there}); plug the camera in and see `v4l2-ctl --list-devices`, "
-            f"in a container add --device {device}"
-        )
-    if not usable(device):
-        return f"this user may not use {device}; `sudo usermod -aG {group_of(device)} $USER`, then log in again"
-    return f"{device} is busy or gives no video; `fuser -v {device}` names the program that uses it"
+        command = "v4l2-ctl --list-devices"
+        cause = f"there is no {device} (there: {there})"
+        fix = f"plug the camera in and see `{command}`, in a container add --device {device}"
+    elif not usable(device):
+        command = f"sudo usermod -aG {group_of(device)} $USER"
+        cause, fix = f"this user may not use {device}", f"`{command}`, then log in again"
+    else:
+        command = f"fuser -v {device}"
+        cause, fix = f"{device} is busy or gives no video", f"`{command}` names the program that uses it"
+    return SourceFault("not found", cause, fix=fix, command=command)
 
 
 def _refusal(name: str, key: int, wanted: int, granted: float) -> str:

@@ -2,12 +2,13 @@
 
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgessd.errors import InputError
+from edgessd.errors import DiskFull, InputError
 
 
 def readable(path: Path, what: str) -> Path:
@@ -61,12 +62,11 @@ def with_room(path: Path, least_bytes: int, what: str) -> Path:
     """Return a path whose disk has room. Raises InputError where less than ``least_bytes`` is free for ``what``."""
     free = free_bytes(path)
     if free is not None and free < least_bytes:
-        raise InputError(
-            f"the disk of {path} is full",
-            fix=(
-                f"{what} needs {_megabytes(least_bytes)}, {_megabytes(free)} is free; see `df -h "
-                f"{_nearest(path)}`, delete there or choose another place"
-            ),
+        command = shlex.join(["df", "-h", str(_nearest(path))])
+        raise DiskFull(
+            f"the disk of {path} is full: {what} needs {_megabytes(least_bytes)}, {_megabytes(free)} is free",
+            fix=f"see `{command}`, delete there or choose another place",
+            command=command,
         )
     return path
 

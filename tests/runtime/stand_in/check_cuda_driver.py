@@ -144,7 +144,7 @@ def test_a_driver_that_does_not_start_says_what_to_do(stand_in: ctypes.CDLL, cod
     stand_in.stand_in_init(code)
     with pytest.raises(NoCuda, match=fix), open_driver():
         pass
-    assert fix in str(state().problem)
+    assert fix in str(state().fix)
 
 
 def test_a_driver_without_devices(stand_in: ctypes.CDLL) -> None:

@@ -115,7 +115,7 @@ def test_a_card_that_names_another_module(tmp_path: Path, module: str) -> None:
 def test_a_module_that_is_not_installed(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setattr("edgessd.backends.engine.file.installed_version", lambda module: None)
-    with pytest.raises(MissingExtra, match=r"edgessd\[tensorrt\]"):
+    with pytest.raises(MissingExtra, match=r"\[tensorrt\]"):
         TensorRTBackend(engine, workers=1)
 
 

@@ -114,8 +114,8 @@ def open_driver(library: str | None = None, *, ordinal: int = 0) -> AbstractCont
     available = installed()
     if not available or (library and library not in available):
         raise NoCuda(
-            f"{library or 'neither pycuda nor cuda-bindings'} is {'not ' if library else ''}installed: "
-            "pip install cuda-bindings, or pip install pycuda where the CUDA toolkit is present"
+            f"{library or 'neither pycuda nor cuda-bindings'} is {'not ' if library else ''}installed",
+            fix="pip install cuda-bindings, or pip install pycuda where the CUDA toolkit is present",
         )
     if (library or available[0]) == "pycuda":
         from edgessd.backends.cuda.py_cuda import pycuda_driver

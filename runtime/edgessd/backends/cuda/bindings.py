@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgessd.backends.cuda import Pinned
 from edgessd.backends.cuda.errors import CudaError, NoCuda
 from edgessd.backends.cuda.library import Library, device, error_of, load
+from edgessd.util.extras import pip_install
 
 _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING
 _DEVICE_MAP = 2  # CU_MEMHOSTALLOC_DEVICEMAP
@@ -25,7 +26,8 @@ def bindings_driver(ordinal: int) -> Iterator["BindingsDriver"]:
     try:
         from cuda.bindings import driver as cuda
     except ImportError as error:
-        raise NoCuda(f"cuda-bindings does not load ({error}): pip install --force-reinstall cuda-bindings") from error
+        again = pip_install("--force-reinstall", "cuda-bindings")
+        raise NoCuda(f"cuda-bindings does not load ({error})", command=again) from error
     driver = BindingsDriver(cuda, library, ordinal)
     context = driver.call("cuDevicePrimaryCtxRetain", ordinal)
     driver.call("cuCtxPushCurrent", context)

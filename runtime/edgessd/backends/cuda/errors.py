@@ -11,6 +11,10 @@ class NoCuda(CudaError):
     """There is no driver, no device or no library to reach them; the text says what to install."""
 
 
+class NoDriver(NoCuda):
+    """libcuda is absent: there is no driver, or a container does not see it."""
+
+
 class OutOfDeviceMemory(CudaError):
     """The device has too little free memory for what was asked."""
 

@@ -7,7 +7,7 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-from edgessd.backends.cuda.errors import CudaError, DeviceLost, NoCuda, OutOfDeviceMemory, WrongThread
+from edgessd.backends.cuda.errors import CudaError, DeviceLost, NoCuda, NoDriver, OutOfDeviceMemory, WrongThread
 
 OUT_OF_MEMORY = 2
 INVALID_CONTEXT = 201
@@ -38,11 +38,16 @@ class Device:
 
 @dataclass(frozen=True)
 class CudaState:
-    """What the driver says. problem: why nothing can run, with the fix; None where all is well."""
+    """What the driver says. problem: why nothing can run; None where all is well. fix: what to do about it.
+
+    driver: whether there is one, though it may not start.
+    """
 
     driver_version: str | None
     devices: tuple[Device, ...]
-    problem: str | None
+    problem: str | None = None
+    fix: str | None = None
+    driver: bool = True
 
 
 class Library:
@@ -74,12 +79,12 @@ def error_of(call: str, code: int, text: str) -> CudaError:
     """Return the named error of a driver's result."""
     said = f"{call} failed: {text} (CUDA error {code})"
     if code == OUT_OF_MEMORY:
-        return OutOfDeviceMemory(f"{said}: free GPU memory, use a smaller batch, or a smaller model")
+        return OutOfDeviceMemory(said, fix="free GPU memory, use a smaller batch, or a smaller model")
     if code in STICKY:
-        return DeviceLost(f"{said}: the GPU can be used again only by a new process; restart this one")
+        return DeviceLost(said, fix="the GPU can be used again only by a new process; restart this one")
     if code == INVALID_CONTEXT:
-        return WrongThread(f"{said}: CUDA belongs to the thread that opened it; call it from that thread")
-    return CudaError(str(said), fix="run again with CUDA_LAUNCH_BLOCKING=1 to find the call at fault")
+        return WrongThread(said, fix="CUDA belongs to the thread that opened it; call it from that thread")
+    return CudaError(said, fix="run again with CUDA_LAUNCH_BLOCKING=1 to find the call at fault")
 
 
 def load() -> Library:
@@ -87,18 +92,18 @@ def load() -> Library:
     try:
         functions = ctypes.CDLL("libcuda.so.1")
     except OSError as error:
-        raise NoCuda(
-            "no NVIDIA driver here (libcuda.so.1 cannot be loaded): install the driver, "
-            "in a container start it with `--gpus all`, on a Jetson with `--runtime nvidia`; "
-            "without a GPU use --backend onnxruntime or openvino"
+        raise NoDriver(
+            "no NVIDIA driver here (libcuda.so.1 cannot be loaded)",
+            fix="install the driver, in a container start it with `--gpus all`, on a Jetson with `--runtime nvidia`; "
+            "without a GPU use --backend onnxruntime or openvino",
         ) from error
     library = Library(functions)
     code = functions.cuInit(0)
     if code:
         fix = _START_FIXES.get(code, "check `nvidia-smi`")
-        raise NoCuda(f"CUDA cannot start: {library.text(code)} (CUDA error {code}); {fix}")
+        raise NoCuda(f"CUDA cannot start: {library.text(code)} (CUDA error {code})", fix=fix)
     if library.number("cuDeviceGetCount") == 0:
-        raise NoCuda(f"CUDA starts but sees no device; {_START_FIXES[100]}")
+        raise NoCuda("CUDA starts but sees no device", fix=_START_FIXES[100])
     return library
 
 
@@ -125,5 +130,5 @@ def state() -> CudaState:
         version = library.number("cuDriverGetVersion")
         devices = tuple(device(library, ordinal) for ordinal in range(library.number("cuDeviceGetCount")))
     except CudaError as error:
-        return CudaState(None, (), str(error))
-    return CudaState(f"{version // 1000}.{version % 1000 // 10}", devices, None)
+        return CudaState(None, (), error.cause, error.fix, driver=not isinstance(error, NoDriver))
+    return CudaState(f"{version // 1000}.{version % 1000 // 10}", devices)

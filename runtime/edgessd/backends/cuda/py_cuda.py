@@ -25,8 +25,9 @@ def pycuda_driver(ordinal: int) -> Iterator["PyCudaDriver"]:
         import pycuda.driver as cuda
     except ImportError as error:
         raise NoCuda(
-            f"pycuda does not load ({error}): build it again for this Python and CUDA toolkit, "
-            "or pip uninstall pycuda and pip install cuda-bindings"
+            f"pycuda does not load ({error})",
+            fix="build it again for this Python and CUDA toolkit, "
+            "or pip uninstall pycuda and pip install cuda-bindings",
         ) from error
     cuda.init()
     context = cuda.Device(ordinal).retain_primary_context()

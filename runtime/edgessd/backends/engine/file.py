@@ -117,16 +117,13 @@ def open_engine(path: Path) -> ModelCard:
     card = read_sidecar(path)
     missing = [key for key in REQUIRED if key not in card.engine]
     if missing:
-        raise EngineError(f"the card of {path} lacks engine.{missing[0]}", fix=rebuild_command(card, path))
+        raise rebuild(f"the card of {path} lacks engine.{missing[0]}", card, path)
     if card.engine["card_sha256"] != _card_sha256(card):
-        raise EngineError(f"the card of {path} was edited after the build", fix=rebuild_command(card, path))
+        raise rebuild(f"the card of {path} was edited after the build", card, path)
     found = file_sha256(path)
     if found != card.engine["engine_sha256"]:
-        raise EngineError(
-            f"{path} is not the engine its card describes (sha256 {found[:12]}, card "
-            f"{str(card.engine['engine_sha256'])[:12]})",
-            fix=rebuild_command(card, path),
-        )
+        noted = str(card.engine["engine_sha256"])[:12]
+        raise rebuild(f"{path} is not the engine its card describes (sha256 {found[:12]}, card {noted})", card, path)
     return card
 
 
@@ -144,10 +141,7 @@ def check_version(card: ModelCard, path: Path, version: str | None) -> None:
     """Raise EngineError where the TensorRT here is not the one that built an engine; None passes."""
     engine = card.engine
     if version is not None and not _same_version(engine, version):
-        raise EngineError(
-            f"{path} was built by {engine['module']} {engine['version']}, here is {version}",
-            fix=rebuild_command(card, path),
-        )
+        raise rebuild(f"{path} was built by {engine['module']} {engine['version']}, here is {version}", card, path)
 
 
 def check_gpu(card: ModelCard, path: Path, device: Device) -> None:
@@ -155,15 +149,10 @@ def check_gpu(card: ModelCard, path: Path, device: Device) -> None:
     engine = card.engine
     targets = [str(target) for target in engine["compute_capabilities"]]
     if not any(runs_on(target, device.compute_capability) for target in targets):
-        raise EngineError(
-            f"{path} was built for compute capability {', '.join(targets)}, this {device.name} has "
-            f"{device.compute_capability}",
-            fix=rebuild_command(card, path),
-        )
+        built_for, here = ", ".join(targets), device.compute_capability
+        raise rebuild(f"{path} was built for compute capability {built_for}, this {device.name} has {here}", card, path)
     if engine["gpu"] not in (None, device.name) and not engine["options"].get("hardware_compatible"):
-        raise EngineError(
-            f"{path} was built on {engine['gpu']}, here is {device.name}", fix=rebuild_command(card, path)
-        )
+        raise rebuild(f"{path} was built on {engine['gpu']}, here is {device.name}", card, path)
 
 
 def _same_version(engine: Mapping[str, Any], version: str) -> bool:
@@ -191,7 +180,7 @@ def installed_version(module: str) -> str | None:
 
 
 def rebuild_command(card: ModelCard, path: Path) -> str:
-    """Return the advice that ends an error: the command that builds this engine again with its options."""
+    """Return the command that builds this engine again with its options."""
     engine, options = card.engine, card.engine.get("options")
     words = ["edgessd", "build", str(engine.get("onnx", f"{card.name}.onnx")), "--out", str(path)]
     if engine.get("module") == "tensorrt_rtx":
@@ -203,7 +192,13 @@ def rebuild_command(card: ModelCard, path: Path) -> str:
         words += ["--compute-capability", str(target)]
     words += [word for key, name in VALUES.items() if given.get(key) is not None for word in (name, str(given[key]))]
     words += [name for key, (name, when) in SWITCHES.items() if given.get(key) is when]
-    return f"build it again with `{shlex.join(words)}`"
+    return shlex.join(words)
+
+
+def rebuild(cause: str, card: ModelCard, path: Path) -> EngineError:
+    """Return the error of an engine that must be built again, with the command that does."""
+    command = rebuild_command(card, path)
+    return EngineError(cause, fix=f"build it again with `{command}`", command=command)
 
 
 def check_engine_here(card: ModelCard, path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgessd.backends.engine.file import rebuild_command
+from edgessd.backends.engine.file import rebuild, rebuild_command
 from edgessd.errors import BackendError, EngineError
 from edgessd.model.card import ModelCard
 from edgessd.util.extras import need
@@ -116,7 +116,8 @@ def load_engine(path: Path, card: ModelCard) -> Engine:
     if engine is None:
         del runtime  # here, while its context is current, not where the error's traceback is dropped
         complaints = "; ".join(logger.complaints) or "it gave no reason"
-        fix = "update the NVIDIA driver" if _DRIVER_TOO_OLD in complaints else rebuild_command(card, path)
+        again = f"build it again with `{rebuild_command(card, path)}`"
+        fix = "update the NVIDIA driver" if _DRIVER_TOO_OLD in complaints else again
         raise BackendError(f"{module} {tensorrt.__version__} cannot load {path}: {complaints}", fix=fix)
     tensors = _tensors(tensorrt, engine, card)
     try:
@@ -156,13 +157,11 @@ def _check_tensors(tensors: tuple[Tensor, ...], card: ModelCard, path: Path) -> 
     noted: Mapping[str, str] = {str(entry["name"]): str(entry["dtype"]) for entry in card.engine["tensors"]}
     dtypes = {tensor.name: tensor.dtype.name for tensor in tensors}
     if found != wanted or noted != dtypes or dtypes[INPUT] != "uint8":
-        raise EngineError(
-            f"{path} and its card disagree",
-            fix=(
-                f"the card has {_listed({n: s for n, (_, s) in wanted.items()}, noted)}, the engine "
-                f"{_listed({n: s for n, (_, s) in found.items()}, dtypes)}; "
-                f"{rebuild_command(card, path)}"
-            ),
+        raise rebuild(
+            f"{path} and its card disagree: the card has {_listed({n: s for n, (_, s) in wanted.items()}, noted)}, "
+            f"the engine {_listed({n: s for n, (_, s) in found.items()}, dtypes)}",
+            card,
+            path,
         )
 
 
