@@ -202,6 +202,7 @@ def test_latency(engine: Path, figure: list[str], batch: int, *, graphs: bool) -
         times.append((perf_counter() - start) * 1e3)
     backend.close()
     p50, p99 = np.percentile(times, [50, 99])
+    assert p50 < 1e3 / 30 * batch  # a camera of 30 FPS
     figure.append(
         f"{engine.stem}: batch {batch}, {'CUDA graph' if graphs else 'plain calls'}: p50 {p50:.3f} ms, p99 {p99:.3f} ms"
     )

@@ -61,7 +61,9 @@ def test_images_of_all_kinds(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> No
 def test_one_image_to_one_image(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), blue_cell(0, 0))
     assert edgessd("detect", tmp_path / "a.png", "-m", tiny, "--out", tmp_path / "b.jpg")[0] == 0
-    assert (tmp_path / "b.jpg").exists()
+    drawn = cv2.imread(str(tmp_path / "b.jpg")).astype(int)
+    assert drawn.shape == blue_cell(0, 0).shape
+    assert np.abs(drawn - blue_cell(0, 0)).max() > 100  # a box
 
 
 def test_labels_and_threshold(edgessd: Edgessd, tiny: Path, video: Path) -> None:

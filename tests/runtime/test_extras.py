@@ -102,7 +102,7 @@ def test_no_text_tells_to_install_a_stranger() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
     if not listed:
         pytest.skip("not a git checkout")
-    stranger = re.compile(r"pip install [^\n]*(?<![/.\w-])edgessd(?!-dev\b)(\[[\w,]+\])?['\"`\s]")
+    stranger = re.compile(r"pip install [^\n`]*(?<![/.\w-])edgessd(?!-dev\b)(\[[\w,]+\])?['\"`\s]")
     found = [
         f"{name}: {line.strip()}"
         for name in listed

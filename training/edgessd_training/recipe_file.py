@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SHIPPED = Path(__file__).parents[1] / "recipes"
+SHIPPED = Path(__file__).with_name("recipes")
 
 
 def recipe_path(text: str) -> Path:
@@ -27,8 +27,8 @@ def recipe_path(text: str) -> Path:
     shipped = {entry.stem: entry for entry in sorted(SHIPPED.glob("*.toml"))}
     if text in shipped:
         return shipped[text]
-    known = ", ".join(shipped) or "none is here: the recipes lie in the source tree's training/recipes"
-    raise InputError(f"no recipe {text!r}", fix=f"give the path of a TOML file, or a shipped one ({known})")
+    fix = f"give the path of a TOML file, or a shipped one ({', '.join(shipped)})"
+    raise InputError(f"no recipe {text!r}", fix=fix)
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:

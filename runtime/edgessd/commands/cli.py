@@ -12,8 +12,22 @@ from edgessd.errors import EdgessdError, InputError
 from edgessd.util.console import PlainConsole, notice
 from edgessd.util.exit import leave
 from edgessd.util.extras import BROUGHT_BY, missing_extra, pip_install
+from edgessd.util.suggestions import nearest
 
 INTERRUPTED = 130
+# What other detectors' commands call our options.
+SYNONYMS = {
+    "--threshold": "--score",
+    "--conf": "--score",
+    "--confidence": "--score",
+    "--weights": "--model",
+    "--device": "--backend",
+    "--labels": "--classes",
+    "--output": "--out",
+    "--project": "--out",
+    "--threads": "--workers",
+    "--view": "--show",
+}
 # Typer carries its own copy of click or imports it, by version; both define this base of usage errors.
 ClickException: Any = typer.BadParameter.__mro__[2]
 
@@ -86,7 +100,18 @@ def _library(error: ImportError) -> str:
 def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "edgessd"
-    return f"{error.format_message().strip().rstrip('.')}: see `{where} --help`"
+    message = error.format_message().strip().rstrip(".")
+    if context and type(error).__name__ == "NoSuchOption":
+        message = _unknown_option(error.option_name, context.command.params)
+    return f"{message}: see `{where} --help`"
+
+
+def _unknown_option(option: str, parameters: list[Any]) -> str:
+    """Return what to say of an option that a verb has not: the nearest of its own by letters or by meaning."""
+    own = [name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts) if name[0] == "-"]
+    known = {name: name for name in own} | {word: name for word, name in SYNONYMS.items() if name in own}
+    near = nearest(option, known)
+    return f"no such option: {option}" + (f", did you mean {known[near]}?" if near else "")
 
 
 def _complain(message: str, code: int) -> int:
