@@ -24,15 +24,15 @@ from edgessd import Detector  # noqa: E402
 from edgessd.bench.measure import rss_mb  # noqa: E402
 from edgessd.sinks.records import JsonRecords  # noqa: E402
 from edgessd.streams import (  # noqa: E402
-    Patience,
     QueuedSink,
+    Retry,
     Streams,
 )
 
 FRAMES_A_CONNECTION = 200
 WARM_UP_SHARE = 0.1
 MOST_GROWTH_MB = 5.0
-PATIENCE = Patience(first_retry=0.02, longest_retry=0.05)
+RETRY = Retry(first_retry=0.02, longest_retry=0.05)
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def soak(frames: int, model: str, most_seconds: float) -> list[dict[str, float]]
         stack.enter_context(process(sys.executable, server, "--port", video, "--file", clip))
         detector = stack.enter_context(Detector(model))
         sink = QueuedSink("jsonl", JsonRecords(folder / "o.jsonl", detector.card.labels, max_bytes=10**7, keep=1))
-        streams = stack.enter_context(Streams(detector, [sink], patience=PATIENCE))
+        streams = stack.enter_context(Streams(detector, [sink], retry=RETRY))
         streams.add("pictures", f"http://127.0.0.1:{pictures}/live", policy="every")
         streams.add("video", f"tcp://127.0.0.1:{video}", policy="every")
         start = time.monotonic()

@@ -19,7 +19,7 @@ from edgessd.model.card import card_of
 from edgessd.model.postprocess import REALTIME, RawDecoder
 from edgessd.model.priors import generate
 from edgessd.sources import Repeated, open_source
-from edgessd.streams.capacity import workers_for
+from edgessd.streams.capacity import default_workers
 
 CAMERA_FPS = 60.0
 START = """
@@ -142,7 +142,7 @@ def post_budget(model: Path) -> Budget:
 def camera_budgets(model: Path, backend: str, video: Path) -> list[Budget]:
     """Return losses and age of a file played as a camera of 60 FPS, newest frame first."""
     source = Repeated(open_source(str(video)), CAMERA_FPS)
-    workers = workers_for([source])
+    workers = default_workers(live=source.live)
     with Detector(model, backend=backend, workers=workers) as detector:
         found = measure(source, detector, frames=600, workers=workers)
     lost = found.dropped / (found.frames + found.dropped)
@@ -157,7 +157,7 @@ def camera_budgets(model: Path, backend: str, video: Path) -> list[Budget]:
 def memory_budget(model: Path, backend: str, soak: int) -> Budget:
     """Return the growth of resident memory after the first thousand frames."""
     source = Repeated(Synthetic())
-    workers = workers_for([source])
+    workers = default_workers(live=source.live)
     with Detector(model, backend=backend, workers=workers) as detector:
         found = measure(source, detector, frames=soak, workers=workers)
     growth = found.rss_growth_mb

@@ -1,4 +1,4 @@
-"""Our own entries: the product's Detector and Pipeline, every model by every backend at hand."""
+"""Our own entries: the product's Detector and Streams, every model by every backend at hand."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ from edgessd.model.boxes import cxcywh_to_xyxy
 from edgessd.model.card import ModelCard, card_of
 from edgessd.model.priors import generate
 from edgessd.sources import Repeated, open_source
-from edgessd.streams.capacity import workers_for
+from edgessd.streams.capacity import default_workers
 
 BACKENDS = ("openvino", "onnxruntime", "tensorrt")
 RANDOM = "random weights"  # the origin that a card made for speed alone carries
@@ -116,7 +116,7 @@ def play_pipeline(video: Path, frames: int, model: str, backend: str) -> Played:
     """Return what `edgessd bench` measures: the video through the pipeline, a worker a core."""
     source = Repeated(open_source(str(video)))
     opencv_threads = cv2.getNumThreads()
-    workers = workers_for([source])
+    workers = default_workers(live=source.live)
     detector = detector_for(model, backend, workers=workers)
     try:
         found = measure(source, detector, frames=frames, workers=workers)

@@ -7,6 +7,7 @@ network regresses). Inside the network's world boxes are fractions of the image;
 pixels of the frame, x to the right, y down, continuous edges (the first pixel is 0, 0, 1, 1).
 """
 
+import logging
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 # Read at every opening. TCP: a lost packet is sent again instead of smearing the picture. FFmpeg otherwise
 # listens to a camera for five seconds before it gives the first frame.
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|analyzeduration;500000")
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library is silent until somebody listens
 
 if TYPE_CHECKING:
     from edgessd.detector import Detector as Detector

@@ -9,8 +9,9 @@ from edgessd.detector import StageTimes
 from edgessd.errors import InputError
 from edgessd.model.detections import no_detections
 from edgessd.sources import Frame
-from edgessd.streams.batcher import Batcher, Lane, Ticket
+from edgessd.streams.batcher import Batcher
 from edgessd.streams.capacity import check_batch, default_batch
+from edgessd.streams.lane import Lane, Ticket
 from edgessd.streams.result import Result
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)

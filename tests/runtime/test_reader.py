@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers.cameras import eventually, free_port, mjpeg_camera
-from servers.numbered import number_of
+from servers.cameras import eventually
 
-from edgessd.errors import InputError, VideoError
-from edgessd.sources import Frame, VideoFile, open_source
+from edgessd.errors import InputError
+from edgessd.sources import Frame, VideoFile
 from edgessd.sources.fault import SourceFault
-from edgessd.streams import Patience, Reader, State
-from edgessd.streams.lasting import lasting
+from edgessd.streams import Reader, Retry, State
 
-QUICK = Patience(stale_after=0.3, hang_after=0.4, first_retry=0.01, longest_retry=0.05, lasting_retry=0.1)
+QUICK = Retry(stale_after=0.3, hang_after=0.4, first_retry=0.01, longest_retry=0.05, lasting_retry=0.1)
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 
 
@@ -58,6 +56,17 @@ class Interruptible(Hanging):
         self.released.set()
 
 
+def read(reader: Reader) -> Iterator[Frame]:
+    """Yield the frames of a started reader until it is over."""
+    while not reader.status().over:
+        with reader.ready:
+            if (frame := reader.pop()) is None:
+                reader.ready.wait(0.1)
+                frame = reader.pop()
+        if frame is not None:
+            yield frame
+
+
 def popped(reader: Reader) -> Frame | None:
     with reader.ready:
         return reader.pop()
@@ -65,7 +74,8 @@ def popped(reader: Reader) -> Frame | None:
 
 def test_every_frame_of_a_file_once_and_then_the_end() -> None:
     reader = Reader("x", lambda: Scripted([50], live=False))
-    assert [frame.index for frame in reader.frames()] == list(range(50))
+    reader.start()
+    assert [frame.index for frame in read(reader)] == list(range(50))
     status = reader.status()
     assert (status.state, status.over, status.frames, status.dropped) == (State.ENDED, True, 50, 0)
 
@@ -95,16 +105,17 @@ def test_every_waits_for_who_takes_the_frames() -> None:
 
 def test_a_cut_connection_is_made_again_and_frames_go_on_counting() -> None:
     script: list[int | Exception] = [3, 0, SourceFault("refused", "no"), 2]
-    reader = Reader("x", lambda: Scripted(script), policy="every", patience=QUICK)
-    frames = reader.frames()
+    reader = Reader("x", lambda: Scripted(script), policy="every", retry=QUICK)
+    reader.start()
+    frames = read(reader)
     assert [next(frames).index for _ in range(5)] == [0, 1, 2, 3, 4]
     assert reader.status().reconnects == 1
-    frames.close()
+    reader.stop(1)
 
 
 def test_stale_says_how_old_and_why() -> None:
     script: list[int | Exception] = [1]
-    reader = Reader("x", lambda: Scripted(script), patience=QUICK)
+    reader = Reader("x", lambda: Scripted(script), retry=QUICK)
     reader.start()
     assert eventually(lambda: reader.status().state is State.STALE, 5)
     status = reader.status()
@@ -122,8 +133,8 @@ def test_a_wrong_password_is_named_and_not_tried_again_soon() -> None:
         calls.append(time.monotonic())
         raise SourceFault("authentication", "wrong password")
 
-    patience = Patience(first_retry=0.001, longest_retry=0.001, lasting_retry=3600)
-    reader = Reader("x", connect, patience=patience)
+    retry = Retry(first_retry=0.001, longest_retry=0.001, lasting_retry=3600)
+    reader = Reader("x", connect, retry=retry)
     reader.start()
     assert eventually(lambda: reader.status().state is State.FAILED, 5)
     time.sleep(0.05)
@@ -141,16 +152,16 @@ def test_a_file_that_is_not_there_is_over(tmp_path: Path) -> None:
 
 def test_an_unexpected_error_is_one_streams_fault() -> None:
     script: list[int | Exception] = [ZeroDivisionError("a codec's mistake"), 1]
-    reader = Reader("x", lambda: Scripted(script), policy="every", patience=QUICK)
+    reader = Reader("x", lambda: Scripted(script), policy="every", retry=QUICK)
     reader.start()
     assert eventually(lambda: reader.status().frames == 1, 5)
     reader.stop(1)
 
 
 def test_back_off_doubles_with_jitter_to_its_bound() -> None:
-    patience = Patience(first_retry=0.1, longest_retry=1.0)
+    retry = Retry(first_retry=0.1, longest_retry=1.0)
     for attempt, longest in ((0, 0.1), (1, 0.2), (3, 0.8), (4, 1.0), (10_000, 1.0)):
-        waits = [patience.before_retry(attempt) for _ in range(200)]
+        waits = [retry.pause(attempt) for _ in range(200)]
         assert longest / 2 <= min(waits)
         assert max(waits) <= longest
         assert len(set(waits)) > 100
@@ -158,7 +169,7 @@ def test_back_off_doubles_with_jitter_to_its_bound() -> None:
 
 def test_times_that_cannot_be() -> None:
     with pytest.raises(InputError, match="stale_after"):
-        Patience(stale_after=0)
+        Retry(stale_after=0)
     with pytest.raises(InputError, match="every"):
         Reader("x", lambda: Scripted([]), policy="some")
 
@@ -170,7 +181,7 @@ def test_a_hanging_read_is_interrupted() -> None:
         sources.append(Interruptible())
         return sources[-1]
 
-    reader = Reader("x", connect, patience=QUICK)
+    reader = Reader("x", connect, retry=QUICK)
     reader.start()
 
     def watched() -> bool:
@@ -189,7 +200,7 @@ def test_a_read_that_cannot_be_interrupted_is_left_behind_at_most_three_times() 
         sources.append(Hanging())
         return sources[-1]
 
-    reader = Reader("x", connect, patience=QUICK)
+    reader = Reader("x", connect, retry=QUICK)
     reader.start()
 
     def watched() -> bool:
@@ -213,24 +224,7 @@ def test_a_fifo_without_a_writer_is_refused(tmp_path: Path) -> None:
     """It has no size; OpenCV would wait in open(2), where nothing reaches it."""
     fifo = tmp_path / "fifo.avi"
     os.mkfifo(fifo)
-    reader = Reader("x", lambda: VideoFile(fifo), patience=QUICK)
+    reader = Reader("x", lambda: VideoFile(fifo), retry=QUICK)
     reader.start()
     assert eventually(lambda: reader.status().state is State.FAILED, 5)
     reader.stop(1)
-
-
-def test_lasting_goes_on_after_the_camera_came_back() -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/live"
-    with mjpeg_camera(port, "--fps", 100, "--frames", 10):
-        source = lasting(open_source(url), lambda: open_source(url), policy="every")
-        frames = source.frames()
-        numbers = [number_of(next(frames).image) for _ in range(25)]
-        frames.close()
-    assert numbers == [*range(10), *range(10), *range(5)]
-
-
-def test_lasting_tells_a_first_connection_that_fails() -> None:
-    refusing = Scripted([SourceFault("not found", "nothing there")])
-    with pytest.raises(VideoError, match=r"nothing there|refuses"):
-        list(lasting(refusing, lambda: refusing, policy=None).frames())

@@ -6,7 +6,7 @@ import pytest
 from servers.cameras import eventually
 
 from edgessd.sources.fault import SourceFault
-from edgessd.streams import Patience, Reader, State
+from edgessd.streams import Reader, Retry, State
 
 
 @pytest.mark.parametrize(("reason", "soon"), [("not a stream", True), ("not found", True), ("authentication", False)])
@@ -17,8 +17,8 @@ def test_what_is_tried_again_soon(reason: str, soon: bool) -> None:
         calls.append(time.monotonic())
         raise SourceFault(reason, "no")
 
-    patience = Patience(first_retry=0.001, longest_retry=0.01, lasting_retry=3600)
-    reader = Reader("x", connect, patience=patience)  # type: ignore[arg-type]
+    retry = Retry(first_retry=0.001, longest_retry=0.01, lasting_retry=3600)
+    reader = Reader("x", connect, retry=retry)  # type: ignore[arg-type]
     reader.start()
     assert eventually(lambda: reader.status().state is State.FAILED, 5)
     assert eventually(lambda: len(calls) > 3, 5 if soon else 0.2) is soon

@@ -16,9 +16,9 @@ from edgessd import Detector
 from edgessd.bench.measure import rss_mb
 from edgessd.errors import InputError
 from edgessd.sources import Images
-from edgessd.streams import Patience, QueuedSink, Streams
+from edgessd.streams import QueuedSink, Retry, Streams
 
-QUICK = Patience(stale_after=0.5, hang_after=1.0, first_retry=0.05, longest_retry=0.2, lasting_retry=0.5)
+QUICK = Retry(stale_after=0.5, hang_after=1.0, first_retry=0.05, longest_retry=0.2, lasting_retry=0.5)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def memory() -> Remembered:
 def streams(tiny: Path, memory: Remembered) -> "Streams":
     with Detector(tiny, workers=2) as detector:
         sinks = [QueuedSink("memory", memory, capacity=100_000)]
-        with Streams(detector, sinks, workers=2, patience=QUICK) as running:
+        with Streams(detector, sinks, workers=2, retry=QUICK) as running:
             yield running
         assert memory.closed.is_set()
 
@@ -229,8 +229,8 @@ def test_a_flapping_camera_leaves_nothing_behind(streams: Streams, memory: Remem
     """The soak test, shortened to 60 connections; benchmarks/soak.py has the long form."""
     port = free_port()
     with mjpeg_camera(port, "--fps", 0, "--frames", 20):
-        patience = Patience(first_retry=0.005, longest_retry=0.005)
-        streams.add("flaps", url(port), policy="every", patience=patience)
+        retry = Retry(first_retry=0.005, longest_retry=0.005)
+        streams.add("flaps", url(port), policy="every", retry=retry)
 
         def reconnects() -> int:
             memory.results.clear()  # the record itself must not grow

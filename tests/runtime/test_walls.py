@@ -15,7 +15,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx",
     [
         "import edgessd; edgessd.Detector, edgessd.ModelCard, edgessd.Detections, edgessd.PostProcess",
         "import edgessd.commands.cli; edgessd.commands.cli.build_app()",
-        "import edgessd.streams.pipeline, edgessd.sinks, edgessd.bench.measure",
+        "import edgessd.streams, edgessd.sinks, edgessd.bench.measure",
     ],
     ids=["package", "command", "pipeline"],
 )

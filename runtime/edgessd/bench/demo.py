@@ -11,7 +11,7 @@ from edgessd.detector import Detector
 from edgessd.errors import VideoError
 from edgessd.sinks import VideoSink
 from edgessd.sources import Source, read_image
-from edgessd.streams.pipeline import Pipeline
+from edgessd.streams import Streams
 from edgessd.streams.result import Result
 from edgessd.util.files import replacing
 from edgessd.util.progress import frame_progress
@@ -57,10 +57,11 @@ def annotate(source: Source, detector: Detector, path: Path, *, workers: int) ->
     sink = VideoSink(path, labels, source.fps)
     try:
         with (
-            Pipeline(source, detector, workers=workers, policy="every") as pipeline,
+            Streams(detector, workers=workers) as streams,
             frame_progress("annotating", source.frame_count) as progress,
         ):
-            for result in pipeline:
+            streams.add(source.name, lambda: source, rename=False)
+            for result in streams:
                 sink.write(result)
                 seen.update(labels[index] for index in result.detections.classes.tolist())
                 if best is None or _kinds(result) > _kinds(best):

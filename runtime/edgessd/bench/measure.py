@@ -16,7 +16,7 @@ from edgessd.device import ROOT
 from edgessd.device.machine import machine
 from edgessd.device.sampler import Sampler
 from edgessd.sources import Frame, Source
-from edgessd.streams.pipeline import Pipeline
+from edgessd.streams import Streams
 from edgessd.streams.result import Result
 from edgessd.util.cores import usable_cores
 from edgessd.util.progress import frame_progress
@@ -127,16 +127,16 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int, ro
     rows = np.full((frames, len(STAGES) + 1), np.nan)
     counted = 0
     settled_mb = start = cpu_start = dropped_before = 0.0
-    policy = "latest" if source.live else "every"
     with (
-        Pipeline(source, detector, workers=workers, policy=policy) as pipeline,
+        Streams(detector, workers=workers) as streams,
         frame_progress(source.name, frames) as progress,
         Sampler(root) as sampler,
     ):
-        for index, result in enumerate(pipeline):
+        streams.add(source.name, lambda: source, rename=False)
+        for index, result in enumerate(streams):
             if index == WARM_UP - 1:
                 sampler.restart()
-                start, cpu_start, dropped_before = time.monotonic(), time.process_time(), pipeline.dropped
+                start, cpu_start, dropped_before = time.monotonic(), time.process_time(), streams.dropped
             if index >= WARM_UP:
                 rows[counted] = (*_stage_seconds(result, live=source.live), result.age)
                 counted += 1
@@ -146,7 +146,7 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int, ro
             if counted == frames:
                 break
         seconds, cpu = time.monotonic() - start, time.process_time() - cpu_start
-        dropped = int(pipeline.dropped - dropped_before)
+        dropped = int(streams.dropped - dropped_before)
         board = sampler.summary()
     return Measurement(
         frames=counted,

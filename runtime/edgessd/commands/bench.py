@@ -52,7 +52,7 @@ def bench(
     from edgessd.model.postprocess import PostProcess
     from edgessd.model.shipped import model_path
     from edgessd.sources import Repeated, open_source
-    from edgessd.streams.capacity import workers_for
+    from edgessd.streams.capacity import default_workers
     from edgessd.util.exit import stop_on_signals
     from edgessd.util.files import make_folder, writable, write_text
 
@@ -64,7 +64,7 @@ def bench(
     if report is not None:
         make_folder(report)
     played = Repeated(open_source(source) if source else Synthetic(), pace)
-    count = workers or workers_for([played])
+    count = workers or default_workers(live=played.live)
     opened = partial(Detector, model, backend=backend, settings=PostProcess(score=score), gpu_resize=gpu_resize)
     with stop_on_signals():
         if report is None:

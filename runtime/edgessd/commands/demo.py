@@ -25,7 +25,7 @@ def demo(
     from edgessd.model.postprocess import PostProcess
     from edgessd.sinks.draw import draw
     from edgessd.sources import Repeated, open_source
-    from edgessd.streams.capacity import workers_for
+    from edgessd.streams.capacity import default_workers
     from edgessd.util.exit import stop_on_signals
     from edgessd.util.files import make_folder, replacing
 
@@ -36,7 +36,7 @@ def demo(
         if not clip.exists():
             write_clip(clip, frames)
         source = open_source(str(clip))
-        workers = workers_for([source])
+        workers = default_workers()
         with Detector(model, backend=backend, settings=PostProcess(score=0.5), workers=workers) as detector:
             seen, best = annotate(source, detector, annotated, workers=workers)
             measured = measure(Repeated(source), detector, frames=frames, workers=workers)

@@ -1,6 +1,7 @@
 """``edgessd detect``: boxes on a video, images or a camera."""
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from edgessd.commands.options import Backend, Classes, GpuResize, Model, Score, 
 if TYPE_CHECKING:
     from edgessd.detector import Detector
     from edgessd.sources import Source
-    from edgessd.streams import Sink
+    from edgessd.streams import Policy, Sink
 
 
 def detect(
@@ -52,8 +53,9 @@ def detect(
     from edgessd.errors import InputError
     from edgessd.model.postprocess import PostProcess
     from edgessd.sources import open_source
-    from edgessd.streams.capacity import workers_for
-    from edgessd.streams.lasting import lasting
+    from edgessd.streams import Policy
+    from edgessd.streams.capacity import default_workers
+    from edgessd.streams.policy import policy_named
     from edgessd.util.exit import stop_on_signals
 
     check_outputs(sources, out, jsonl)
@@ -62,19 +64,22 @@ def detect(
         raise InputError(
             "a live source has no end, the next would never come", fix="write several to a file for `edgessd run`"
         )
-    opened = [
-        lasting(source, partial(open_source, text), policy=policy) for source, text in zip(opened, sources, strict=True)
-    ]
+    wanted = policy_named(policy)
     settings = PostProcess(score=score, labels=split_labels(classes))
-    count = workers or workers_for(opened)
+    count = workers or default_workers(live=any(source.live for source in opened))
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals())
         detector = stack.enter_context(
             Detector(model, backend=backend, settings=settings, workers=count, gpu_resize=gpu_resize)
         )
         sinks = _open_sinks(stack, opened, detector, out, jsonl, show=show)
-        for source in opened:
-            _run(source, detector, sinks, policy=policy, max_frames=max_frames, workers=count)
+        for source, text in zip(opened, sources, strict=True):
+            every = wanted is Policy.EVERY or (wanted is None and not source.live)
+            seen = _run(
+                source, partial(open_source, text), detector, sinks, policy=wanted, max_frames=max_frames, workers=count
+            )
+            if every:
+                _warn_of_a_cut(source, seen, max_frames)
 
 
 def _open_sinks(
@@ -108,27 +113,26 @@ def _open_sinks(
 
 def _run(
     source: "Source",
+    reopen: "Callable[[], Source]",
     detector: "Detector",
     sinks: "list[Sink]",
     *,
-    policy: str | None,
+    policy: "Policy | None",
     max_frames: int | None,
     workers: int,
-) -> None:
-    """Run one source to its end, with a progress line, and print what was seen."""
+) -> int | None:
+    """Run one source to its end, with a progress line; return its frames, None where the person closed the window."""
     from edgessd.sinks import WindowClosed
-    from edgessd.streams.pipeline import Pipeline
+    from edgessd.streams import Streams
     from edgessd.util.progress import frame_progress
 
+    opened = [source]  # at first the source as it was opened to look at it, afterwards a new one
     total = min((count for count in (source.frame_count, max_frames) if count), default=None)
-    policy = policy or ("latest" if source.live else "every")
     seen: Counter[str] = Counter()
-    with (
-        Pipeline(source, detector, workers=workers, policy=policy) as pipeline,
-        frame_progress(source.name, total) as progress,
-    ):
+    with Streams(detector, workers=workers) as streams, frame_progress(source.name, total) as progress:
+        streams.add(source.name, lambda: opened.pop() if opened else reopen(), policy=policy, rename=False)
         try:
-            for result in pipeline:
+            for result in streams:
                 for sink in sinks:
                     sink.write(result)
                 seen.update(detector.card.labels[index] for index in result.detections.classes.tolist())
@@ -136,15 +140,18 @@ def _run(
                 if progress.frames == max_frames:
                     break
         except WindowClosed:
-            total = None
+            return None
         finally:
-            dropped = pipeline.dropped + getattr(source, "dropped", 0)
-            progress.summary(f"{dropped} dropped, {_counts(seen)}")
-    # Headers may be off by some frames; a tenth is a file that was cut off.
-    if total and policy == "every" and progress.frames < 0.9 * total:
+            progress.summary(f"{streams.dropped} dropped, {_counts(seen)}")
+    return progress.frames
+
+
+def _warn_of_a_cut(source: "Source", frames: int | None, max_frames: int | None) -> None:
+    """Warn of a file that ends long before its header says: headers may be off by some frames, not by a tenth."""
+    expected = min((count for count in (source.frame_count, max_frames) if count), default=None)
+    if expected and frames is not None and frames < 0.9 * expected:
         typer.echo(
-            f"warning: {source.name} ended after {progress.frames} of {total} frames: it is cut off, copy it again",
-            err=True,
+            f"warning: {source.name} ended after {frames} of {expected} frames: it is cut off, copy it again", err=True
         )
 
 

@@ -133,7 +133,7 @@ def _run(config: "Config", stop: threading.Event) -> None:
             batch_deadline=config.run.batch_deadline_ms / 1e3,
         ) as streams:
             for stream in config.streams:
-                streams.add(stream.name, stream.source, policy=stream.policy, patience=stream.patience)
+                streams.add(stream.name, stream.source, policy=stream.policy, retry=stream.retry)
             systemd.notify("READY=1")
             _wait(streams, stop)
             systemd.notify("STOPPING=1")

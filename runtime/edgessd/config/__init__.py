@@ -1,6 +1,5 @@
 """What ``edgessd run`` is told: a TOML file of model, streams and sinks."""
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -11,12 +10,12 @@ from typing import Any
 from edgessd.config.sinks import SINK_TABLES, SinkTable
 from edgessd.config.table import from_table
 from edgessd.errors import InputError
-from edgessd.streams.retry import Patience
+from edgessd.streams.policy import policy_named
+from edgessd.streams.retry import Retry
+from edgessd.streams.streams import MAX_STREAMS, check_stream_name
 from edgessd.util.files import readable
 from edgessd.util.suggestions import did_you_mean
 
-# A stream's name stands in topics, file names and metrics.
-_STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TOP_LEVEL = ("model", "run", "streams", "sinks")
 
 
@@ -65,7 +64,7 @@ class RunTable:
 
 @dataclass(frozen=True)
 class StreamTable:
-    """``[[streams]]``. source: as ``edgessd detect`` takes it. The seconds are those of ``Patience``."""
+    """``[[streams]]``. source: as ``edgessd detect`` takes it. The seconds are those of ``Retry``."""
 
     name: str
     source: str = field(repr=False)
@@ -78,16 +77,14 @@ class StreamTable:
 
     def __post_init__(self) -> None:
         """Raise InputError for a name that cannot be a topic or a file name, a policy or a time that cannot be."""
-        if not _STREAM_NAME.fullmatch(self.name):
-            raise InputError(f"a stream's name has letters, digits, '_', '-' and '.', got {self.name!r}")
-        if self.policy not in (None, "latest", "every"):
-            raise InputError(f"no policy {self.policy!r}", fix=did_you_mean(str(self.policy), ("latest", "every")))
-        _ = self.patience
+        check_stream_name(self.name)
+        policy_named(self.policy)
+        _ = self.retry
 
     @property
-    def patience(self) -> Patience:
+    def retry(self) -> Retry:
         """Return the times. Raises InputError."""
-        return Patience(
+        return Retry(
             stale_after=self.stale_after,
             hang_after=self.hang_after,
             first_retry=self.first_retry,
@@ -131,6 +128,8 @@ def config_from(content: Mapping[str, Any]) -> Config:
     streams = _list(content, "streams")
     if not streams:
         raise InputError("there is no stream", fix="add [[streams]] with name and source")
+    if len(streams) > MAX_STREAMS:
+        raise InputError(f"a process reads at most {MAX_STREAMS} streams, got {len(streams)}", fix="share them out")
     config = Config(
         model=from_table(ModelTable, content.get("model", {}), "model"),
         run=from_table(RunTable, content.get("run", {}), "run"),

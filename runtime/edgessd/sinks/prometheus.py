@@ -8,7 +8,7 @@ from edgessd.device import ROOT
 from edgessd.errors import InputError
 from edgessd.sinks.device_metrics import BoardMetrics
 from edgessd.streams.result import Result
-from edgessd.streams.sink import Board
+from edgessd.streams.sink import Overview
 from edgessd.streams.status import State, Status
 from edgessd.util.extras import need
 
@@ -46,9 +46,9 @@ class Prometheus:
             ) from error
         self.port: int = self._server.server_port
 
-    def watch(self, board: Board) -> None:
+    def watch(self, overview: Overview) -> None:
         """Add what the board knows to every scrape."""
-        self._registry.register(_Counters(self._client, board))
+        self._registry.register(_Counters(self._client, overview))
 
     def write(self, result: Result) -> None:
         """Count one frame."""
@@ -77,14 +77,14 @@ class Prometheus:
 class _Counters:
     """What Prometheus' client calls a collector."""
 
-    def __init__(self, client: Any, board: Board) -> None:
-        self._board = board
+    def __init__(self, client: Any, overview: Overview) -> None:
+        self._overview = overview
         self._gauge = client.metrics_core.GaugeMetricFamily
         self._counter = client.metrics_core.CounterMetricFamily
 
     def collect(self) -> Iterator[Any]:
         """Yield the families."""
-        statuses = self._board.statuses()
+        statuses = self._overview.statuses()
         texts = {
             "frames": "Frames read",
             "dropped": "Frames that a newer one replaced",
@@ -107,6 +107,6 @@ class _Counters:
         yield from (fps, age, state)
         for name, text in (("dropped", "Results that a full queue lost"), ("failed", "Results it could not write")):
             family = self._counter(f"edgessd_sink_{name}", text, labels=["sink"])
-            for sink in self._board.sinks:
+            for sink in self._overview.sinks:
                 family.add_metric([sink.name], getattr(sink, name))
             yield family

@@ -2,40 +2,11 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import monotonic
 
-from edgessd.sources import Frame
-from edgessd.streams.reader import Reader
-from edgessd.streams.result import Result
+from edgessd.streams.lane import Lane, Ticket
 
 _POLL_SECONDS = 0.1
-
-
-@dataclass
-class Lane:
-    """A stream's way through the workers. pending: its frames in work, in the order they were read."""
-
-    reader: Reader
-    pending: "deque[Ticket]" = field(default_factory=deque)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def deliver(self, to: Callable[[Result], None]) -> None:
-        """Pass on the results that no earlier frame of the stream still stands before."""
-        with self.lock:
-            while self.pending and (result := self.pending[0].result) is not None:
-                self.pending.popleft()
-                to(result)
-
-
-@dataclass
-class Ticket:
-    """A frame in work, and its result once there is one."""
-
-    lane: Lane
-    frame: Frame
-    result: Result | None = None
 
 
 class Batcher:

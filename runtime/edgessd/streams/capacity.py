@@ -1,28 +1,20 @@
 """How many frames to detect at once, in workers and in batches."""
 
-from collections.abc import Sequence
-
-import cv2
 import numpy as np
 
 from edgessd.detector import Detector
 from edgessd.errors import EdgessdError, InputError
-from edgessd.sources import Source
 from edgessd.util.cores import usable_cores
 
 MOST_BY_DEFAULT = 8
 
 
-def default_workers() -> int:
-    """Return the workers for several streams: one a core."""
-    return usable_cores()
+def default_workers(*, live: bool = False) -> int:
+    """Return how many frames to work on at once: one a core, so that none is idle.
 
-
-def workers_for(sources: Sequence[Source]) -> int:
-    """Return how many frames to work on at once: all cores for files, one frame on all cores for cameras."""
-    # The workers use the cores; OpenCV's own pool would only fight them for a resize of 0.2 ms.
-    cv2.setNumThreads(1)
-    return 1 if any(source.live for source in sources) else usable_cores()
+    live: for a single camera, whose frame gets all cores: the shortest time to its result.
+    """
+    return 1 if live else usable_cores()
 
 
 def default_batch(detector: Detector, streams: int) -> int:

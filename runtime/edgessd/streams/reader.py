@@ -3,26 +3,26 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from edgessd.errors import EdgessdError, InputError
+from edgessd.errors import EdgessdError
 from edgessd.sources import Frame, Interruptible, Source
 from edgessd.sources.fault import AUTHENTICATION, SourceFault
-from edgessd.streams.retry import Patience
+from edgessd.streams.policy import Policy, policy_named
+from edgessd.streams.retry import Retry
 from edgessd.streams.status import State, Status
 from edgessd.util.exit import READER_PREFIX
 
-POLICIES = ("latest", "every")
-PATIENCE = Patience()
 _EVERY_QUEUE = 2
 _MAX_ABANDONED = 3
 _GRACE_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 _RATE_WINDOW = 64
+_STOPPED_SECONDS = 2.0  # between two looks of the watcher, which come ten times a second: the process was stopped
 log = logging.getLogger(__name__)
 
 
@@ -37,44 +37,42 @@ class _Turn:
 
 
 class Reader:
-    """Reads one source for weeks. ``latest`` holds the newest frame only, ``every`` waits until frames are taken.
+    """Reads one source for weeks; its frames wait to be popped, the newest alone or every one.
 
     A hang is first interrupted; a thread that cannot be is left behind (three at most) and another takes over.
-    Itself a ``Source``: ``frames()`` goes on across reconnections.
     """
-
-    live = True
-    fps: float | None = None
-    frame_count: int | None = None
 
     def __init__(
         self,
         name: str,
         connect: Callable[[], Source],
         *,
-        policy: str | None = None,
-        patience: Patience = PATIENCE,
+        policy: Policy | str | None = None,
+        retry: Retry | None = None,
         ready: threading.Condition | None = None,
+        rename: bool = True,
     ) -> None:
-        """connect: opens the source anew. policy: ``latest`` for live sources, else ``every``, where None.
+        """connect: opens the source anew. policy: latest for live sources, else every, where None.
 
-        ready: notified at every frame, shared by the readers of one batcher. Raises InputError.
+        ready: notified at every frame, shared by the readers of one batcher. rename: the stream's name replaces the
+        one that the source gave its frames. Raises InputError.
         """
-        if policy not in (None, *POLICIES):
-            raise InputError(f"unknown policy {policy!r}", fix=f"choose one of {', '.join(POLICIES)}")
         self.name = name
         self.ready = ready or threading.Condition()
+        self.fault: SourceFault | None = None
+        self.over = False
+        self.connected_once = False
         self._connect = connect
-        self._policy = policy
-        self._patience = patience
+        self._policy = policy_named(policy)
+        self._retry = retry or Retry()
+        self._rename = rename
         self._stop = threading.Event()
         self._frames: deque[Frame] = deque()
         self._read_at: deque[float] = deque(maxlen=_RATE_WINDOW)
         self._count = self._dropped = self._reconnects = self._attempt = 0
-        self._connected_once = False
         self._live_source = True
-        self._over = False
-        self._fault: SourceFault | None = None
+        self._watched_at: float | None = None
+        self._continued_at = 0.0
         self._turn = _Turn()
         self._threads: list[threading.Thread] = []
 
@@ -101,7 +99,7 @@ class Reader:
         if not self._frames:
             return None
         frame = self._frames.popleft()
-        if self._policy == "every" or not self._live_source:
+        if self._policy is Policy.EVERY or not self._live_source:
             self.ready.notify_all()
         return frame
 
@@ -110,66 +108,45 @@ class Reader:
         """Return how many frames wait to be popped."""
         return len(self._frames)
 
-    @property
-    def dropped(self) -> int:
-        """Return how many frames a newer one replaced."""
-        return self._dropped
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames until the source is over; a camera that gave some and fails is waited for.
-
-        Raises SourceFault when the first connection gives no frame.
-        """
-        self.start()
-        try:
-            while True:
-                with self.ready:
-                    if not self._frames:
-                        self.ready.wait(_POLL_SECONDS)
-                    frame = self.pop()
-                self.watch()
-                if frame is not None:
-                    yield frame
-                elif self._fault is not None and (self._over or not self._connected_once):
-                    raise self._fault
-                elif self._over and not self._frames:
-                    return
-        finally:
-            self.stop(timeout=1.0)
-
     def watch(self) -> None:
-        """Break off a read that hangs. To be called a few times a second."""
+        """Break off a read that hangs. To be called ten times a second; a longer pause was ours, not the camera's."""
+        now = monotonic()
+        paused = now - (self._watched_at or now)
+        self._watched_at = now
         turn = self._turn
+        if paused > _STOPPED_SECONDS:
+            self._continued_at = now
+            if turn.busy_since is not None:
+                turn.busy_since += paused
         began = turn.busy_since
         if began is None or self._stop.is_set():
             return
-        late = monotonic() - began - self._patience.hang_after
+        late = now - began - self._retry.hang_after
         if late > 0 and not turn.interrupted:
             turn.interrupted = True
             if isinstance(turn.source, Interruptible):
                 turn.source.interrupt()
         if late > _GRACE_SECONDS and sum(thread.is_alive() for thread in self._threads) <= _MAX_ABANDONED:
             turn.abandoned = True
-            seconds = monotonic() - began
-            self._fault = SourceFault(
-                "hung", f"{self.name} hung for {seconds:.0f} s and was left", fix="see the camera"
-            )
-            log.warning("%s", self._fault, extra={"stream": self.name})
+            cause = f"{self.name} hung for {now - began:.0f} s and was left"
+            self.fault = SourceFault("hung", cause, fix="see the camera")
+            log.warning("%s", self.fault, extra={"stream": self.name})
             self.start()
 
     def status(self) -> Status:
         """Return how the stream is now."""
         last = self._read_at[-1] if self._read_at else None
         age = None if last is None else monotonic() - last
-        fault = self._fault
-        if self._over:
+        fault = self.fault
+        if self.over:
             state = State.FAILED if fault else State.ENDED
         elif fault is not None and fault.lasting:
             state = State.FAILED
         elif age is None:
             state = State.CONNECTING
         else:
-            state = State.STALE if self._live_source and age > self._patience.stale_after else State.LIVE
+            stale = min(age, monotonic() - self._continued_at) > self._retry.stale_after
+            state = State.STALE if self._live_source and stale else State.LIVE
         if state is State.STALE and fault is None:
             fault = SourceFault("no frames", f"{self.name} gives no frames", fix="see the camera")
         wrong = fault if state is not State.LIVE else None
@@ -183,7 +160,7 @@ class Reader:
             frames=self._count,
             dropped=self._dropped,
             reconnects=self._reconnects,
-            over=self._over and not self._frames,
+            over=self.over and not self._frames,
         )
 
     def _rate(self) -> float:
@@ -194,46 +171,53 @@ class Reader:
         while not self._gone(turn):
             began = monotonic()
             turn.interrupted = False
-            try:
-                self._read(turn)
-                over, fault = not self._live_source, None
-                if not over:
-                    fault = SourceFault(
-                        "cut off", f"{self.name} ended the connection", fix="see the camera and the network"
-                    )
-            except SourceFault as error:
-                over, fault = turn.source is not None and not self._live_source, error
-            except EdgessdError as error:
-                over, fault = True, SourceFault("unusable", str(error))
-            # OpenCV, drivers and codecs raise a zoo; one stream's fault is never another's.
-            except Exception as error:
-                log.exception("reading %s failed", self.name, extra={"stream": self.name})
-                over, fault = (
-                    False,
-                    SourceFault("error", f"{self.name} failed ({type(error).__name__})", fix="see the log"),
-                )
+            over, fault = self._read_to_the_end(turn)
             turn.busy_since = turn.source = None
             if self._gone(turn):
                 return
             if turn.interrupted:
-                fault = SourceFault("hung", f"{self.name} hung for {monotonic() - began:.0f} s", fix="see the camera")
-            self._fault, self._over = fault, over
+                seconds = monotonic() - began
+                fault = SourceFault("hung", f"{self.name} hung for {seconds:.0f} s", fix="see the camera")
+            if fault is not None and self._was_stopped():
+                fault = SourceFault("stopped", f"{self.name} was cut off while this process was stopped")
+            self.fault, self.over = fault, over
             with self.ready:
                 self.ready.notify_all()
             if over:
                 return
             self._stop.wait(self._pause(fault, lived=monotonic() - began))
 
+    def _read_to_the_end(self, turn: _Turn) -> tuple[bool, SourceFault | None]:
+        """Return whether nothing more will come, and what was wrong."""
+        try:
+            self._read(turn)
+        except SourceFault as error:
+            return turn.source is not None and not self._live_source, error
+        except EdgessdError as error:
+            return True, SourceFault("unusable", error.cause, fix=error.fix, command=error.command)
+        # OpenCV, drivers and codecs raise a zoo; one stream's fault is never another's.
+        except Exception as error:
+            log.exception("reading %s failed", self.name, extra={"stream": self.name})
+            cause = f"{self.name} failed ({type(error).__name__})"
+            return not self._live_source, SourceFault("error", cause, fix="see the log")
+        if not self._live_source:
+            return True, None
+        return False, SourceFault("cut off", f"{self.name} ended the connection", fix="see the camera and the network")
+
+    def _was_stopped(self) -> bool:
+        now = monotonic()
+        return now - self._continued_at < 1 or now - (self._watched_at or now) > _STOPPED_SECONDS
+
     def _pause(self, fault: SourceFault | None, *, lived: float) -> float:
         if fault is not None and fault.reason == AUTHENTICATION:
-            return self._patience.lasting_retry
-        if lived >= self._patience.longest_retry and self._connected_once and self._fresh():
+            return self._retry.lasting_retry
+        if lived >= self._retry.longest_retry and self.connected_once and self._fresh():
             self._attempt = 0
         self._attempt += 1
-        return self._patience.before_retry(self._attempt - 1)
+        return self._retry.pause(self._attempt - 1)
 
     def _fresh(self) -> bool:
-        return bool(self._read_at) and monotonic() - self._read_at[-1] <= self._patience.hang_after
+        return bool(self._read_at) and monotonic() - self._read_at[-1] <= self._retry.hang_after
 
     def _gone(self, turn: _Turn) -> bool:
         return turn.abandoned or self._stop.is_set()
@@ -246,7 +230,7 @@ class Reader:
             return
         turn.source = source
         self._live_source = source.live
-        latest = self._policy == "latest" or (self._policy is None and source.live)
+        latest = self._policy is Policy.LATEST or (self._policy is None and source.live)
         frames: Any = source.frames()
         with closing(frames):
             first = True
@@ -256,14 +240,14 @@ class Reader:
                     return
                 if first:
                     first = False
-                    self._reconnects += self._connected_once
-                    self._connected_once = True
-                    self._fault = None
+                    self._reconnects += self.connected_once
+                    self.connected_once = True
+                    self.fault = None
                 self._offer(frame, turn, latest=latest)
                 turn.busy_since = monotonic()
 
     def _offer(self, frame: Frame, turn: _Turn, *, latest: bool) -> None:
-        numbered = replace(frame, source=self.name, index=self._count)
+        numbered = replace(frame, source=self.name if self._rename else frame.source, index=self._count)
         with self.ready:
             self._count += 1
             self._read_at.append(frame.captured_at)

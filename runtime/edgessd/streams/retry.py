@@ -9,7 +9,7 @@ _SHORTEST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Patience:
+class Retry:
     """Seconds.
 
     stale_after: a live stream without a frame for so long is stale. hang_after: opening or reading that takes
@@ -31,7 +31,7 @@ class Patience:
                 value = getattr(self, each.name)
                 raise InputError(f"{each.name} must be above 0 s and at most a day, got {value}")
 
-    def before_retry(self, attempt: int) -> float:
+    def pause(self, attempt: int) -> float:
         """Return the seconds before the next attempt, with jitter: cameras behind one switch must not return as one."""
         longest = min(self.longest_retry, self.first_retry * 2.0 ** min(attempt, 32))
         return longest * random.uniform(_SHORTEST_SHARE, 1)

@@ -15,7 +15,7 @@ class Counted(Protocol):
     failed: int
 
 
-class Board(Protocol):
+class Overview(Protocol):
     """Who knows how streams and sinks are."""
 
     def statuses(self) -> list[Status]:
@@ -54,9 +54,9 @@ class StreamSink(Sink, Protocol):
 
 
 @runtime_checkable
-class BoardReader(Protocol):
+class OverviewReader(Protocol):
     """A sink that asks how all streams and sinks are, when somebody asks it."""
 
-    def watch(self, board: Board) -> None:
+    def watch(self, overview: Overview) -> None:
         """Learn whom to ask; before the first result."""
         ...

@@ -11,7 +11,7 @@ from time import monotonic
 import numpy as np
 
 from edgessd.streams.result import Result
-from edgessd.streams.sink import Board, BoardReader, StreamSink
+from edgessd.streams.sink import Overview, OverviewReader, StreamSink
 from edgessd.streams.status import Status
 
 CAPACITY = 256
@@ -43,10 +43,10 @@ class QueuedSink:
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
         self._thread.start()
 
-    def watch(self, board: Board) -> None:
+    def watch(self, overview: Overview) -> None:
         """Tell the sink whom to ask for counters, if it wants any."""
-        if isinstance(self._sink, BoardReader):
-            self._sink.watch(board)
+        if isinstance(self._sink, OverviewReader):
+            self._sink.watch(overview)
 
     def put(self, item: Result | Status) -> None:
         """Take a result or a state without waiting."""

@@ -1,36 +1,52 @@
-"""All streams together: readers, the batcher, workers, sinks, and one watching thread."""
+"""The frame path: any number of sources, read, batched, detected, put in order, and delivered."""
 
 import logging
+import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
-from typing import Any
 
 import cv2
 
 from edgessd.detector import Detector
 from edgessd.errors import EdgessdError, InputError
 from edgessd.sources import Source, open_address, parse_address
-from edgessd.streams.batcher import Batcher, Lane, Ticket
+from edgessd.streams.batcher import Batcher
 from edgessd.streams.capacity import check_batch
-from edgessd.streams.reader import PATIENCE, Reader
+from edgessd.streams.delivery import Delivery
+from edgessd.streams.lane import Lane, Stage, Ticket
+from edgessd.streams.policy import Policy
+from edgessd.streams.reader import Reader
+from edgessd.streams.reports import Reports
 from edgessd.streams.result import Result
-from edgessd.streams.retry import Patience
+from edgessd.streams.retry import Retry
 from edgessd.streams.sink_queue import QueuedSink
-from edgessd.streams.status import State, Status
+from edgessd.streams.status import Status
 
 BATCH_DEADLINE = 0.005
 DRAIN_SECONDS = 3.0
+MAX_STREAMS = 1024  # a thread and a connection each
 _TICK_SECONDS = 0.1
-_REMIND_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 _WORKER_HANG_SECONDS = 30.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LONGEST_NAME = 100
 log = logging.getLogger(__name__)
 
 
 class Streams:
-    """Runs a detector over streams that come and go, inside a with-block; results go to the sinks.
+    """Runs a detector over streams that come and go, inside a with-block.
 
-    Leaving the block drains: what was read is detected and written, for DRAIN_SECONDS at most.
+    Results go to the sinks, each on a thread of its own, or to whoever iterates::
+
+        with Detector(workers=2) as detector, Streams(detector, workers=2) as streams:
+            streams.add("door", "rtsp://10.0.0.5/live")
+            for result in streams:
+                print(result.frame.source, len(result.detections))
+
+    Without sinks a slow loop makes the workers wait: sources read by ``every`` wait too, others drop. With sinks
+    nothing waits, and iteration begins with the next result. Leaving the block drains: what was read is detected and
+    written, for DRAIN_SECONDS at most.
     """
 
     def __init__(
@@ -41,23 +57,24 @@ class Streams:
         workers: int = 1,
         batch: int = 1,
         batch_deadline: float = BATCH_DEADLINE,
-        patience: Patience = PATIENCE,
+        retry: Retry | None = None,
     ) -> None:
         """workers: threads that detect, as the detector was opened for. batch: frames in one call of the engine.
 
         batch_deadline: seconds to wait for other streams' frames. Raises InputError for a batch the model refuses.
         """
-        cv2.setNumThreads(1)  # the workers use the cores
+        cv2.setNumThreads(1)  # the workers use the cores; OpenCV's own pool would fight them for a resize of 0.2 ms
         check_batch(detector, batch)
         self._detector = detector
         self._sinks = list(sinks)
-        self._patience = patience
+        self._retry = retry
         self._batcher = Batcher(limit=batch, deadline=batch_deadline)
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._fault: BaseException | None = None
-        self._seen: dict[str, tuple[State, str | None, float]] = {}
+        self._reports = Reports(self._sinks)
+        self._delivery = None if self._sinks else Delivery(2 * workers * batch)
         self._busy_since: list[float | None] = [None] * workers
         self._workers = [
             threading.Thread(target=self._work, args=(number,), name=f"detect {number}", daemon=True)
@@ -80,13 +97,19 @@ class Streams:
         name: str,
         source: str | Callable[[], Source],
         *,
-        policy: str | None = None,
-        patience: Patience | None = None,
+        policy: Policy | str | None = None,
+        retry: Retry | None = None,
+        stages: Sequence[Stage] = (),
+        rename: bool = True,
     ) -> None:
         """Begin to read a source, also while others run. source: as ``edgessd detect`` takes it, or what opens one.
 
+        stages: called with each result of this stream after detection, in the order of its frames; each returns the
+        result that goes on. rename: frames carry the stream's name, else the one that the source gave them.
         Raises InputError for a name in use or an address that is none; a camera that is away is no error.
         """
+        if rename:
+            check_stream_name(name)
         if isinstance(source, str):
             address = parse_address(source)
 
@@ -94,11 +117,15 @@ class Streams:
                 return open_address(address)
         else:
             connect = source
-        reader = Reader(name, connect, policy=policy, patience=patience or self._patience, ready=self._batcher.ready)
-        lane = Lane(reader)
+        reader = Reader(
+            name, connect, policy=policy, retry=retry or self._retry, ready=self._batcher.ready, rename=rename
+        )
+        lane = Lane(reader, stages)
         with self._lock:
             if name in self._lanes:
                 raise InputError(f"there is already a stream {name!r}", fix="remove it first, or choose another name")
+            if len(self._lanes) >= MAX_STREAMS:
+                raise InputError(f"a process reads at most {MAX_STREAMS} streams", fix="start a second one")
             self._lanes[name] = lane
         self._batcher.add(lane)
         reader.start()
@@ -107,18 +134,56 @@ class Streams:
         """End a stream while the others run; what is in work is delivered. Raises InputError for an unknown name."""
         with self._lock:
             if name not in self._lanes:
-                raise InputError(f"there is no stream {name!r}", fix=f"streams are {', '.join(self._lanes) or 'none'}")
+                known = ", ".join(self._lanes) or "none"
+                raise InputError(f"there is no stream {name!r}", fix=f"streams are {known}")
             lane = self._lanes.pop(name)
-            self._seen.pop(name, None)
+            self._reports.forget(name)
         lane.reader.stop(timeout=1.0)
         self._batcher.remove(lane)
         log.info("stream %s removed", name, extra={"stream": name})
 
+    def __iter__(self) -> Iterator[Result]:
+        """Yield results as they come, those of one stream in the order of its frames, until every stream is over.
+
+        Raises what made a worker fail, and the fault of the streams when none of them gives a frame any more, or
+        the first connection of all failed.
+        """
+        if self._delivery is None:
+            self._delivery = Delivery(2 * len(self._workers))
+        while True:
+            result = self._delivery.get(_POLL_SECONDS)
+            if result is not None:
+                yield result
+            elif self._fault is not None:
+                raise self._fault
+            elif self._all_delivered():
+                return
+
+    def _all_delivered(self) -> bool:
+        """Return whether nothing more will come. Raises the first stream's fault when none is worth waiting for."""
+        lanes = self._current_lanes()
+        with self._batcher.ready:
+            readers = [lane.reader for lane in lanes]
+            faults = [reader.fault for reader in readers if reader.over or not reader.connected_once]
+            over = all(lane.over for lane in lanes)
+            pending = any(lane.pending or lane.reader.waiting for lane in lanes)
+        if lanes and not pending and len(faults) == len(lanes) and all(faults):
+            assert faults[0] is not None
+            raise faults[0]
+        return bool(lanes) and over
+
+    def _current_lanes(self) -> list[Lane]:
+        with self._lock:
+            return list(self._lanes.values())
+
     def statuses(self) -> list[Status]:
         """Return how every stream is now."""
-        with self._lock:
-            lanes = list(self._lanes.values())
-        return [lane.reader.status() for lane in lanes]
+        return [lane.reader.status() for lane in self._current_lanes()]
+
+    @property
+    def dropped(self) -> int:
+        """Return how many frames newer ones replaced, in all streams."""
+        return sum(status.dropped for status in self.statuses())
 
     @property
     def sinks(self) -> Sequence[QueuedSink]:
@@ -151,8 +216,9 @@ class Streams:
     def close(self, seconds: float) -> None:
         """Stop reading, detect what was read, close the sinks, and leave behind what takes longer."""
         give_up = monotonic() + seconds
-        with self._lock:
-            lanes = list(self._lanes.values())
+        lanes = self._current_lanes()
+        if self._delivery is not None:
+            self._delivery.close()
         for lane in lanes:
             lane.reader.stop()
         self._batcher.close()
@@ -160,7 +226,7 @@ class Streams:
             worker.join(max(0.0, give_up - monotonic()))
         self._stop.set()
         self._watcher.join(1.0)
-        self._report_states()
+        self._reports.tell(self.statuses())
         for sink in self._sinks:
             sink.finish()
         for sink in self._sinks:
@@ -174,7 +240,9 @@ class Streams:
                 self._busy_since[number] = monotonic()
                 self._detect(tickets)
                 self._busy_since[number] = None
-        except BaseException as error:  # raised again in wait()
+                for ticket in tickets:
+                    ticket.lane.deliver(self._deliver)
+        except BaseException as error:  # raised again in wait() and where results are read
             self._fault = error
             if not isinstance(error, EdgessdError):
                 log.exception("a worker failed")
@@ -189,42 +257,24 @@ class Streams:
         finished_at = monotonic()
         for ticket, (detections, stages) in zip(tickets, found, strict=True):
             ticket.result = Result(ticket.frame, detections, stages, started_at, finished_at)
-        for ticket in tickets:
-            ticket.lane.deliver(self._to_sinks)
 
-    def _to_sinks(self, result: Result) -> None:
+    def _deliver(self, result: Result) -> None:
         for sink in self._sinks:
             sink.put(result)
+        if self._delivery is not None:
+            self._delivery.put(result)
 
     def _watch(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
-            with self._lock:
-                lanes = list(self._lanes.values())
-            for lane in lanes:
+            for lane in self._current_lanes():
                 lane.reader.watch()
-            self._report_states()
-
-    def _report_states(self) -> None:
-        """Tell log and sinks of every new state, and of those not live again and again."""
-        now = monotonic()
-        for status in self.statuses():
-            state, reason, told_at = self._seen.get(status.name, (None, None, 0.0))
-            changed = (status.state, status.reason) != (state, reason)
-            away = status.state in (State.STALE, State.FAILED) and not status.over
-            if not changed and not (away and now - told_at >= _REMIND_SECONDS):
-                continue
-            self._seen[status.name] = (status.state, status.reason, now)
-            if changed:
-                _log_state(status)
-            for sink in self._sinks:
-                sink.put(status)
+            self._reports.tell(self.statuses())
 
 
-def _log_state(status: Status) -> None:
-    fine = status.state in (State.LIVE, State.CONNECTING, State.ENDED) and status.reason is None
-    facts: dict[str, Any] = {"stream": status.name, "state": str(status.state), "reason": status.reason}
-    age = f", last frame {status.last_frame_age:.1f} s ago" if status.last_frame_age and not fine else ""
-    text = f": {status.text}" if status.text else ""
-    log.log(
-        logging.INFO if fine else logging.WARNING, "%s is %s%s%s", status.name, status.state, age, text, extra=facts
-    )
+def check_stream_name(name: str) -> None:
+    """Raise InputError for a name that cannot be a topic, a file name and a metric's label."""
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"a stream's name has at most {_LONGEST_NAME} letters, digits, '_', '-' and '.', got {name[:40]!r}",
+            fix="rename it",
+        )
