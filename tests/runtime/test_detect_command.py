@@ -119,7 +119,7 @@ def bad(tmp_path: Path, video: Path, tiny: Path) -> dict[str, Path]:
         (["detect", "{video}", "-m", "{tiny}", "--out", "{folder}/o.txt"], "cannot write o.txt"),
         (["detect", "{video}", "-m", "{tiny}", "--out", "{folder}/o.jpg"], "many frames"),
         (["detect", "{video}", "-m", "{tiny}", "--jsonl", "/nowhere/o.jsonl"], "does not exist"),
-        (["detect", "{video}", "-m", "{tiny}", "--policy", "some"], "every, latest"),
+        (["detect", "{video}", "-m", "{tiny}", "--policy", "some"], "latest, every"),
         (["detect", "{video}", "-m", "{tiny}", "--backend", "tpu"], "unknown backend"),
         (["detect", "{video}", "-m", "{tiny}", "--max-frames", "0"], "--max-frames"),
         (["bench", "{noise.onnx}"], "not a whole ONNX"),

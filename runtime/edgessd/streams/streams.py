@@ -52,21 +52,22 @@ class Streams:
     def __init__(
         self,
         detector: Detector,
-        sinks: Sequence[QueuedSink] = (),
+        sinks: Sequence[QueuedSink] | None = None,
         *,
         workers: int = 1,
         batch: int = 1,
         batch_deadline: float = BATCH_DEADLINE,
         retry: Retry | None = None,
     ) -> None:
-        """workers: threads that detect, as the detector was opened for. batch: frames in one call of the engine.
+        """sinks: where results go, perhaps nowhere; None where somebody iterates over them.
 
+        workers: threads that detect, as the detector was opened for. batch: frames in one call of the engine.
         batch_deadline: seconds to wait for other streams' frames. Raises InputError for a batch the model refuses.
         """
         cv2.setNumThreads(1)  # the workers use the cores; OpenCV's own pool would fight them for a resize of 0.2 ms
         check_batch(detector, batch)
         self._detector = detector
-        self._sinks = list(sinks)
+        self._sinks = list(sinks or ())
         self._retry = retry
         self._batcher = Batcher(limit=batch, deadline=batch_deadline)
         self._lanes: dict[str, Lane] = {}
@@ -74,7 +75,7 @@ class Streams:
         self._stop = threading.Event()
         self._fault: BaseException | None = None
         self._reports = Reports(self._sinks)
-        self._delivery = None if self._sinks else Delivery(2 * workers * batch)
+        self._delivery = Delivery(2 * workers * batch) if sinks is None else None
         self._busy_since: list[float | None] = [None] * workers
         self._workers = [
             threading.Thread(target=self._work, args=(number,), name=f"detect {number}", daemon=True)
