@@ -17,11 +17,13 @@ import onnx
 from edgessd import Detector, ModelCard
 from edgessd.model.postprocess import EVALUATION
 from edgessd.util.files import replacing
-from edgessd_export.calibration import calibrate, gate_images, image_paths, inputs, spread
-from edgessd_export.graph import Graph
-from edgessd_export.onnx_export import Layout, float_graph, write_card
-from edgessd_export.quantize import Int8, weights_hash, write_fp16, write_int8
-from edgessd_export.restore import restore_checkpoint
+from edgessd_export.graph.float_graph import Layout, float_graph, write_card
+from edgessd_export.graph.layers import Graph
+from edgessd_export.graph.restore import restore_checkpoint
+from edgessd_export.images import gate_images, image_paths, inputs, spread
+from edgessd_export.quantisation.calibration import calibrate
+from edgessd_export.quantisation.int8 import Int8
+from edgessd_export.write import weights_hash, write_fp16, write_int8
 from edgessd_training.balance import best_thresholds, shift_scores
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data

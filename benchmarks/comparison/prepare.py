@@ -75,9 +75,10 @@ def write_random(checkpoint: Any, precision: str, frames: NDArray[np.uint8], pat
     The gates of the export are left out: they judge answers, and answers of random weights mean nothing.
     """
     from edgessd.model.preprocess import to_input
-    from edgessd_export.calibration import calibrate
-    from edgessd_export.onnx_export import Layout, float_graph, save
-    from edgessd_export.quantize import Int8, quantised, weights_hash
+    from edgessd_export.graph.float_graph import Layout, float_graph, save
+    from edgessd_export.quantisation.calibration import calibrate
+    from edgessd_export.quantisation.int8 import Int8, quantised
+    from edgessd_export.write import weights_hash
 
     card = checkpoint.card.with_changes(precision=precision)
     model = float_graph(checkpoint, Layout(), "fp16" if precision == "fp16" else "fp32")

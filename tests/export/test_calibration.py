@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 
 from edgessd.errors import DataError, InputError
-from edgessd_export.calibration import (
+from edgessd_export.images import image_paths, inputs, spread
+from edgessd_export.quantisation.calibration import (
     BINS,
     Calibration,
     entropy_bin,
-    image_paths,
-    inputs,
     percentile_bin,
     read_ranges,
     save_ranges,
-    spread,
 )
 
 FOUND = Calibration("max", 3, "abc", {"first:in": (-1.0, 0.5)})

@@ -13,8 +13,8 @@ from edgessd.detector import decoder_for
 from edgessd.errors import InputError
 from edgessd.model.postprocess import EVALUATION
 from edgessd.model.preprocess import to_input
-from edgessd_export.contracts import card_for, wrap
-from edgessd_export.onnx_export import export_onnx
+from edgessd_export.graph.contracts import card_for, wrap
+from edgessd_export.write import export_onnx
 from edgessd_training.checkpoint import Checkpoint
 
 CONTRACTS = ("raw", "compact", "end2end")

@@ -12,8 +12,8 @@ from edgessd import Detections, Detector
 from edgessd.detector import decoder_for
 from edgessd.model.postprocess import REALTIME
 from edgessd.model.preprocess import to_input
-from edgessd_export.contracts import card_for, wrap
-from edgessd_export.onnx_export import Layout, float_graph, write_card
+from edgessd_export.graph.contracts import card_for, wrap
+from edgessd_export.graph.float_graph import Layout, float_graph, write_card
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.tflite import import_tflite
 

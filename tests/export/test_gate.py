@@ -10,10 +10,10 @@ from small_network import small_checkpoint
 
 from edgessd.errors import ExportError
 from edgessd.model.card import ModelCard
-from edgessd_export.compare import Comparison, Model, compare, torch_model
-from edgessd_export.contracts import card_for, wrap
-from edgessd_export.gate import LIMITS, complaints, quick
-from edgessd_export.half import HalfNetwork
+from edgessd_export.graph.contracts import card_for, wrap
+from edgessd_export.graph.half_network import HalfNetwork
+from edgessd_export.parity.compare import Comparison, Model, compare, torch_model
+from edgessd_export.parity.gate import LIMITS, complaints, quick
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.networks.ssd import SSD
 

@@ -10,9 +10,9 @@ import pytest
 from small_network import small_checkpoint
 
 from edgessd.backends import Choice, open_backend
-from edgessd_export.calibration import calibrate
-from edgessd_export.onnx_export import Layout, float_graph, save
-from edgessd_export.quantize import Int8, quantised
+from edgessd_export.graph.float_graph import Layout, float_graph, save
+from edgessd_export.quantisation.calibration import calibrate
+from edgessd_export.quantisation.int8 import Int8, quantised
 
 
 @pytest.fixture(scope="module")

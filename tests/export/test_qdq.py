@@ -8,8 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgessd.backends.onnxruntime import UNWANTED_OPTIMISER
 from edgessd.errors import ExportError
-from edgessd_export.graph import Graph
-from edgessd_export.qdq import SMALLEST_FP16_SCALE, for_cpu, for_tensorrt
+from edgessd_export.graph.layers import Graph
+from edgessd_export.quantisation.qdq import SMALLEST_FP16_SCALE, for_cpu, for_tensorrt
 
 RANGES = {
     "first:in": (-1.0, 1.0),

@@ -9,9 +9,9 @@ from small_network import small_checkpoint
 
 from edgessd.errors import ExportError
 from edgessd.model.shipped import model_path
-from edgessd_export.onnx_export import Layout, export_onnx
-from edgessd_export.quantize import write_fp16
-from edgessd_export.restore import restore_checkpoint
+from edgessd_export.graph.float_graph import Layout
+from edgessd_export.graph.restore import restore_checkpoint
+from edgessd_export.write import export_onnx, write_fp16
 from edgessd_training.checkpoint import Checkpoint
 
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from edgessd_export.graph import Layer
-from edgessd_export.rounding import bias_shift, compensated, nearest, second_moments
+from edgessd_export.graph.layers import Layer
+from edgessd_export.quantisation.weight_rounding import bias_shift, compensated, nearest, second_moments
 
 
 def loss(steps, scale, weights, moments):

@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgessd_export.qdq import for_cpu
-from edgessd_export.saturation import MOST, held_below, pair_sums
+from edgessd_export.quantisation.qdq import for_cpu
+from edgessd_export.quantisation.saturation import MOST, held_below, pair_sums
 
 
 def test_neighbouring_inputs_of_one_tap_meet():

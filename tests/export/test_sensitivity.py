@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from edgessd.errors import ExportError
-from edgessd_export.sensitivity import Effect, draw, fewest_in_float
-from edgessd_export.verdict import int8_sentence
+from edgessd_export.parity.verdict import int8_sentence
+from edgessd_export.quantisation.sensitivity import Effect, draw, fewest_in_float
 
 COSTS = {"b": 0.02, "d": 0.01, "c": 0.004, "a": 0.001}  # the mAP that each layer loses in int8
 

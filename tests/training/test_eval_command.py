@@ -157,7 +157,7 @@ def test_checkpoint_network_and_onnx_measure_the_same(tmp_path):
     from small_network import small_checkpoint
 
     from edgessd.model.postprocess import EVALUATION, PostProcess
-    from edgessd_export.onnx_export import export_onnx
+    from edgessd_export.write import export_onnx
     from edgessd_training.checkpoint import save_checkpoint
     from edgessd_training.data.read import read_data, with_labels
     from edgessd_training.metrics.evaluate import evaluate

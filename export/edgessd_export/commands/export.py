@@ -23,7 +23,7 @@ def export(
     opset: int = typer.Option(20, min=19, max=20, help="ONNX opset: 20, or 19 for older readers."),
 ) -> None:
     """Write a checkpoint as ONNX: uint8 BGR images in, one output contract out, the card inside."""
-    from edgessd_export.onnx_export import export_onnx
+    from edgessd_export.write import export_onnx
     from edgessd_training.checkpoint import load_checkpoint
 
     writable(out)

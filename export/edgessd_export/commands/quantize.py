@@ -8,7 +8,7 @@ import typer
 from edgessd_training.commands.metric_options import LabelMap, Metric, MetricChoice
 
 if TYPE_CHECKING:
-    from edgessd_export.calibration import Calibration
+    from edgessd_export.quantisation.calibration import Calibration
     from edgessd_training.checkpoint import Checkpoint
 
 
@@ -48,10 +48,12 @@ def quantize(
     from rich.console import Console
 
     from edgessd.util.files import writable
-    from edgessd_export.calibration import gate_images
-    from edgessd_export.onnx_export import Layout, float_graph
-    from edgessd_export.quantize import Int8, write_fp16, write_int8
-    from edgessd_export.verdict import Judge, rank, shortest
+    from edgessd_export.graph.float_graph import Layout, float_graph
+    from edgessd_export.images import gate_images
+    from edgessd_export.parity.verdict import Judge
+    from edgessd_export.quantisation.int8 import Int8
+    from edgessd_export.quantisation.sensitivity import rank, shortest
+    from edgessd_export.write import write_fp16, write_int8
     from edgessd_training.checkpoint import load_checkpoint
 
     for path in filter(None, (out, sensitivity)):
@@ -121,8 +123,9 @@ def _ranges(
     from rich.console import Console
 
     from edgessd.util.files import writable
-    from edgessd_export import calibration as calibrating
-    from edgessd_export.quantize import weights_hash
+    from edgessd_export import images
+    from edgessd_export.quantisation import calibration as calibrating
+    from edgessd_export.write import weights_hash
     from edgessd_training.data.progress import image_progress
 
     digest = weights_hash(checkpoint)
@@ -135,7 +138,7 @@ def _ranges(
         return calibrating.read_ranges(path, digest)
     if path:
         writable(path)
-    paths = calibrating.spread(calibrating.image_paths(calibration), most)
+    paths = images.spread(images.image_paths(calibration), most)
     if len(paths) < calibrating.ENOUGH:
         Console(stderr=True, soft_wrap=True).print(
             f"warning: {len(paths)} calibration images, {calibrating.ENOUGH} or more give steadier ranges"
@@ -145,7 +148,7 @@ def _ranges(
     with image_progress("calibrate", passes * len(paths)) as progress:
         measured = calibrating.calibrate(
             plain,
-            lambda: calibrating.inputs(paths, card.height, card.width),
+            lambda: images.inputs(paths, card.height, card.width),
             method,
             digest,
             lambda: progress.count(1),

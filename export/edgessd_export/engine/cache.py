@@ -123,7 +123,7 @@ def _current(path: Path, identity: dict[str, Any]) -> tuple[ModelCard | None, st
     try:
         card = open_engine(path)
     except (EngineError, CardError) as error:
-        return None, f"the engine there cannot be used ({str(error).split(': ')[0]})"
+        return None, f"the engine there cannot be used ({error.cause})"
     changes = _changes(card.engine, identity)
     return (None, changes) if changes else (card, "")
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.backends.onnxruntime import UNWANTED_OPTIMISER
 from edgessd.detector import Detector, decoder_for
 from edgessd.errors import InputError
 from edgessd.model.boxes import iou
@@ -17,6 +18,11 @@ from edgessd.model.card import ModelCard
 from edgessd.model.detections import Detections
 from edgessd.model.postprocess import EVALUATION, PostProcess
 from edgessd.model.self_test import comparable
+from edgessd.util.cores import usable_cores
+from edgessd.util.extras import need
+
+if TYPE_CHECKING:
+    import onnx
 
 Tensors = Sequence[NDArray[Any]]
 SCORE = 0.3  # detections from here on must have a partner
@@ -58,7 +64,7 @@ def torch_model(network: Any, card: ModelCard) -> Model:
     """Return a PyTorch network under the contract of the card."""
     import torch
 
-    from edgessd_export.contracts import wrap
+    from edgessd_export.graph.contracts import wrap
 
     module = wrap(network, card)
 
@@ -67,6 +73,26 @@ def torch_model(network: Any, card: ModelCard) -> Model:
             return [tensor.numpy() for tensor in module(torch.from_numpy(images))]
 
     return Model("PyTorch", card, infer)
+
+
+def graph_model(model: "onnx.ModelProto", card: ModelCard, name: str, threads: int | None = None) -> Model:
+    """Return a graph in memory, run by ONNX Runtime on so many cores, all where None."""
+    runtime = need("onnxruntime", "export")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads or usable_cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = runtime.InferenceSession(
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=[UNWANTED_OPTIMISER],
+    )
+
+    def infer(images: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        return list(session.run(list(card.outputs), {"image": images}))
+
+    return Model(name, card, infer)
 
 
 @dataclass

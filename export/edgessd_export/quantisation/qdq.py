@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgessd.errors import ExportError
-from edgessd_export.graph import Graph, Layer
-from edgessd_export.rounding import Moments, bias_shift, compensated, nearest
-from edgessd_export.saturation import MOST, held_below, pair_sums
+from edgessd_export.graph.layers import Graph, Layer
+from edgessd_export.quantisation.saturation import MOST, held_below, pair_sums
+from edgessd_export.quantisation.weight_rounding import Moments, bias_shift, compensated, nearest
 
 Ranges = Mapping[str, tuple[float, float]]
 AllMoments = Mapping[str, Moments]

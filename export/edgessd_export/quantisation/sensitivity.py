@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from rich.table import Table
 
-from edgessd.backends.onnxruntime import UNWANTED_OPTIMISER
 from edgessd.errors import ExportError
 from edgessd.model.card import ModelCard
-from edgessd.util.cores import usable_cores
+from edgessd.util.console import PlainConsole
 from edgessd.util.extras import need
 from edgessd.util.files import replacing
-from edgessd_export.compare import Model, compare
-from edgessd_export.graph import Graph
-from edgessd_export.quantize import Int8, quantised
+from edgessd_export.graph.layers import Graph
+from edgessd_export.images import image_paths, inputs, spread
+from edgessd_export.parity.compare import Model, compare, graph_model
+from edgessd_export.parity.verdict import Judge
+from edgessd_export.quantisation.int8 import Int8, quantised
+from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.data.progress import image_progress
 
 Images = Sequence[NDArray[np.uint8]]
+IMAGES = 50
 BARS = 40  # of a chart; the table has every layer
 
 
@@ -29,26 +34,6 @@ class Effect:
 
     layer: str
     change: float
-
-
-def graph_model(model: onnx.ModelProto, card: ModelCard, name: str, threads: int | None = None) -> Model:
-    """Return a graph in memory, run by ONNX Runtime on so many cores, all where None."""
-    runtime = need("onnxruntime", "export")
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or usable_cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = runtime.InferenceSession(
-        model.SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
-        disabled_optimizers=[UNWANTED_OPTIMISER],
-    )
-
-    def infer(images: NDArray[np.uint8]) -> list[NDArray[Any]]:
-        return list(session.run(list(card.outputs), {"image": images}))
-
-    return Model(name, card, infer)
 
 
 def quantisable(model: onnx.ModelProto, variant: str) -> list[str]:
@@ -112,3 +97,47 @@ def draw(found: Sequence[Effect], path: Path, title: str) -> None:
     axes.set_title(title)
     with replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=90)
+
+
+def rank(
+    checkpoint: Checkpoint,
+    plain: onnx.ModelProto,
+    int8: Int8,
+    judge: Judge | None,
+    calibration: str | None,
+    png: Path | None,
+) -> list[Effect]:
+    """Return the layers by what int8 in each alone changes, printed as a table and drawn where a path is given."""
+    card = checkpoint.card
+    if judge:
+        images = judge.images(IMAGES)
+    else:
+        images = list(inputs(spread(image_paths(calibration or ""), IMAGES), card.height, card.width))
+    with image_progress("sensitivity, layers", len(quantisable(plain, int8.variant))) as progress:
+        found = effects(plain, card, int8, images, on_layer=lambda: progress.count(1))
+    table = Table("layer", "mean change of a box's score", title=f"int8 in one layer alone, {len(images)} images")
+    for effect in found:
+        table.add_row(effect.layer, f"{effect.change:.5f}")
+    PlainConsole().print(table)
+    if png:
+        draw(found, png, f"{card.name}: int8 for {int8.variant}, {len(images)} images")
+    return found
+
+
+def shortest(
+    checkpoint: Checkpoint,
+    plain: onnx.ModelProto,
+    int8: Int8,
+    ranked: Sequence[Effect],
+    judge: Judge,
+    budget: float,
+) -> list[str]:
+    """Return the fewest layers to leave in float, see ``fewest_in_float``. plain: the float graph under ``raw``."""
+    card = checkpoint.card
+    before = judge.score(graph_model(plain, card, "fp32"))
+
+    def drop(kept: Sequence[str]) -> float:
+        mixed = quantised(plain, replace(int8, keep_float=kept))
+        return before - judge.score(graph_model(mixed, card, f"int8, {len(kept)} layers in float"))
+
+    return fewest_in_float([effect.layer for effect in ranked], drop, budget)

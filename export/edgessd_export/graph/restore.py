@@ -8,7 +8,7 @@ from torch import nn
 
 from edgessd.errors import ExportError
 from edgessd.model.card import ModelCard, card_of
-from edgessd_export.graph import Graph
+from edgessd_export.graph.layers import Graph
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.networks import build
 
@@ -37,7 +37,7 @@ def restore_checkpoint(path: Path) -> Checkpoint:
             norm = modules.get(norm_name)
             if convolution.bias is not None:
                 _put(left, f"{layer.name}.bias", torch.zeros(len(bias)) if isinstance(norm, nn.BatchNorm2d) else bias)
-            if isinstance(norm, nn.BatchNorm2d):
+            if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None:
                 norm.running_mean.zero_()
                 norm.running_var.fill_(1 - norm.eps)
                 _put(left, f"{norm_name}.weight", torch.ones(len(bias)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgessd.errors import ExportError
 from edgessd.model.card import ModelCard
 from edgessd.model.self_test import self_test_input
-from edgessd_export.compare import Model, compare
+from edgessd_export.parity.compare import Model, compare
 
 QUICK_SEEDS = range(2016, 2020)  # the self-test image and three more of its kind
 MAX_MAP_DROP = 0.005

@@ -13,7 +13,7 @@ from edgessd.detector import decoder_for
 from edgessd.model.detections import Detections
 from edgessd.model.postprocess import EVALUATION
 from edgessd.model.preprocess import to_input
-from edgessd_export.compare import Model, compare
+from edgessd_export.parity.compare import Model, compare
 from edgessd_training.data.images import read_image
 from edgessd_training.data.records import DataSet
 from edgessd_training.metrics import measure

@@ -7,7 +7,7 @@ from torch.nn import functional
 from edgessd.errors import InputError
 from edgessd.model.card import ModelCard
 from edgessd.model.priors import generate
-from edgessd_export.operators import keep
+from edgessd_export.graph.operators import keep
 from edgessd_training.networks.ssd import SSD, scores_from
 
 KEPT = 400  # a frame's candidates above 0.3 rarely pass a hundred; 0.01 needs more in crowds only

@@ -1,30 +1,23 @@
 """Is a quantised model worth having? Judged on labelled images against the network it came from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from edgessd.model.preprocess import to_input
-from edgessd_export.calibration import image_paths, inputs, spread
-from edgessd_export.compare import Model, open_model
-from edgessd_export.onnx_export import Layout, float_graph
-from edgessd_export.quantize import Int8, quantised
-from edgessd_export.sensitivity import Effect, draw, effects, fewest_in_float, graph_model, quantisable
-from edgessd_export.verify import Truth, mean_average_precision, truth_for, verify
+from edgessd_export.graph.float_graph import Layout, float_graph
+from edgessd_export.images import spread
+from edgessd_export.parity.compare import Model, graph_model, open_model
+from edgessd_export.parity.verify import Truth, mean_average_precision, truth_for, verify
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.data.images import read_image
 from edgessd_training.data.progress import image_progress
 from edgessd_training.data.read import read_data
 from edgessd_training.metrics.labels import read_label_map
 
-SENSITIVITY_IMAGES = 50
 WORTH_IT = 1.05  # a smaller gain in speed is lost in the next measurement
 
 
@@ -75,47 +68,3 @@ def int8_sentence(figures: Mapping[str, Any], budget: float) -> str:
     if ratio > WORTH_IT and drop <= budget:
         return f"INT8 is faster and within budget: {ratio:.2f}x the speed, {lost}"
     return f"INT8 is not worth it here: {pace}, {lost} (budget {budget})"
-
-
-def rank(
-    checkpoint: Checkpoint,
-    plain: onnx.ModelProto,
-    int8: Int8,
-    judge: Judge | None,
-    calibration: str | None,
-    png: Path | None,
-) -> list[Effect]:
-    """Return the layers by what int8 in each alone changes, printed as a table and drawn where a path is given."""
-    card = checkpoint.card
-    if judge:
-        images = judge.images(SENSITIVITY_IMAGES)
-    else:
-        images = list(inputs(spread(image_paths(calibration or ""), SENSITIVITY_IMAGES), card.height, card.width))
-    with image_progress("sensitivity, layers", len(quantisable(plain, int8.variant))) as progress:
-        found = effects(plain, card, int8, images, on_layer=lambda: progress.count(1))
-    table = Table("layer", "mean change of a box's score", title=f"int8 in one layer alone, {len(images)} images")
-    for effect in found:
-        table.add_row(effect.layer, f"{effect.change:.5f}")
-    Console().print(table)
-    if png:
-        draw(found, png, f"{card.name}: int8 for {int8.variant}, {len(images)} images")
-    return found
-
-
-def shortest(
-    checkpoint: Checkpoint,
-    plain: onnx.ModelProto,
-    int8: Int8,
-    ranked: Sequence[Effect],
-    judge: Judge,
-    budget: float,
-) -> list[str]:
-    """Return the fewest layers to leave in float, see ``fewest_in_float``. plain: the float graph under ``raw``."""
-    card = checkpoint.card
-    before = judge.score(graph_model(plain, card, "fp32"))
-
-    def drop(kept: Sequence[str]) -> float:
-        mixed = quantised(plain, replace(int8, keep_float=kept))
-        return before - judge.score(graph_model(mixed, card, f"int8, {len(kept)} layers in float"))
-
-    return fewest_in_float([effect.layer for effect in ranked], drop, budget)

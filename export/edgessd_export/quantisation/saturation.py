@@ -6,6 +6,8 @@ Weights of two inputs that meet there therefore sum to no more than 128 steps of
 Depthwise convolutions are computed in wider integers and have no such pairs.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,12 +40,12 @@ def held_below(steps: NDArray[np.int8]) -> NDArray[np.int8]:
     return pairs.reshape(steps.shape).astype(np.int8)
 
 
-def _pairs(weights: NDArray[np.generic]) -> NDArray[np.generic]:
+def _pairs(weights: NDArray[Any]) -> NDArray[Any]:
     outputs, inputs, *kernel = weights.shape
     return weights.reshape(outputs, inputs // 2, 2, *kernel)
 
 
-def _sums(weights: NDArray[np.generic]) -> NDArray[np.generic]:
+def _sums(weights: NDArray[Any]) -> NDArray[Any]:
     """Return the sums of positive and of negative parts of every pair: (2, O, I / 2, height, width)."""
     pairs = _pairs(weights)
     return np.stack([pairs.clip(min=0).sum(axis=2), (-pairs).clip(min=0).sum(axis=2)])
