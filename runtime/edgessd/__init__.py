@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from edgessd.model.card import ModelCard as ModelCard
     from edgessd.model.detections import Detections as Detections
     from edgessd.model.postprocess import PostProcess as PostProcess
+    from edgessd.sinks.draw import draw as draw
+    from edgessd.sources import frames as frames
+    from edgessd.streams import Streams as Streams
 
 __version__ = "0.1.0"
 
@@ -35,8 +38,11 @@ _EXPORTS = {
     "Detections": "edgessd.model.detections",
     "Detector": "edgessd.detector",
     "PostProcess": "edgessd.model.postprocess",
+    "Streams": "edgessd.streams",
+    "draw": "edgessd.sinks.draw",
+    "frames": "edgessd.sources",
 }
-__all__ = ["Detections", "Detector", "ModelCard", "PostProcess", "__version__"]
+__all__ = ["Detections", "Detector", "ModelCard", "PostProcess", "Streams", "__version__", "draw", "frames"]
 
 
 def __getattr__(name: str) -> Any:

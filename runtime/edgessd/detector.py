@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.backends import Choice, ResizingBackend, choose, open_backend
-from edgessd.errors import InputError
+from edgessd.errors import BackendError, InputError
 from edgessd.model import self_test
 from edgessd.model.card import ModelCard, card_of
 from edgessd.model.compact import CompactDecoder
@@ -35,7 +35,11 @@ class StageTimes:
 class Detector:
     """An SSD that finds objects in BGR frames; use it in a with-block.
 
-    ``detect`` may be called by as many threads at once as there are workers.
+    ``detect`` may be called by as many threads at once as there are workers::
+
+        with Detector("default") as detector:
+            found = detector.detect(cv2.imread("street.jpg"))
+            print(found.as_json(detector.card.labels))
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Detector:
         gpu_resize: single frames are resized on the GPU (TensorRT alone); batches still on the CPU.
         Raises CardError, BackendError or InputError with the fix.
         """
+        self._closed = False
         self.path = model_path(model)
         self.card = card_of(self.path)
         self.choice: Choice = choose(self.path, backend, self.card)
@@ -72,6 +77,8 @@ class Detector:
 
     def detect_timed(self, frame: NDArray[np.uint8]) -> tuple[Detections, StageTimes]:
         """Return the detections of one frame and the time of each stage; a resize on the GPU is part of inference."""
+        if self._closed:
+            raise BackendError("the detector is closed", fix="detect inside its with-block, or before close()")
         start = perf_counter()
         if self._resizing:
             outputs = self._resizing.infer_frame(frame)
@@ -93,6 +100,8 @@ class Detector:
         """Return the detections of several frames and each frame's share of the time of each stage."""
         if not frames:
             return []
+        if self._closed:
+            raise BackendError("the detector is closed", fix="detect inside its with-block, or before close()")
         start = perf_counter()
         images = np.stack([to_input(frame, self.card.height, self.card.width) for frame in frames])
         resized = perf_counter()
@@ -117,6 +126,7 @@ class Detector:
 
     def close(self) -> None:
         """Free the backend."""
+        self._closed = True
         self.backend.close()
 
     def __enter__(self) -> "Detector":

@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.util.extras import need
+
 
 @dataclass(frozen=True)
 class Detections:
     """N boxes of one frame, best score first.
 
     boxes_xyxy: (N, 4) float32, pixels of the frame, continuous edges. scores: (N,) float32 in 0..1.
-    classes: (N,) int64, index into the card's labels.
+    classes: (N,) int64, index into the card's labels. A mask or indices choose rows::
+
+        sure = found[found.scores >= 0.6]
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -25,6 +29,24 @@ class Detections:
     def __getitem__(self, chosen: Any) -> "Detections":
         """Return the rows that a mask or an array of indices chooses."""
         return Detections(self.boxes_xyxy[chosen], self.scores[chosen], self.classes[chosen])
+
+    def to_supervision(self, labels: tuple[str, ...]) -> Any:
+        """Return ``supervision.Detections`` with the field ``class_name``. Raises MissingExtra without supervision."""
+        supervision = need("supervision")
+        names = np.array([labels[index] for index in self.classes.tolist()], dtype=object)
+        return supervision.Detections(
+            xyxy=self.boxes_xyxy, confidence=self.scores, class_id=self.classes, data={"class_name": names}
+        )
+
+    def to_dataframe(self, labels: tuple[str, ...]) -> Any:
+        """Return a pandas frame, a row a detection: label, score, x1, y1, x2, y2.
+
+        Raises MissingExtra without pandas.
+        """
+        left, top, right, bottom = self.boxes_xyxy.T
+        names = [labels[index] for index in self.classes.tolist()]
+        columns = {"label": names, "score": self.scores, "x1": left, "y1": top, "x2": right, "y2": bottom}
+        return need("pandas").DataFrame(columns)
 
     def as_json(self, labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """Return one ``{"label", "score", "box": [x1, y1, x2, y2]}`` a detection, pixels to 2 decimals."""

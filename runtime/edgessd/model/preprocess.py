@@ -24,10 +24,15 @@ def to_input(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8)
 
 
-def check_image(image: NDArray[np.uint8]) -> None:
+def check_image(image: object) -> None:
     """Raise InputError when the image is not (H, W, 3) uint8 with at least one pixel."""
     if image is None:  # what cv2.imread returns for a file it cannot read
         raise InputError("there is no image", fix="cv2.imread found no such file, or could not read it")
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"expected a BGR image, uint8 (H, W, 3), got {type(image).__name__}",
+            fix="read a file with cv2.imread, a video or a camera with edgessd.frames",
+        )
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise InputError(
             f"expected a BGR image, uint8 (H, W, 3), got {image.dtype} {image.shape}",

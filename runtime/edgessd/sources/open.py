@@ -1,6 +1,12 @@
 """From an address to a source."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgessd.errors import InputError, VideoError
 from edgessd.sources.address import Address, parse_address
@@ -19,6 +25,21 @@ from edgessd.util.suggestions import did_you_mean
 def open_source(text: str) -> Source:
     """Return the source that a path, a camera's number, a URL or a pipeline names. Raises VideoError or InputError."""
     return open_address(parse_address(text))
+
+
+def frames(source: str | int | Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield the BGR frames of a video, image, folder, camera or stream, uint8 (H, W, 3), until it ends.
+
+    The device or file is freed when the loop ends, also early. A live stream that is cut ends the loop:
+    ``Streams`` connects again. Raises VideoError or InputError::
+
+        for frame in frames("video.mp4"):
+            print(frame.shape)
+    """
+    opened: Any = open_source(str(source)).frames()
+    with closing(opened):
+        for frame in opened:
+            yield frame.image
 
 
 def open_address(address: Address) -> Source:

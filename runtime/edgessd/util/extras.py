@@ -28,11 +28,17 @@ def missing_extra(module: str, extra: str) -> MissingExtra:
     return MissingExtra(f"this needs {module}, which is not installed", command=install_command(extra))
 
 
-def need(module: str, extra: str) -> Any:
-    """Return the imported module. Raises MissingExtra when it is not installed, with the command that installs it."""
+def need(module: str, extra: str | None = None) -> Any:
+    """Return the imported module. Raises MissingExtra with the command that installs it.
+
+    extra: ours that brings the module; None for a library that no extra of ours brings.
+    """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
+        if extra is None:
+            cause = f"this needs {module}, which is not installed"
+            raise MissingExtra(cause, command=pip_install(module)) from error
         raise missing_extra(error.name or module, extra) from error
 
 
