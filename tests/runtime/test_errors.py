@@ -3,7 +3,7 @@
 import pytest
 
 from edgessd.errors import EdgessdError, InputError
-from edgessd.sources.fault import SourceFault
+from edgessd.sources.fault import Reason, SourceFault
 
 
 def test_a_place_goes_before_the_cause() -> None:
@@ -13,7 +13,7 @@ def test_a_place_goes_before_the_cause() -> None:
 
 
 def test_an_error_with_arguments_of_its_own_is_placed_too() -> None:
-    error = SourceFault("not found", "there is no /dev/video9", fix="plug it in").within("stream door")
+    error = SourceFault(Reason.NOT_FOUND, "there is no /dev/video9", fix="plug it in").within("stream door")
     assert (error.reason, str(error)) == ("not found", "stream door: there is no /dev/video9: plug it in")
 
 

@@ -10,7 +10,7 @@ from servers.cameras import eventually
 
 from edgessd.errors import InputError
 from edgessd.sources import Frame, VideoFile
-from edgessd.sources.fault import SourceFault
+from edgessd.sources.fault import Reason, SourceFault
 from edgessd.streams import Reader, Retry, State
 
 QUICK = Retry(stale_after=0.3, hang_after=0.4, first_retry=0.01, longest_retry=0.05, lasting_retry=0.1)
@@ -28,7 +28,7 @@ class Scripted:
         self.script, self.live = script, live
 
     def frames(self) -> Iterator[Frame]:
-        step = self.script.pop(0) if self.script else SourceFault("refused", "scripted refuses")
+        step = self.script.pop(0) if self.script else SourceFault(Reason.REFUSED, "scripted refuses")
         if isinstance(step, Exception):
             raise step
         for index in range(step):
@@ -81,7 +81,7 @@ def test_every_frame_of_a_file_once_and_then_the_end() -> None:
 
 
 def test_latest_keeps_the_newest_and_counts_the_rest() -> None:
-    script: list[int | Exception] = [50, SourceFault("authentication", "no")]
+    script: list[int | Exception] = [50, SourceFault(Reason.AUTHENTICATION, "no")]
     reader = Reader("x", lambda: Scripted(script))
     assert reader.status().state is State.CONNECTING
     reader.start()
@@ -104,7 +104,7 @@ def test_every_waits_for_who_takes_the_frames() -> None:
 
 
 def test_a_cut_connection_is_made_again_and_frames_go_on_counting() -> None:
-    script: list[int | Exception] = [3, 0, SourceFault("refused", "no"), 2]
+    script: list[int | Exception] = [3, 0, SourceFault(Reason.REFUSED, "no"), 2]
     reader = Reader("x", lambda: Scripted(script), policy="every", retry=QUICK)
     reader.start()
     frames = read(reader)
@@ -131,7 +131,7 @@ def test_a_wrong_password_is_named_and_not_tried_again_soon() -> None:
 
     def connect() -> Scripted:
         calls.append(time.monotonic())
-        raise SourceFault("authentication", "wrong password")
+        raise SourceFault(Reason.AUTHENTICATION, "wrong password")
 
     retry = Retry(first_retry=0.001, longest_retry=0.001, lasting_retry=3600)
     reader = Reader("x", connect, retry=retry)

@@ -27,7 +27,7 @@ STAGES = ("decode", "resize", "inference", "postprocess", "hand_over", "overhead
 
 
 @dataclass
-class Synthetic:
+class Synthetic(Source):
     """Frames made in memory, for a measurement without a video: blobs that move, 1280x720."""
 
     name: str = "generated 1280x720 frames (no video decoding)"

@@ -1,6 +1,5 @@
 """A camera of this machine: by its number, or by its path with size, rate and pixel format asked for."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -8,28 +7,22 @@ import cv2
 from edgessd.device.permissions import group_of, usable
 from edgessd.errors import InputError
 from edgessd.sources.address import Address
-from edgessd.sources.fault import SourceFault
-from edgessd.sources.files import captured_frames
-from edgessd.sources.frame import Frame
+from edgessd.sources.capture import CapturedSource
+from edgessd.sources.fault import Reason, SourceFault
 
 _READ_MILLISECONDS = 5000
 
 
-class Camera:
+class Camera(CapturedSource):
     """A camera through OpenCV. What was asked of it is granted or refused, never quietly altered."""
-
-    live = True
-    frame_count: int | None = None
 
     def __init__(self, address: Address) -> None:
         """Raises SourceFault when the camera is absent, busy, or has not what was asked for; InputError."""
-        self.name = address.name
         self._address = address
-        self._capture: cv2.VideoCapture | None = self._open()
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: float | None = fps if 0 < fps <= 1000 else None
+        super().__init__(address.name)
 
-    def _open(self) -> cv2.VideoCapture:
+    def open_capture(self) -> cv2.VideoCapture:
+        """Return the opened camera, set as asked. Raises SourceFault, InputError."""
         address = self._address
         target = int(address.target) if address.target.isdecimal() else address.target
         fourcc = address.options.get("fourcc")
@@ -57,13 +50,8 @@ class Camera:
             granted = capture.get(key)
             if round(granted) != value:
                 capture.release()
-                raise SourceFault("refused settings", _refusal(self.name, key, value, granted))
+                raise SourceFault(Reason.REFUSED_SETTINGS, _refusal(self.name, key, value, granted))
         return capture
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames while the camera gives any."""
-        capture, self._capture = self._capture or self._open(), None
-        yield from captured_frames(capture, self.name)
 
 
 def why_closed(device: Path) -> SourceFault:
@@ -79,7 +67,7 @@ def why_closed(device: Path) -> SourceFault:
     else:
         command = f"fuser -v {device}"
         cause, fix = f"{device} is busy or gives no video", f"`{command}` names the program that uses it"
-    return SourceFault("not found", cause, fix=fix, command=command)
+    return SourceFault(Reason.NOT_FOUND, cause, fix=fix, command=command)
 
 
 def _refusal(name: str, key: int, wanted: int, granted: float) -> str:

@@ -1,21 +1,45 @@
 """Why a source gives no frames, by name."""
 
+from enum import Enum
+
 from edgessd.errors import VideoError
 
-# Somebody's hand is likely to be needed. Only a refused password is not tried again soon: that locks accounts. The
-# others also come from servers that have just started.
-AUTHENTICATION = "authentication"
-LASTING = (AUTHENTICATION, "not found", "not a stream", "refused settings")
+
+class Reason(str, Enum):
+    """Why a source gives no frames; ``str`` is the short name in states, logs and metrics."""
+
+    AUTHENTICATION = "authentication"
+    NOT_FOUND = "not found"
+    NOT_A_STREAM = "not a stream"
+    REFUSED_SETTINGS = "refused settings"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    FROZEN = "frozen"
+    CUT_OFF = "cut off"
+    ENDED = "ended"
+    # Given by the reader of a stream:
+    HUNG = "hung"
+    NO_FRAMES = "no frames"
+    UNUSABLE = "unusable"
+    ERROR = "error"
+    STOPPED = "stopped"
+
+    __str__ = str.__str__
+
+    @property
+    def permanent(self) -> bool:
+        """Return whether somebody must probably act.
+
+        All are retried soon, since a server that has just started gives the same answers; only a refused password
+        is not: repeated attempts lock accounts.
+        """
+        return self in (Reason.AUTHENTICATION, Reason.NOT_FOUND, Reason.NOT_A_STREAM, Reason.REFUSED_SETTINGS)
 
 
 class SourceFault(VideoError):
-    """A source that gives no frames. ``reason`` is a short name for states and metrics."""
+    """A source that gives no frames."""
 
-    def __init__(self, reason: str, cause: str, *, fix: str | None = None, command: str | None = None) -> None:
+    def __init__(self, reason: Reason, cause: str, *, fix: str | None = None, command: str | None = None) -> None:
         super().__init__(cause, fix=fix, command=command)
-        self.reason = reason
-
-    @property
-    def lasting(self) -> bool:
-        """Return whether only somebody's hand is likely to help."""
-        return self.reason in LASTING
+        self.reason = Reason(reason)

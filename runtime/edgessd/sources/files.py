@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import VideoError
-from edgessd.sources.frame import Frame
+from edgessd.sources.capture import CapturedSource
+from edgessd.sources.frame import Frame, Source
 from edgessd.util.files import readable
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 1 << 28
 
 
-class Images:
+class Images(Source):
     """Image files, in order; each is one frame."""
 
     live = False
@@ -48,21 +49,20 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-class VideoFile:
+class VideoFile(CapturedSource):
     """A video file, every frame of it."""
 
     live = False
 
     def __init__(self, path: Path) -> None:
         """Raises InputError or VideoError for what is no video."""
-        self.name = str(readable(path, "video or image"))
-        capture = self._open()
-        fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        capture.release()
-        self.fps: float | None = fps if 0 < fps <= 1000 else None
-        self.frame_count: int | None = int(count) if count > 0 else None
+        super().__init__(str(readable(path, "video or image")))
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_count = int(count) if count > 0 else None
+        self.close()  # a thousand files may be opened before the first is read
 
-    def _open(self) -> cv2.VideoCapture:
+    def open_capture(self) -> cv2.VideoCapture:
+        """Return the opened file. Raises VideoError."""
         # One decoding thread beside the workers: more of them only queue for the same cores.
         capture = cv2.VideoCapture(self.name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         if not capture.isOpened():
@@ -77,24 +77,8 @@ class VideoFile:
     def frames(self) -> Iterator[Frame]:
         """Yield frames to the end. Raises VideoError when there is not one."""
         found = False
-        for frame in captured_frames(self._open(), self.name):
+        for frame in super().frames():
             found = True
             yield frame
         if not found:
             raise VideoError(f"{self.name} opens but holds no frame", fix="record or convert it again")
-
-
-def captured_frames(capture: cv2.VideoCapture, name: str) -> Iterator[Frame]:
-    """Yield what an opened capture reads until it fails or ends, then release it."""
-    try:
-        index = 0
-        while True:
-            start = monotonic()
-            more, image = capture.read()
-            if not more:
-                return
-            now = monotonic()
-            yield Frame(np.asarray(image, np.uint8), name, index, now, now - start)
-            index += 1
-    finally:
-        capture.release()

@@ -24,7 +24,7 @@ class Frame:
 
 
 class Source(Protocol):
-    """A named stream of frames. ``frame_count`` is the header's word, which may differ from the truth.
+    """A named stream of frames, and a context manager. ``frame_count`` is the header's word, perhaps not the truth.
 
     ``name`` never holds a password: it stands in every log, metric and result.
     """
@@ -37,6 +37,18 @@ class Source(Protocol):
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the source ends; closing the iterator frees the device or file."""
         ...
+
+    def close(self) -> None:
+        """Free the device, connection or program, also before the first frame. May be called twice."""
+        return
+
+    def __enter__(self) -> "Source":
+        """Return the source itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
 
 @runtime_checkable

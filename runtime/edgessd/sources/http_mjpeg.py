@@ -16,15 +16,15 @@ from urllib.request import (
 )
 
 from edgessd.sources.address import Address
-from edgessd.sources.fault import SourceFault
-from edgessd.sources.frame import Frame
+from edgessd.sources.fault import Reason, SourceFault
+from edgessd.sources.frame import Frame, Source
 from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.network_video import READ_SECONDS, NetworkVideo
 
 _PIECE_BYTES = 1 << 16
 
 
-class HttpPictures:
+class HttpPictures(Source):
     """An MJPEG stream. A read that hangs ends by the socket's deadline or by ``interrupt``."""
 
     live = True
@@ -48,11 +48,16 @@ class HttpPictures:
             return self._response.read1(_PIECE_BYTES)
         except TimeoutError as error:
             text = f"{self.name} sent nothing for {self._read_seconds:g} s: see the camera"
-            raise SourceFault("frozen", text) from error
+            raise SourceFault(Reason.FROZEN, text) from error
         except (OSError, HTTPException) as error:
             raise SourceFault(
-                "cut off", f"{self.name} cut the connection", fix="see the camera and the network"
+                Reason.CUT_OFF, f"{self.name} cut the connection", fix="see the camera and the network"
             ) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+        self._response.close()
 
     def interrupt(self) -> None:
         """Cut the connection, so that a read returns."""
@@ -94,22 +99,26 @@ def _get(address: Address, timeout: float) -> HTTPResponse:
         raise _fault_of(401, name) from None
     except (OSError, HTTPException) as error:
         raise SourceFault(
-            "not a stream", f"{name} does not speak HTTP", fix="check the port and the protocol"
+            Reason.NOT_A_STREAM, f"{name} does not speak HTTP", fix="check the port and the protocol"
         ) from error
 
 
 def _fault_of(status: int, name: str) -> SourceFault:
     if status in (401, 403, 407):
-        return SourceFault("authentication", f"{name} refuses the user or the password", fix="correct them in the URL")
+        return SourceFault(
+            Reason.AUTHENTICATION, f"{name} refuses the user or the password", fix="correct them in the URL"
+        )
     if status in (404, 410):
-        return SourceFault("not found", f"{name} has no such page", fix="check the URL's path")
-    return SourceFault("refused", f"{name} answers {status}", fix="see the camera")
+        return SourceFault(Reason.NOT_FOUND, f"{name} has no such page", fix="check the URL's path")
+    return SourceFault(Reason.REFUSED, f"{name} answers {status}", fix="see the camera")
 
 
 def _unreachable(error: TimeoutError | URLError, name: str, timeout: float) -> SourceFault:
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, TimeoutError):
-        return SourceFault("timeout", f"{name} did not answer within {timeout:g} s", fix="see the camera")
+        return SourceFault(Reason.TIMEOUT, f"{name} did not answer within {timeout:g} s", fix="see the camera")
     if isinstance(cause, ConnectionRefusedError):
-        return SourceFault("refused", f"{name} refuses connections", fix="the server is down, or the port is wrong")
-    return SourceFault("unreachable", f"{name} cannot be reached", fix="check the host's name and the network")
+        return SourceFault(
+            Reason.REFUSED, f"{name} refuses connections", fix="the server is down, or the port is wrong"
+        )
+    return SourceFault(Reason.UNREACHABLE, f"{name} cannot be reached", fix="check the host's name and the network")

@@ -6,7 +6,7 @@ from time import monotonic
 import cv2
 import numpy as np
 
-from edgessd.sources.fault import SourceFault
+from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Frame
 
 MAX_JPEG_BYTES = 1 << 24
@@ -31,7 +31,9 @@ def jpeg_frames(
         fruitless += len(piece)
         late = within is not None and monotonic() - start > within
         if piece and (late or fruitless > MAX_JPEG_BYTES):
-            raise SourceFault("not a stream", f"{name} sends bytes in which no JPEG is found", fix="see what it sends")
+            raise SourceFault(
+                Reason.NOT_A_STREAM, f"{name} sends bytes in which no JPEG is found", fix="see what it sends"
+            )
         return piece
 
     for encoded in split_jpegs(read_in_time, first):

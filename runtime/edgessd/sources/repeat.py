@@ -8,7 +8,7 @@ from edgessd.sources.frame import Frame, Source
 
 
 @dataclass
-class Repeated:
+class Repeated(Source):
     """A source without an end; with ``pace`` a camera that delivers so many frames a second."""
 
     source: Source
@@ -23,6 +23,10 @@ class Repeated:
         self.name = self.source.name
         self.live = self.source.live or self.pace is not None
         self.fps = self.pace or self.source.fps
+
+    def close(self) -> None:
+        """Close the source."""
+        self.source.close()
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames without end. A paced frame's capture is the moment a camera would have delivered it."""

@@ -11,7 +11,7 @@ from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 
 from edgessd.sources.address import Address
-from edgessd.sources.fault import SourceFault
+from edgessd.sources.fault import Reason, SourceFault
 
 _MAX_ANSWER = 1 << 16
 
@@ -27,7 +27,7 @@ def ask_rtsp(address: Address, timeout: float, method: str) -> None:
         host, port = url.hostname or "", url.port or (322 if url.scheme == "rtsps" else 554)
     except ValueError as error:
         text = f"{name} is no URL: write rtsp://host:port/path, with %40 for an @ in a password"
-        raise SourceFault("not found", text) from error
+        raise SourceFault(Reason.NOT_FOUND, text) from error
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
             if url.scheme == "rtsps":
@@ -37,25 +37,29 @@ def ask_rtsp(address: Address, timeout: float, method: str) -> None:
                 answer = authorisation(head, method, _bare(address.target), *_credentials(address.target))
                 status, head = _ask(connection, address.target, method, answer)
     except socket.gaierror as error:
-        raise SourceFault("unreachable", f"no host of the name in {name}", fix="check spelling and network") from error
+        raise SourceFault(
+            Reason.UNREACHABLE, f"no host of the name in {name}", fix="check spelling and network"
+        ) from error
     except ConnectionRefusedError as error:
         text = f"{name} refuses connections: the server is down, or the port is wrong"
-        raise SourceFault("refused", text) from error
+        raise SourceFault(Reason.REFUSED, text) from error
     except TimeoutError as error:
-        raise SourceFault("timeout", f"{name} did not answer within {timeout:g} s", fix="see the camera") from error
+        raise SourceFault(
+            Reason.TIMEOUT, f"{name} did not answer within {timeout:g} s", fix="see the camera"
+        ) from error
     except OSError as error:
         text = f"{name} cannot be reached ({error.strerror or 'cut off'}): see the network"
-        raise SourceFault("unreachable", text) from error
+        raise SourceFault(Reason.UNREACHABLE, text) from error
     match status:
         case 0:
-            raise SourceFault("not a stream", f"{name} does not speak RTSP", fix="check the port and the protocol")
+            raise SourceFault(Reason.NOT_A_STREAM, f"{name} does not speak RTSP", fix="check the port and the protocol")
         case 401 | 403:
             text = f"{name} refuses the user or the password: correct them in the URL"
-            raise SourceFault("authentication", text)
+            raise SourceFault(Reason.AUTHENTICATION, text)
         case 404 | 451 | 454:
-            raise SourceFault("not found", f"{name} has no such stream", fix="check the URL's path")
+            raise SourceFault(Reason.NOT_FOUND, f"{name} has no such stream", fix="check the URL's path")
         case 453 | 500 | 503:
-            raise SourceFault("refused", f"{name} answers {status}", fix="the server cannot serve it now")
+            raise SourceFault(Reason.REFUSED, f"{name} answers {status}", fix="the server cannot serve it now")
 
 
 def _ask(connection: socket.socket, target: str, method: str, authorization: str) -> tuple[int, str]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from edgessd.errors import InputError
 from edgessd.sources.address import Address
-from edgessd.sources.fault import SourceFault
-from edgessd.sources.frame import Frame
+from edgessd.sources.fault import Reason, SourceFault
+from edgessd.sources.frame import Frame, Source
 from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.y4m import MAGIC, y4m_frames
 from edgessd.util.suggestions import did_you_mean
@@ -19,7 +19,7 @@ FORMATS = ("y4m", "mjpeg", "bgr24")
 _PIECE_BYTES = 1 << 16
 
 
-class StandardInput:
+class StandardInput(Source):
     """``-``: the format is told by its first bytes, or raw BGR with ``stdin?width=640&height=360``."""
 
     live = False
@@ -49,7 +49,7 @@ class StandardInput:
             frames = self._raw_frames()
         else:
             raise SourceFault(
-                "not a stream",
+                Reason.NOT_A_STREAM,
                 "standard input holds neither YUV4MPEG2 nor JPEG",
                 fix="give raw frames a size, stdin?width=640&height=360",
             )
@@ -59,7 +59,7 @@ class StandardInput:
             yield frame
         if not found:
             raise SourceFault(
-                "not a stream", "standard input ended before its first whole frame", fix="see what writes it"
+                Reason.NOT_A_STREAM, "standard input ended before its first whole frame", fix="see what writes it"
             )
 
     def _raw_frames(self) -> Iterator[Frame]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import cv2
 
 from edgessd.sources.address import Address
-from edgessd.sources.fault import SourceFault
-from edgessd.sources.frame import Frame
+from edgessd.sources.capture import CapturedSource
+from edgessd.sources.fault import Reason, SourceFault
+from edgessd.sources.frame import Frame, Source
 from edgessd.sources.y4m import y4m_frames
 from edgessd.util.ffmpeg import frame_timing
 
@@ -20,7 +21,7 @@ ARGUS_SOCKET = Path("/tmp/argus_socket")  # of nvargus-daemon, through which nva
 ARGUS_COMMAND = "sudo systemctl restart nvargus-daemon"
 
 
-class Program:
+class Program(Source):
     """A program that writes YUV4MPEG2 to its standard output; when it hangs, ``interrupt`` kills it."""
 
     live = True
@@ -28,17 +29,10 @@ class Program:
     frame_count: int | None = None
 
     def __init__(self, address: Address, command: list[str]) -> None:
-        """Raises SourceFault when the program is not installed."""
         self.name = address.name
         self._address = address
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
-        if shutil.which(command[0]) is None:
-            raise SourceFault(
-                "not found",
-                f"{self.name} needs {command[0]}, which is not installed",
-                fix=f"apt install {_package(command[0])}",
-            )
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the program ends. Raises SourceFault with its complaint when it gave none."""
@@ -69,14 +63,13 @@ class Program:
         # The cause comes first; what follows from it, later.
         wrong = [line for line in lines if "error" in line.lower() or "401" in line or "404" in line] or lines
         said = self._address.redact(wrong[0] if wrong else "it said nothing")[:_COMPLAINT_CHARACTERS]
-        reason = "not a stream"
-        for mark, word in (("401", "authentication"), ("nauthorized", "authentication"), ("404", "not found")):
-            if mark in complaints:
-                reason = word
-                break
-        else:
-            if "refused" in complaints.lower():
-                reason = "refused"
+        marks = {
+            "401": Reason.AUTHENTICATION,
+            "nauthorized": Reason.AUTHENTICATION,
+            "404": Reason.NOT_FOUND,
+            "efused": Reason.REFUSED,
+        }
+        reason = next((reason for mark, reason in marks.items() if mark in complaints), Reason.NOT_A_STREAM)
         return SourceFault(reason, f"{self.name} gave no frame", fix=f"{self._command[0]} says {said!r}")
 
     def interrupt(self) -> None:
@@ -84,34 +77,24 @@ class Program:
         if self._process is not None:
             self._process.kill()
 
+    close = interrupt
 
-class OpenCvPipeline:
+
+class OpenCvPipeline(CapturedSource):
     """A GStreamer pipeline inside OpenCV, where it was built with GStreamer (JetPack's is)."""
-
-    live = True
-    frame_count: int | None = None
 
     def __init__(self, address: Address, pipeline: str) -> None:
         """Raises SourceFault when the pipeline does not start."""
-        self.name = address.name
         self._pipeline = pipeline
-        self._capture: cv2.VideoCapture | None = self._open()
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: float | None = fps if 0 < fps <= 1000 else None
+        super().__init__(address.name)
 
-    def _open(self) -> cv2.VideoCapture:
+    def open_capture(self) -> cv2.VideoCapture:
+        """Return the running pipeline. Raises SourceFault."""
         capture = cv2.VideoCapture(self._pipeline, cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             capture.release()
-            raise SourceFault("not a stream", f"{self.name} does not start", fix="try it with gst-launch-1.0")
+            raise SourceFault(Reason.NOT_A_STREAM, f"{self.name} does not start", fix="try it with gst-launch-1.0")
         return capture
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames until the pipeline ends."""
-        from edgessd.sources.files import captured_frames
-
-        capture, self._capture = self._capture or self._open(), None
-        yield from captured_frames(capture, self.name)
 
 
 def open_pipeline(address: Address) -> "Program | OpenCvPipeline":
@@ -119,6 +102,7 @@ def open_pipeline(address: Address) -> "Program | OpenCvPipeline":
     if _opencv_has_gstreamer():
         sink = "videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
         return OpenCvPipeline(address, f"{address.target} ! {sink}")
+    _need(address, "gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-good")
     return Program(address, gst_command(address.target))
 
 
@@ -126,7 +110,7 @@ def open_csi(address: Address) -> "Program | OpenCvPipeline":
     """Return the frames of a Jetson's CSI camera. Raises SourceFault, InputError."""
     if not ARGUS_SOCKET.exists():
         raise SourceFault(
-            "not found",
+            Reason.NOT_FOUND,
             f"{address.name} needs a Jetson's camera daemon, and {ARGUS_SOCKET} is absent",
             fix=f"{ARGUS_COMMAND}, in a container add -v {ARGUS_SOCKET}:{ARGUS_SOCKET}",
         )
@@ -146,7 +130,8 @@ def csi_pipeline(address: Address) -> str:
 
 
 def open_ffmpeg(address: Address) -> Program:
-    """Return the frames that the program ffmpeg decodes, in hardware where ``hwaccel`` names it."""
+    """Return the frames that the program ffmpeg decodes, in hardware where ``hwaccel`` names it. Raises SourceFault."""
+    _need(address, "ffmpeg", "ffmpeg")
     return Program(address, ffmpeg_command(address))
 
 
@@ -174,5 +159,7 @@ def _opencv_has_gstreamer() -> bool:
     return cv2.CAP_GSTREAMER in registry.getBackends() and registry.hasBackend(cv2.CAP_GSTREAMER)
 
 
-def _package(program: str) -> str:
-    return {"gst-launch-1.0": "gstreamer1.0-tools gstreamer1.0-plugins-good"}.get(program, program)
+def _need(address: Address, program: str, packages: str) -> None:
+    if shutil.which(program) is None:
+        cause = f"{address.name} needs {program}, which is not installed"
+        raise SourceFault(Reason.NOT_FOUND, cause, fix=f"apt install {packages}")

@@ -6,7 +6,7 @@ from time import monotonic
 import cv2
 import numpy as np
 
-from edgessd.sources.fault import SourceFault
+from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.files import MAX_PIXELS
 from edgessd.sources.frame import Frame
 
@@ -23,7 +23,7 @@ def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> I
     # Odd sizes: the colour planes are rounded up, which OpenCV's conversion does not know.
     if height % 2 or width % 2:
         raise SourceFault(
-            "not a stream", f"{name} sends {width}x{height} frames", fix="the size must be even, scale it"
+            Reason.NOT_A_STREAM, f"{name} sends {width}x{height} frames", fix="the size must be even, scale it"
         )
     frame_bytes = height * width * 3 // 2
     index = 0
@@ -34,7 +34,9 @@ def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> I
         if len(planes) < frame_bytes:
             return
         if not marker.startswith(b"FRAME"):
-            raise SourceFault("not a stream", f"{name} sends a damaged frame header", fix="see the program that writes")
+            raise SourceFault(
+                Reason.NOT_A_STREAM, f"{name} sends a damaged frame header", fix="see the program that writes"
+            )
         yuv = np.frombuffer(planes, np.uint8).reshape(height * 3 // 2, width)
         image = np.asarray(cv2.cvtColor(yuv, cv2.COLOR_YUV2BGR_I420), np.uint8)
         now = monotonic()
@@ -51,7 +53,7 @@ def _line(read: Callable[[int], bytes], name: str) -> bytes:
             return b""
         line += more
         if len(line) > _MAX_HEADER:
-            raise SourceFault("not a stream", f"{name} sends no YUV4MPEG2", fix="see the program that writes")
+            raise SourceFault(Reason.NOT_A_STREAM, f"{name} sends no YUV4MPEG2", fix="see the program that writes")
     return bytes(line)
 
 
@@ -60,9 +62,9 @@ def _size(header: bytes, name: str) -> tuple[int, int]:
     sizes = {field[0]: field[1:] for field in fields[1:] if field[0] in "WHC"}
     height, width = (int(sizes.get(side, "0")) if sizes.get(side, "0").isdecimal() else 0 for side in "HW")
     if not fields:
-        raise SourceFault("ended", f"{name} ended before its first frame", fix="see what it complains of")
+        raise SourceFault(Reason.ENDED, f"{name} ended before its first frame", fix="see what it complains of")
     if fields[0] != MAGIC.decode() or not 0 < height * width <= MAX_PIXELS:
-        raise SourceFault("not a stream", f"{name} sends no YUV4MPEG2", fix="see the program that writes")
+        raise SourceFault(Reason.NOT_A_STREAM, f"{name} sends no YUV4MPEG2", fix="see the program that writes")
     if not sizes.get("C", "420").startswith("420"):
-        raise SourceFault("not a stream", f"{name} sends {sizes['C']} planes", fix="convert to I420 (yuv420p)")
+        raise SourceFault(Reason.NOT_A_STREAM, f"{name} sends {sizes['C']} planes", fix="convert to I420 (yuv420p)")
     return height, width

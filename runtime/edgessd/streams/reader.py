@@ -11,7 +11,7 @@ from typing import Any
 
 from edgessd.errors import EdgessdError
 from edgessd.sources import Frame, Interruptible, Source
-from edgessd.sources.fault import AUTHENTICATION, SourceFault
+from edgessd.sources.fault import Reason, SourceFault
 from edgessd.streams.policy import Policy, policy_named
 from edgessd.streams.retry import Retry
 from edgessd.streams.status import State, Status
@@ -129,7 +129,7 @@ class Reader:
         if late > _GRACE_SECONDS and sum(thread.is_alive() for thread in self._threads) <= _MAX_ABANDONED:
             turn.abandoned = True
             cause = f"{self.name} hung for {now - began:.0f} s and was left"
-            self.fault = SourceFault("hung", cause, fix="see the camera")
+            self.fault = SourceFault(Reason.HUNG, cause, fix="see the camera")
             log.warning("%s", self.fault, extra={"stream": self.name})
             self.start()
 
@@ -140,7 +140,7 @@ class Reader:
         fault = self.fault
         if self.over:
             state = State.FAILED if fault else State.ENDED
-        elif fault is not None and fault.lasting:
+        elif fault is not None and fault.reason.permanent:
             state = State.FAILED
         elif age is None:
             state = State.CONNECTING
@@ -148,12 +148,12 @@ class Reader:
             stale = min(age, monotonic() - self._continued_at) > self._retry.stale_after
             state = State.STALE if self._live_source and stale else State.LIVE
         if state is State.STALE and fault is None:
-            fault = SourceFault("no frames", f"{self.name} gives no frames", fix="see the camera")
+            fault = SourceFault(Reason.NO_FRAMES, f"{self.name} gives no frames", fix="see the camera")
         wrong = fault if state is not State.LIVE else None
         return Status(
             name=self.name,
             state=state,
-            reason=wrong.reason if wrong else None,
+            reason=str(wrong.reason) if wrong else None,
             text=str(wrong) if wrong else None,
             last_frame_age=age,
             fps=self._rate() if state is State.LIVE else 0.0,
@@ -177,9 +177,9 @@ class Reader:
                 return
             if turn.interrupted:
                 seconds = monotonic() - began
-                fault = SourceFault("hung", f"{self.name} hung for {seconds:.0f} s", fix="see the camera")
+                fault = SourceFault(Reason.HUNG, f"{self.name} hung for {seconds:.0f} s", fix="see the camera")
             if fault is not None and self._was_stopped():
-                fault = SourceFault("stopped", f"{self.name} was cut off while this process was stopped")
+                fault = SourceFault(Reason.STOPPED, f"{self.name} was cut off while this process was stopped")
             self.fault, self.over = fault, over
             with self.ready:
                 self.ready.notify_all()
@@ -194,22 +194,23 @@ class Reader:
         except SourceFault as error:
             return turn.source is not None and not self._live_source, error
         except EdgessdError as error:
-            return True, SourceFault("unusable", error.cause, fix=error.fix, command=error.command)
+            return True, SourceFault(Reason.UNUSABLE, error.cause, fix=error.fix, command=error.command)
         # OpenCV, drivers and codecs raise a zoo; one stream's fault is never another's.
         except Exception as error:
             log.exception("reading %s failed", self.name, extra={"stream": self.name})
             cause = f"{self.name} failed ({type(error).__name__})"
-            return not self._live_source, SourceFault("error", cause, fix="see the log")
+            return not self._live_source, SourceFault(Reason.ERROR, cause, fix="see the log")
         if not self._live_source:
             return True, None
-        return False, SourceFault("cut off", f"{self.name} ended the connection", fix="see the camera and the network")
+        cause = f"{self.name} ended the connection"
+        return False, SourceFault(Reason.CUT_OFF, cause, fix="see the camera and the network")
 
     def _was_stopped(self) -> bool:
         now = monotonic()
         return now - self._continued_at < 1 or now - (self._watched_at or now) > _STOPPED_SECONDS
 
     def _pause(self, fault: SourceFault | None, *, lived: float) -> float:
-        if fault is not None and fault.reason == AUTHENTICATION:
+        if fault is not None and fault.reason is Reason.AUTHENTICATION:
             return self._retry.lasting_retry
         if lived >= self._retry.longest_retry and self.connected_once and self._fresh():
             self._attempt = 0

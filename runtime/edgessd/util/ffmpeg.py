@@ -11,7 +11,10 @@ def frame_timing(mode: str) -> tuple[str, str]:
 
     mode: passthrough, every frame once; vfr, at its own time.
     """
-    done = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=False)
-    found = re.match(r"ffmpeg version n?(\d+)\.(\d+)", done.stdout)
+    try:
+        said = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        said = ""  # it is not installed; whoever runs it tells
+    found = re.match(r"ffmpeg version n?(\d+)\.(\d+)", said)
     old = found is not None and (int(found[1]), int(found[2])) < (5, 1)
     return ("-vsync" if old else "-fps_mode", mode)

@@ -1,0 +1,54 @@
+"""What OpenCV's VideoCapture reads: files, cameras, network streams, pipelines."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+import cv2
+import numpy as np
+
+from edgessd.sources.frame import Frame, Source
+
+MAX_FPS = 1000  # a header that claims more is wrong
+
+
+class CapturedSource(Source):
+    """A source whose ``open_capture`` returns an opened capture; each ``frames()`` after the first opens it anew."""
+
+    live = True
+    frame_count: int | None = None
+
+    def __init__(self, name: str) -> None:
+        """Open the capture. Raises what ``open_capture`` raises."""
+        self.name = name
+        self._capture = self.open_capture()
+        self._unread = True
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps: float | None = fps if 0 < fps <= MAX_FPS else None
+
+    def open_capture(self) -> cv2.VideoCapture:
+        """Return the opened capture. Raises InputError or VideoError."""
+        raise NotImplementedError
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield what the capture reads until it fails or ends, then release it."""
+        if not self._unread:
+            self._capture = self.open_capture()
+        self._unread = False
+        capture = self._capture
+        try:
+            index = 0
+            while True:
+                start = monotonic()
+                more, image = capture.read()
+                if not more:
+                    return
+                now = monotonic()
+                yield Frame(np.asarray(image, np.uint8), self.name, index, now, now - start)
+                index += 1
+        finally:
+            capture.release()
+
+    def close(self) -> None:
+        """Release the device or file."""
+        self._unread = False
+        self._capture.release()
