@@ -1,22 +1,21 @@
 """What ``edgessd run`` is told: a TOML file of model, streams and sinks."""
 
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from edgessd.config.sinks import SINK_TABLES, SinkTable
-from edgessd.config.table import from_table
 from edgessd.errors import InputError
-from edgessd.streams.policy import policy_named
 from edgessd.streams.retry import Retry
 from edgessd.streams.streams import MAX_STREAMS, check_stream_name
-from edgessd.util.files import readable
+from edgessd.util.outside_text import NAME, outside_text
 from edgessd.util.suggestions import did_you_mean
+from edgessd.util.toml_table import Choice, Range, from_table, read_toml
 
 _TOP_LEVEL = ("model", "run", "streams", "sinks")
+Score = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,9 @@ class ModelTable:
 
     path: str = "default"
     backend: str = "auto"
-    score: float = 0.3
+    score: Score = 0.3
     classes: tuple[str, ...] | None = None
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, Score] = field(default_factory=dict)
     gpu_resize: bool = False
 
 
@@ -41,25 +40,11 @@ class RunTable:
     batch_deadline_ms: how long a frame waits for those of other streams. log_format: text or json.
     """
 
-    workers: int | None = None
-    batch: int | None = None
-    batch_deadline_ms: float = 5.0
-    log_format: str = "text"
-    log_level: str = "info"
-
-    def __post_init__(self) -> None:
-        """Raise InputError for a value outside what is allowed."""
-        for name in ("workers", "batch"):
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= 256:
-                raise InputError(f"{name} must be 1 to 256, got {value}")
-        if not 0 <= self.batch_deadline_ms <= 1000:
-            raise InputError(f"batch_deadline_ms must be 0 to 1000, got {self.batch_deadline_ms:g}")
-        if self.log_format not in ("text", "json"):
-            raise InputError(f"no log_format {self.log_format!r}", fix=did_you_mean(self.log_format, ("text", "json")))
-        levels = ("debug", "info", "warning", "error")
-        if self.log_level not in levels:
-            raise InputError(f"no log_level {self.log_level!r}", fix=did_you_mean(self.log_level, levels))
+    workers: Annotated[int, Range(1, 256)] | None = None
+    batch: Annotated[int, Range(1, 256)] | None = None
+    batch_deadline_ms: Annotated[float, Range(0, 1000)] = 5.0
+    log_format: Annotated[str, Choice(("text", "json"))] = "text"
+    log_level: Annotated[str, Choice(("debug", "info", "warning", "error"))] = "info"
 
 
 @dataclass(frozen=True)
@@ -68,7 +53,7 @@ class StreamTable:
 
     name: str
     source: str = field(repr=False)
-    policy: str | None = None
+    policy: Annotated[str, Choice(("latest", "every"))] | None = None
     stale_after: float = 2.0
     hang_after: float = 8.0
     first_retry: float = 0.1
@@ -76,9 +61,8 @@ class StreamTable:
     lasting_retry: float = 60.0
 
     def __post_init__(self) -> None:
-        """Raise InputError for a name that cannot be a topic or a file name, a policy or a time that cannot be."""
+        """Raise InputError for a name that cannot be a topic or a file name, or a time that cannot be."""
         check_stream_name(self.name)
-        policy_named(self.policy)
         _ = self.retry
 
     @property
@@ -105,15 +89,7 @@ class Config:
 
 def read_config(path: Path) -> Config:
     """Return a configuration file's content. Raises InputError naming the place of what is wrong."""
-    readable(path, "configuration")
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}", fix="correct the line") from error
+    content = read_toml(path, "configuration")
     try:
         return config_from(content)
     except InputError as error:
@@ -124,7 +100,7 @@ def config_from(content: Mapping[str, Any]) -> Config:
     """Return the configuration in a parsed file. Raises InputError."""
     for key in content:
         if key not in _TOP_LEVEL:
-            raise InputError(f"there is no table {key!r}", fix=did_you_mean(key, _TOP_LEVEL))
+            raise InputError(f"there is no table {outside_text(key, NAME)!r}", fix=did_you_mean(key, _TOP_LEVEL))
     streams = _list(content, "streams")
     if not streams:
         raise InputError("there is no stream", fix="add [[streams]] with name and source")
@@ -146,7 +122,10 @@ def config_from(content: Mapping[str, Any]) -> Config:
     for index, sink in enumerate(config.sinks):
         for name in sink.streams or ():
             if name not in names:
-                raise InputError(f"sinks[{index}].streams names no stream {name!r}", fix=did_you_mean(name, names))
+                raise InputError(
+                    f"sinks[{index}].streams names no stream {outside_text(name, NAME)!r}",
+                    fix=did_you_mean(name, names),
+                )
     return config
 
 
@@ -162,7 +141,7 @@ def _sink(table: object, where: str) -> SinkTable:
     if not isinstance(kind, str):
         raise InputError(f"{where} needs the key 'type'", fix=f"one of {', '.join(SINK_TABLES)}")
     if kind not in SINK_TABLES:
-        raise InputError(f"{where} has no type {kind!r}", fix=did_you_mean(kind, SINK_TABLES))
+        raise InputError(f"{where} has no type {outside_text(kind, NAME)!r}", fix=did_you_mean(kind, SINK_TABLES))
     assert isinstance(table, Mapping)
     rest = {key: value for key, value in table.items() if key != "type"}
     return from_table(SINK_TABLES[kind], rest, f"{where} ({kind})")

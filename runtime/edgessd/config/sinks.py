@@ -6,17 +6,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from edgessd.errors import InputError
 from edgessd.util.extras import need
 from edgessd.util.files import with_room, writable
-from edgessd.util.suggestions import did_you_mean
+from edgessd.util.names import host_name, topic_prefix
+from edgessd.util.toml_table import Choice, Range
 
 if TYPE_CHECKING:
     from edgessd.streams import StreamSink
 
 Labels = tuple[str, ...]
+Megabytes = Annotated[float, Range(0.001, 1e6)]
+Seconds = Annotated[float, Range(0, 86400)]
+Files = Annotated[int, Range(0, 1_000_000)]
 _MEGABYTE = 1_000_000
 _ROOM = 8 * _MEGABYTE  # with less free at the start a disk is full
 
@@ -33,13 +37,8 @@ class LinesTable(Common):
     """Lines in a file that starts anew at max_mb; so many old ones are kept."""
 
     path: Path
-    max_mb: float = 100
-    keep: int = 5
-
-    def __post_init__(self) -> None:
-        """Raise InputError for a value outside what is allowed."""
-        _require("max_mb", self.max_mb, above=0)
-        _require("keep", self.keep, least=0)
+    max_mb: Megabytes = 100
+    keep: Annotated[int, Range(0, 1000)] = 5
 
     def check(self) -> None:
         """Raise InputError for a place that cannot be written, or has no room."""
@@ -73,19 +72,11 @@ class VideoTable(Common):
     """``type = "video"``: annotated segments. container: mkv or mp4 (fragmented). keep: segments a stream, 0 all."""
 
     folder: Path
-    container: str = "mkv"
+    container: Annotated[str, Choice(("mkv", "mp4"))] = "mkv"
     encoder: str = "libx264"
-    segment_seconds: float = 600
-    segment_mb: float = 1000
-    keep: int = 144
-
-    def __post_init__(self) -> None:
-        """Raise InputError for a value outside what is allowed."""
-        if self.container not in ("mkv", "mp4"):
-            raise InputError(f"no container {self.container!r}", fix=did_you_mean(self.container, ("mkv", "mp4")))
-        _require("segment_seconds", self.segment_seconds, above=0)
-        _require("segment_mb", self.segment_mb, above=0)
-        _require("keep", self.keep, least=0)
+    segment_seconds: Annotated[float, Range(0.1, 86400)] = 600
+    segment_mb: Megabytes = 1000
+    keep: Files = 144
 
     def check(self) -> None:
         """Raise InputError for a folder that cannot be made or written."""
@@ -111,13 +102,8 @@ class SnapshotTable(Common):
     """``type = "snapshots"``: a picture when something is found, at most one an interval (s) and stream."""
 
     folder: Path
-    interval: float = 10
-    keep: int = 1000
-
-    def __post_init__(self) -> None:
-        """Raise InputError for a value outside what is allowed."""
-        _require("interval", self.interval, least=0)
-        _require("keep", self.keep, least=0)
+    interval: Seconds = 10
+    keep: Files = 1000
 
     def check(self) -> None:
         """Raise InputError for a folder that cannot be made or written."""
@@ -135,7 +121,7 @@ class MqttTable(Common):
     """``type = "mqtt"``: topics PREFIX/STREAM/detections and /state, PREFIX/status as the last will."""
 
     host: str = "localhost"
-    port: int = 1883
+    port: Annotated[int, Range(1, 65535)] = 1883
     prefix: str = "edgessd"
     user: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -144,9 +130,8 @@ class MqttTable(Common):
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
-        _require("port", self.port, least=1, most=65535)
-        if not self.prefix or set(self.prefix) & set("+#"):
-            raise InputError(f"an MQTT prefix is a text without '+' and '#', got {self.prefix!r}")
+        host_name("host", self.host)
+        topic_prefix(self.prefix)
 
     def check(self) -> None:
         """Raise MissingExtra without paho-mqtt."""
@@ -174,13 +159,11 @@ class WebhookTable(Common):
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    interval: float = 1
-    attempts: int = 3
+    interval: Seconds = 1
+    attempts: Annotated[int, Range(1, 10)] = 3
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
-        _require("attempts", self.attempts, least=1, most=10)
-        _require("interval", self.interval, least=0)
         if not self.url.startswith(("http://", "https://")):
             raise InputError("a webhook's url begins with http:// or https://", fix="correct it")
 
@@ -199,11 +182,11 @@ class PrometheusTable(Common):
     """``type = "prometheus"``: figures on http://ADDRESS:PORT/metrics."""
 
     address: str = "127.0.0.1"
-    port: int = 9464
+    port: Annotated[int, Range(0, 65535)] = 9464
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
-        _require("port", self.port, least=0, most=65535)
+        host_name("address", self.address)
 
     def check(self) -> None:
         """Raise MissingExtra without prometheus-client."""
@@ -231,17 +214,6 @@ SINK_TABLES: dict[str, type[SinkTable]] = {
 def kind_of(table: SinkTable) -> str:
     """Return the ``type`` of a sink."""
     return next(kind for kind, known in SINK_TABLES.items() if type(table) is known)
-
-
-def _require(
-    name: str, value: float, *, above: float | None = None, least: float | None = None, most: float | None = None
-) -> None:
-    if above is not None and value <= above:
-        raise InputError(f"{name} must be above {above:g}, got {value:g}")
-    if least is not None and value < least:
-        raise InputError(f"{name} must be at least {least:g}, got {value:g}")
-    if most is not None and value > most:
-        raise InputError(f"{name} must be at most {most:g}, got {value:g}")
 
 
 def _check_folder(folder: Path) -> None:
