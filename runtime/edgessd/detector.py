@@ -1,9 +1,11 @@
 """The detector: a model, its card, a backend and the post-processing, for one frame or a batch."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from threading import Lock
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.backends import Choice, ResizingBackend, choose, open_backend
+from edgessd.backends.graph_tensors import check_outputs
 from edgessd.errors import BackendError, InputError
 from edgessd.model import self_test
 from edgessd.model.card import ModelCard, card_of
@@ -21,6 +24,9 @@ from edgessd.model.postprocess import REALTIME, PostProcess, RawDecoder
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd.model.shipped import model_path
+
+LOG = logging.getLogger(__name__)
+WARN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,15 @@ class Detector:
         self._closed = False
         self.path = model_path(model)
         self.card = card_of(self.path)
+        self.nonfinite = 0  # outputs of the network that were NaN or infinity, since it was loaded
+        self._next_warning = 0.0
+        self._lock = Lock()
         self.choice: Choice = choose(self.path, backend, self.card)
         self._decode = decoder_for(self.card, settings)
         self.backend = open_backend(self.path, self.card, self.choice, workers=workers, threads=threads)
         try:
             outputs = self.backend.infer(self_test.self_test_input(self.card))
+            check_outputs(self.card, self.path, outputs)
             self_test.check(self.card, outputs, engine=self.backend.name)
             self._resizing = self._backend_that_resizes() if gpu_resize else None
         except BaseException:
@@ -122,7 +132,25 @@ class Detector:
 
     def _to_detections(self, outputs: tuple[NDArray[Any], ...], index: int, frame: NDArray[np.uint8]) -> Detections:
         height, width = frame.shape[:2]
-        return self._decode(*(tensor[index] for tensor in outputs), height, width)
+        detections = self._decode(*(tensor[index] for tensor in outputs), height, width)
+        if detections.nonfinite:
+            self._tell_nonfinite(detections.nonfinite)
+        return detections
+
+    def _tell_nonfinite(self, count: int) -> None:
+        """Count outputs that are no numbers, and warn at the first and then once a minute."""
+        with self._lock:
+            self.nonfinite += count
+            now = monotonic()
+            if now < self._next_warning:
+                return
+            self._next_warning = now + WARN_SECONDS
+        LOG.warning(
+            "%s gives NaN or infinity on %s: %d candidates left out since it was loaded; try another backend",
+            self.path.name,
+            self.backend.name,
+            self.nonfinite,
+        )
 
     def close(self) -> None:
         """Free the backend."""

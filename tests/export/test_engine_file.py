@@ -11,9 +11,7 @@ from edgessd.backends.engine import cache as engine_cache
 from edgessd.backends.engine.file import (
     check_runs_here,
     file_sha256,
-    kind_of,
     open_engine,
-    prefix_of,
     rebuild_command,
     runs_on,
     sealed,
@@ -22,6 +20,7 @@ from edgessd.backends.engine.report import describe_engine
 from edgessd.commands.cli import run
 from edgessd.errors import BackendError, CardError, EngineError, InputError
 from edgessd.model.card import ModelCard, read_sidecar, sidecar
+from edgessd.model.engine_kind import kind_of, prefix_of
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.options import BuildOptions, capability_from_text, options_from_json
 from edgessd_export.engine.trtexec import trtexec_line
@@ -93,7 +92,7 @@ def test_a_damaged_or_missing_card_is_refused(engine: Path) -> None:
     with pytest.raises(EngineError, match=r"lacks engine\.tensors"):
         open_engine(engine)
     sidecar(engine).unlink()
-    with pytest.raises(EngineError, match="a bare TensorRT-RTX engine, without a card"):
+    with pytest.raises(CardError, match="a bare TensorRT-RTX engine, without a card"):
         open_engine(engine)
 
 
@@ -108,7 +107,7 @@ def test_foreign_engines_are_said_for_what_they_are(tmp_path: Path) -> None:
         "an engine with another exporter's JSON before it "
         "(description a detector, task detect, imgsz [640, 640], classes 1)"
     )
-    with pytest.raises(EngineError, match="another exporter's JSON"):
+    with pytest.raises(CardError, match="another exporter's JSON"):
         open_engine(path)
     for noise in (b"x", b"\x05\0\0\0{", b"\xff\xff\xff\x7f{}", b"\x02\0\0\0[]"):
         path.write_bytes(noise)

@@ -15,7 +15,7 @@ from edgessd.detector import Detector, decoder_for
 from edgessd.errors import InputError
 from edgessd.model.boxes import iou
 from edgessd.model.card import ModelCard
-from edgessd.model.detections import Detections
+from edgessd.model.detections import Detections, refuse_nonfinite
 from edgessd.model.postprocess import EVALUATION, PostProcess
 from edgessd.model.self_test import comparable
 from edgessd.util.cores import usable_cores
@@ -210,7 +210,10 @@ def compare(
             result.add_tensors(reference.card, tensors[0], tensors[1])
         size_hw = sizes_hw[number] if sizes_hw else image.shape[1:3]
         rows = [[tensor[0] for tensor in outputs] for outputs in tensors]
-        result.add_detections(partner[0](*rows[0], *size_hw), partner[1](*rows[1], *size_hw))
+        pair = [decode(*own, *size_hw) for decode, own in zip(partner, rows, strict=True)]
+        for found in pair:
+            refuse_nonfinite(found)
+        result.add_detections(*pair)
         for way, decode in enumerate(every):
             result.found[way].append(decode(*rows[way], *size_hw))
         on_image()

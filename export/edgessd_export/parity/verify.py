@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgessd.detector import decoder_for
-from edgessd.model.detections import Detections
+from edgessd.model.detections import Detections, refuse_nonfinite
 from edgessd.model.postprocess import EVALUATION
 from edgessd.model.preprocess import to_input
 from edgessd_export.parity.compare import Model, compare
@@ -62,6 +62,7 @@ def mean_average_precision(model: Model, truth: Truth, on_image: Callable[[], ob
     for record in truth.data.records:
         image = to_input(read_image(record.path), model.card.height, model.card.width)[None]
         found.append(decode(*(tensor[0] for tensor in model.infer(image)), record.height, record.width))
+        refuse_nonfinite(found[-1])
         on_image()
     return truth.score(found)
 

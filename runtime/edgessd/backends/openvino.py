@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.backends.fixed_batch import in_parts
+from edgessd.backends.graph_tensors import GraphTensor, check_graph, load_advice
 from edgessd.errors import BackendError
 from edgessd.model.card import ModelCard
 from edgessd.util.extras import need
+
+TYPES = {"u8": "uint8", "f32": "float32", "f16": "float16", "i32": "int32", "i64": "int64"}
 
 
 class OpenVinoBackend:
@@ -32,11 +35,13 @@ class OpenVinoBackend:
             core = openvino.Core()
             model = core.read_model(str(path))
             self._compiled = core.compile_model(model, "CPU", settings)
-            self._outputs = [self._compiled.output(name) for name in card.outputs]
-        except RuntimeError as error:
+        # A message that is not UTF-8 arrives as UnicodeDecodeError in place of RuntimeError.
+        except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise BackendError(
-                f"OpenVINO cannot load {path}: {_last_line(error)}", fix="export the model again"
+                f"OpenVINO cannot load {path}: {_last_line(error)}", fix=load_advice(path, "openvino")
             ) from error
+        check_graph(card, path, _tensors(self._compiled.inputs), _tensors(self._compiled.outputs))
+        self._outputs = [self._compiled.output(name) for name in card.outputs]
         self.name = f"openvino {openvino.__version__.split('-')[0]} (CPU)"
         size = self._compiled.input(0).partial_shape[0]
         self.most = int(size.get_length()) if size.is_static else None
@@ -52,7 +57,7 @@ class OpenVinoBackend:
             request = self._local.request = self._compiled.create_infer_request()
         try:
             results = request.infer({"image": images}, share_inputs=True, share_outputs=True)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, TypeError) as error:
             raise BackendError(f"OpenVINO failed on input {images.shape}: {_last_line(error)}") from error
         return tuple(results[output] for output in self._outputs)
 
@@ -63,5 +68,20 @@ class OpenVinoBackend:
         self._compiled = None
 
 
+def _tensors(found: Any) -> dict[str, GraphTensor]:
+    return {
+        name: GraphTensor(
+            TYPES.get(port.element_type.get_type_name(), port.element_type.get_type_name()),
+            tuple(int(size.get_length()) if size.is_static else None for size in port.partial_shape)
+            if port.partial_shape.rank.is_static
+            else (),
+        )
+        for port in found
+        for name in port.names
+    }
+
+
 def _last_line(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode(errors="replace").strip().splitlines()[-1].strip()
     return (str(error).strip() or repr(error)).splitlines()[-1].strip()

@@ -6,6 +6,7 @@ from statistics import median
 from time import perf_counter
 
 from edgessd.backends import Choice, open_backend
+from edgessd.backends.graph_tensors import check_outputs
 from edgessd.errors import EdgessdError
 from edgessd.model.card import ModelCard
 from edgessd.model.self_test import check, self_test_input, worst_difference
@@ -41,6 +42,7 @@ def try_backend(path: Path, card: ModelCard, backend: str) -> Trial:
     try:
         image = self_test_input(card)
         outputs = opened.infer(image)
+        check_outputs(card, path, outputs)
         difference = tolerance = None
         if card.self_test:
             difference, tolerance = worst_difference(card, outputs), float(card.self_test["tolerance"])

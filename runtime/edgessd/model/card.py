@@ -1,16 +1,20 @@
 """The ModelCard: all that a model is, in JSON, travelling with its weights."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from edgessd.errors import CardError
+from edgessd.errors import CardError, InputError
 from edgessd.model.boxes import Variances
+from edgessd.model.engine_kind import kind_of
 from edgessd.model.onnx_metadata import read_metadata
 from edgessd.model.priors import PriorSpec, spec_from_json
+from edgessd.util.bounded_json import items, number, parse_json, short, whole
 
+Value = TypeVar("Value")
 FORMAT = 1
 METADATA_KEY = "edgessd"
 ACTIVATIONS = ("softmax", "sigmoid")
@@ -22,6 +26,8 @@ CONTRACTS = {
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_CARD_BYTES = 4 << 20
 MAX_INPUT_SIDE = 8192
+MAX_LABEL = 255
+MAX_TOLERANCE = 1e4  # offsets of a sound network reach some tens
 VARIANCES = Variances()
 
 
@@ -59,23 +65,62 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         """Raise CardError where a value is outside what the format allows."""
+        for name in ("name", "origin", "license"):
+            _check(isinstance(getattr(self, name), str), name, "text", getattr(self, name))
+        for name in ("training", "metrics", "quantisation", "self_test", "engine"):
+            _check(isinstance(getattr(self, name), Mapping), name, "a table", getattr(self, name))
+        named = all(isinstance(label, str) and 0 < len(label) <= MAX_LABEL for label in self.labels)
+        _check(named, "labels", f"names of 1 to {MAX_LABEL} characters", list(self.labels))
         _check(bool(self.labels), "labels", "at least one name", list(self.labels))
         _check(len(set(self.labels)) == len(self.labels), "labels", "names that differ", list(self.labels))
         for side in ("height", "width"):
-            value = getattr(self, side)
-            _check(0 < value <= MAX_INPUT_SIDE, side, f"1 to {MAX_INPUT_SIDE}", value)
+            _checked(whole, getattr(self, side), side, 1, MAX_INPUT_SIDE)
         _check(self.activation in ACTIVATIONS, "activation", f"one of {ACTIVATIONS}", self.activation)
-        _check(self.contract in CONTRACTS, "contract", f"one of {tuple(CONTRACTS)}", self.contract)
+        _check(self.contract in tuple(CONTRACTS), "contract", f"one of {tuple(CONTRACTS)}", self.contract)
         _check(self.precision in PRECISIONS, "precision", f"one of {PRECISIONS}", self.precision)
-        _check(0 < self.nms_iou < 1, "nms_iou", "between 0 and 1", self.nms_iou)
-        _check(min(self.variances) > 0, "variances", "positive numbers", self.variances)
+        _checked(number, self.nms_iou, "nms_iou", 1e-6, 1 - 1e-6)
+        _checked(number, self.score_floor, "score_floor", 0, 1)
+        for variance in self.variances:
+            _checked(number, variance, "variances", 1e-6, 1e3)
         if self.contract != "raw":
-            _check(
-                self.kept is not None and 0 < self.kept <= len(self.priors),
-                "kept",
-                f"1 to the {len(self.priors)} priors",
-                self.kept,
+            _checked(whole, self.kept, "kept", 1, len(self.priors))
+        if self.self_test:
+            self._check_self_test()
+
+    def _check_self_test(self) -> None:
+        """Raise CardError where the recorded values are not of this card's outputs, or the tolerance is none."""
+        test = self.self_test
+        _checked(whole, test.get("seed"), "self_test.seed", 0, 2**32 - 1)
+        _checked(number, test.get("tolerance"), "self_test.tolerance", 0, MAX_TOLERANCE)
+        samples = test.get("samples")
+        sizes = self.compared_sizes
+        if not isinstance(samples, Mapping) or set(samples) != set(sizes):
+            found = sorted(samples) if isinstance(samples, Mapping) else samples
+            raise CardError(f"self_test.samples must hold {', '.join(sizes)}, got {short(found)}")
+        for name, size in sizes.items():
+            entry = samples[name]
+            if not isinstance(entry, Mapping):
+                raise CardError(f"self_test.samples.{name} must be a table, got {short(entry)}")
+            places, values = (
+                _checked(items, entry.get(key), f"self_test {name} {key}") for key in ("indices", "values")
             )
+            for place in places:
+                _checked(whole, place, f"self_test {name} indices", 0, size - 1)
+            for value in values:
+                _checked(number, value, f"self_test {name} values", -MAX_TOLERANCE, MAX_TOLERANCE)
+            # The last value is always among the samples: another number of labels or priors is found by it.
+            if not places or len(places) != len(values) or max(places) != size - 1:
+                raise CardError(
+                    f"self_test {name} is of another number of labels or priors",
+                    fix=f"this card's {name} has {size} values; export the model again",
+                )
+
+    @property
+    def compared_sizes(self) -> dict[str, int]:
+        """Return how many values a self-test compares of each tensor (see ``self_test.comparable``)."""
+        if self.contract == "raw":
+            return {name: math.prod(self.output_shape(name)) for name in self.outputs}
+        return {"scores": self.kept or 0, "boxes": 4, "classes": 4 * len(self.labels)}
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -109,11 +154,11 @@ class ModelCard:
 def loads(text: str, *, where: str) -> ModelCard:
     """Return the card that ``ModelCard.dumps`` wrote. Raises CardError, naming ``where`` it stood."""
     try:
-        return _from_json(json.loads(text))
-    except CardError as error:
-        raise error.within(f"the card of {where} is damaged") from error
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CardError(f"the card of {where} is damaged ({error!r})", fix="export the model again") from error
+        return _from_json(parse_json(text, most=MAX_CARD_BYTES))
+    except InputError as error:
+        raise CardError(
+            f"the card of {where} is damaged: {error.cause}", fix=error.fix or "export the model again"
+        ) from error
 
 
 def _from_json(value: Any) -> ModelCard:
@@ -124,11 +169,17 @@ def _from_json(value: Any) -> ModelCard:
             f"card format {value.get('format')!r}, this edgessd reads {FORMAT}", fix="use one version for both"
         )
     known = {entry.name for entry in fields(ModelCard)}
+    missing = [key for key in ("name", "height", "width", "activation", "priors_sha256") if key not in value]
+    if missing:
+        raise CardError(f"it has no {missing[0]}")
+    variances = items(value.get("variances"), "variances")
+    if len(variances) != len(VARIANCES):
+        raise CardError(f"variances must be {len(VARIANCES)} numbers, got {short(variances)}")
     card = ModelCard(
         **{key: item for key, item in value.items() if key in known - {"labels", "priors", "variances"}},
-        labels=tuple(str(label) for label in value["labels"]),
-        priors=spec_from_json(value["priors"]),
-        variances=Variances(*(float(number) for number in value["variances"])),
+        labels=tuple(items(value.get("labels"), "labels")),
+        priors=spec_from_json(value.get("priors")),
+        variances=Variances(*(number(each, "variances", 1e-6, 1e3) for each in variances)),
     )
     if card.priors.sha256 != value["priors_sha256"]:
         raise CardError("the priors were edited after the export (their hash differs)", fix="export the model again")
@@ -158,9 +209,12 @@ def sidecar(engine: Path) -> Path:
 
 def read_sidecar(engine: Path) -> ModelCard:
     """Return the card beside an engine. Raises CardError when there is none."""
-    path = sidecar(engine)
-    if not path.is_file():
-        raise CardError(f"no card beside {engine}", fix=f"expected {path}; build the engine with `edgessd build`")
+    path = next((place for place in (sidecar(engine), sidecar(engine.resolve())) if place.is_file()), None)
+    if path is None:
+        raise CardError(
+            f"{engine} is {kind_of(engine)}, without a card ({sidecar(engine).name})",
+            fix="edgessd runs engines that `edgessd build M.onnx` made",
+        )
     if path.stat().st_size > MAX_CARD_BYTES:
         raise CardError(
             f"{path} is larger than {MAX_CARD_BYTES} bytes, too large for a card", fix="build the engine again"
@@ -174,4 +228,12 @@ def read_sidecar(engine: Path) -> ModelCard:
 
 def _check(holds: bool, name: str, rule: str, value: object) -> None:
     if not holds:
-        raise CardError(f"{name} must be {rule}, got {value!r}")
+        raise CardError(f"{name} must be {rule}, got {short(value)}")
+
+
+def _checked(check: Callable[..., Value], *arguments: Any) -> Value:
+    """Return what a check of ``bounded_json`` returns; what it refuses is a card's fault."""
+    try:
+        return check(*arguments)
+    except InputError as error:
+        raise CardError(error.cause) from error

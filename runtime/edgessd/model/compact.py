@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgessd.model.card import ModelCard
 from edgessd.model.detections import Detections
-from edgessd.model.postprocess import PostProcess, suppress
+from edgessd.model.postprocess import PostProcess, check_classes, suppress
 
 Array = NDArray[np.float32]
 
@@ -26,7 +26,11 @@ class CompactDecoder:
 
         boxes_xyxy: (K, 4), fractions of the image. scores, classes: (K,).
         """
-        wanted = np.flatnonzero(scores >= self._thresholds[classes])
+        check_classes(classes, len(self._thresholds))
+        wanted = np.flatnonzero(~(scores < self._thresholds[classes]))
+        finite = np.isfinite(scores[wanted])
+        nonfinite = int(wanted.size - finite.sum())
+        wanted = wanted[finite]
         if wanted.size > self._settings.candidates:
             # Rows come best first, so the first of a class are its best.
             wanted = np.concatenate(
@@ -40,4 +44,5 @@ class CompactDecoder:
             self._settings.detections,
             height=height,
             width=width,
+            nonfinite=nonfinite,
         )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.errors import BackendError
 from edgessd.util.extras import need
 
 
@@ -14,7 +15,8 @@ class Detections:
     """N boxes of one frame, best score first.
 
     boxes_xyxy: (N, 4) float32, pixels of the frame, continuous edges. scores: (N,) float32 in 0..1.
-    classes: (N,) int64, index into the card's labels. A mask or indices choose rows::
+    classes: (N,) int64, index into the card's labels. nonfinite: candidates left out because the network gave NaN or
+    infinity for them. A mask or indices choose rows::
 
         sure = found[found.scores >= 0.6]
     """
@@ -22,6 +24,7 @@ class Detections:
     boxes_xyxy: NDArray[np.float32]
     scores: NDArray[np.float32]
     classes: NDArray[np.int64]
+    nonfinite: int = 0
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -58,6 +61,15 @@ class Detections:
         ]
 
 
-def no_detections() -> Detections:
+def no_detections(nonfinite: int = 0) -> Detections:
     """Return the detections of an empty frame."""
-    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), nonfinite)
+
+
+def refuse_nonfinite(detections: Detections) -> None:
+    """Raise BackendError where the network gave NaN or infinity, for those who measure a model."""
+    if detections.nonfinite:
+        raise BackendError(
+            f"the network gives NaN or infinity ({detections.nonfinite} candidates of one image)",
+            fix="use another backend or precision, or train it again",
+        )

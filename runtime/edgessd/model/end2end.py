@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError
 from edgessd.model.card import ModelCard
 from edgessd.model.detections import Detections, no_detections
-from edgessd.model.postprocess import PostProcess
+from edgessd.model.postprocess import PostProcess, check_classes
 
 Array = NDArray[np.float32]
 
@@ -43,9 +43,13 @@ class End2EndDecoder:
         width: int,
     ) -> Detections:
         """Return the detections of one frame. boxes_xyxy: (K, 4), fractions; scores, classes: (K,); count: ()."""
-        found = int(count)
-        kept = np.flatnonzero(scores[:found] >= self._thresholds[classes[:found]])[: self._most]
+        found = min(max(int(count), 0), len(scores))
+        check_classes(classes[:found], len(self._thresholds))
+        kept = np.flatnonzero(~(scores[:found] < self._thresholds[classes[:found]]))
+        finite = np.isfinite(scores[kept]) & np.isfinite(boxes_xyxy[kept]).all(axis=1)
+        nonfinite = int(kept.size - finite.sum())
+        kept = kept[finite][: self._most]
         if kept.size == 0:
-            return no_detections()
+            return no_detections(nonfinite)
         pixels = boxes_xyxy[kept] * np.array([width, height, width, height], np.float32)
-        return Detections(pixels.astype(np.float32), scores[kept].copy(), classes[kept].astype(np.int64))
+        return Detections(pixels.astype(np.float32), scores[kept].copy(), classes[kept].astype(np.int64), nonfinite)

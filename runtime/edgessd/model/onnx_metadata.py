@@ -11,7 +11,7 @@ from typing import BinaryIO
 from edgessd.errors import CardError
 from edgessd.util.files import readable
 
-METADATA_PROPS = 14
+IR_VERSION, METADATA_PROPS = 1, 14
 MAX_METADATA_BYTES = 16 << 20
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -34,6 +34,16 @@ def read_metadata(path: Path, key: str) -> str | None:
     if not is_model:
         raise _damaged(path)
     return found
+
+
+def ir_version(path: Path) -> int | None:
+    """Return the version of ONNX's own format that a file is written in, None where it does not say."""
+    with path.open("rb") as file:
+        try:
+            tag = _varint(file, path)
+            return _varint(file, path) if tag == IR_VERSION << 3 | _VARINT else None
+        except CardError:
+            return None
 
 
 def _damaged(path: Path) -> CardError:

@@ -5,12 +5,13 @@ Nothing is decoded that the threshold drops: of 1917 x 90 or 8732 x 20 scores a 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.errors import InputError
+from edgessd.errors import BackendError, InputError
 from edgessd.model.boxes import cxcywh_to_xyxy, decode
 from edgessd.model.card import ModelCard
 from edgessd.model.detections import Detections, no_detections
@@ -81,20 +82,40 @@ class RawDecoder:
     def __call__(self, offsets: Array, scores: Array, height: int, width: int) -> Detections:
         """Return the detections of one frame of height x width pixels. offsets (P, 4), scores (P, C)."""
         flat = scores.reshape(-1)
-        kept = (flat >= self._lowest).nonzero()[0]
+        kept = (~(flat < self._lowest)).nonzero()[0]  # a NaN is below nothing: it becomes a candidate and is counted
         if kept.size == 0:
             return no_detections()
         rows, classes = np.divmod(kept, scores.shape[1])
         values = flat[kept]
         if not self._uniform:
-            wanted = values >= self._thresholds[classes]
+            wanted = ~(values < self._thresholds[classes])
             rows, classes, values = rows[wanted], classes[wanted], values[wanted]
+        nonfinite = 0
+        finite = np.isfinite(values)
+        if not finite.all():
+            nonfinite = int(values.size - finite.sum())
+            rows, classes, values = rows[finite], classes[finite], values[finite]
         if values.size > self._settings.candidates:
             best = _best_of_each_class(classes, values, self._settings.candidates)
             rows, classes, values = rows[best], classes[best], values[best]
         boxes_xyxy = cxcywh_to_xyxy(decode(offsets[rows], self._priors_cxcywh[rows], self._variances))
         return suppress(
-            boxes_xyxy, values, classes, self._nms_iou, self._settings.detections, height=height, width=width
+            boxes_xyxy,
+            values,
+            classes,
+            self._nms_iou,
+            self._settings.detections,
+            height=height,
+            width=width,
+            nonfinite=nonfinite,
+        )
+
+
+def check_classes(classes: NDArray[Any], class_count: int) -> None:
+    """Raise BackendError for a class that the card has no label for; a negative one would index from the end."""
+    if classes.size and not 0 <= classes.min() <= classes.max() < class_count:
+        raise BackendError(
+            f"the model gives class {int(classes.max())}, its card has {class_count} labels", fix="export it again"
         )
 
 
@@ -107,25 +128,28 @@ def suppress(
     *,
     height: int,
     width: int,
+    nonfinite: int = 0,
 ) -> Detections:
     """Return what per-class NMS leaves, best first, clipped to the frame and in its pixels.
 
     boxes_xyxy: (N, 4), fractions of the image. Overlaps are those of what lies inside it, as in torchvision.
+    nonfinite: candidates left out before; those whose box or score is not finite are left out here and added to it.
     """
     # Every call of numpy counts here: the code of each is cold after an inference.
     finite = np.isfinite(boxes_xyxy)
     if not finite.all():
         rows = finite.all(axis=1)
+        nonfinite += int(rows.size - rows.sum())
         boxes_xyxy, scores, classes = boxes_xyxy[rows], scores[rows], classes[rows]
     if scores.size == 0:
-        return no_detections()
+        return no_detections(nonfinite)
     boxes_xyxy = boxes_xyxy.clip(0, 1)
     boxes_xywh = boxes_xyxy.copy()
     boxes_xywh[:, 2:] -= boxes_xyxy[:, :2]
     chosen = _nms(boxes_xywh, scores, classes, nms_iou)[:most]
     pixels = boxes_xyxy[chosen] * np.array([width, height, width, height], np.float32)
     return Detections(
-        pixels.astype(np.float32, copy=False), scores[chosen], classes[chosen].astype(np.int64, copy=False)
+        pixels.astype(np.float32, copy=False), scores[chosen], classes[chosen].astype(np.int64, copy=False), nonfinite
     )
 
 

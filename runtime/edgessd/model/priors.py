@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.errors import CardError
+from edgessd.errors import CardError, InputError
+from edgessd.util.bounded_json import items, number, short, whole
 
 Shape = tuple[float, float]
 MAX_PRIORS = 1_000_000
+MAX_SIDE = 1e6  # of a step or a prior, as a fraction of the image
 
 
 @dataclass(frozen=True)
@@ -71,33 +73,36 @@ class PriorSpec:
 def spec_from_json(value: Any) -> PriorSpec:
     """Return the specification that ``PriorSpec.as_json`` wrote. Raises CardError on anything else."""
     try:
-        spec = PriorSpec(
-            maps=tuple(
-                FeatureMap(
-                    height=int(grid["height"]),
-                    width=int(grid["width"]),
-                    step_wh=_pair(grid["step_wh"]),
-                    shapes_wh=tuple(_pair(shape) for shape in grid["shapes_wh"]),
-                    offset=float(grid["offset"]),
-                )
-                for grid in value["maps"]
-            ),
-            clip=bool(value["clip"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise CardError(f"the prior specification is damaged ({error!r})", fix="export the model again") from error
-    if any(grid.height < 1 or grid.width < 1 or not grid.shapes_wh for grid in spec.maps):
-        raise CardError("the prior specification has a map without cells or shapes", fix="export the model again")
+        if not isinstance(value, dict) or not isinstance(value.get("clip"), bool):
+            raise InputError("maps and clip (true or false) are expected")
+        spec = PriorSpec(tuple(_map_from_json(grid) for grid in items(value.get("maps"), "maps")), value["clip"])
+    except InputError as error:
+        raise CardError(f"the prior specification is damaged: {error.cause}", fix="export the model again") from error
     if not 0 < len(spec) <= MAX_PRIORS:
         raise CardError(f"a prior specification has 1 to {MAX_PRIORS} priors, this has {len(spec)}", fix="export again")
     return spec
 
 
-def _pair(value: Any) -> Shape:
-    first, second = (float(number) for number in value)
-    if not (first > 0 and second > 0 and np.isfinite([first, second]).all()):
-        raise ValueError(f"widths, heights and steps are positive, got {value}")
-    return first, second
+def _map_from_json(grid: Any) -> FeatureMap:
+    if not isinstance(grid, dict):
+        raise InputError(f"a map must be a table, got {short(grid)}")
+    shapes = items(grid.get("shapes_wh"), "shapes_wh")
+    if not shapes:
+        raise InputError("a map has no shapes")
+    return FeatureMap(
+        height=whole(grid.get("height"), "a map's height", 1, MAX_PRIORS),
+        width=whole(grid.get("width"), "a map's width", 1, MAX_PRIORS),
+        step_wh=_pair(grid.get("step_wh"), "step_wh"),
+        shapes_wh=tuple(_pair(shape, "shapes_wh") for shape in shapes),
+        offset=number(grid.get("offset"), "offset", -MAX_SIDE, MAX_SIDE),
+    )
+
+
+def _pair(value: Any, name: str) -> Shape:
+    pair = items(value, name)
+    if len(pair) != 2:
+        raise InputError(f"{name} must be a width and a height, got {short(pair)}")
+    return number(pair[0], name, 1 / MAX_SIDE, MAX_SIDE), number(pair[1], name, 1 / MAX_SIDE, MAX_SIDE)
 
 
 def generate(spec: PriorSpec) -> NDArray[np.float32]:

@@ -37,6 +37,9 @@ class Prometheus:
             "edgessd_frame_age_seconds", "From capture to result", ["stream"], registry=registry, buckets=AGE_SECONDS
         )
         self._found = client.Counter("edgessd_detections", "Objects found", ["stream", "label"], registry=registry)
+        self._nonfinite = client.Counter(
+            "edgessd_nonfinite_outputs", "Candidates that were NaN or infinity", ["stream"], registry=registry
+        )
         registry.register(BoardMetrics(client, root))
         try:
             self._server, self._thread = client.start_http_server(port, address, registry)
@@ -62,6 +65,7 @@ class Prometheus:
         for stage, value in seconds.items():
             self._stages.labels(stream, stage).observe(value)
         self._ages.labels(stream).observe(result.age)
+        self._nonfinite.labels(stream).inc(result.detections.nonfinite)
         for index in result.detections.classes.tolist():
             self._found.labels(stream, self._labels[index]).inc()
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import DataError
-from edgessd.model.detections import Detections
+from edgessd.model.detections import Detections, refuse_nonfinite
 from edgessd_training.data.images import read_image
 from edgessd_training.data.records import DataSet, Record
 from edgessd_training.metrics import measure
@@ -52,13 +52,16 @@ def evaluate(
     detect: called with ``batch`` images (the last call repeats one to fill it), by ``workers`` threads at once.
     order: the data set's index of each class of the detector (``metrics.labels.class_order``), None where they
     are the same. readers: threads that decode images. on_images: told how many images were finished.
-    Raises DataError for an image that is missing, broken, or of another size than annotated.
+    Raises DataError for an image that is missing, broken, or of another size than annotated, BackendError where the
+    network gives NaN or infinity: a mean average precision would hide it.
     """
     found: list[Detections] = []
     batches = [data.records[start : start + batch] for start in range(0, len(data.records), batch)]
 
     def run(loaded: Images) -> list[Detections]:
         results = detect(loaded + [loaded[-1]] * (batch - len(loaded)))[: len(loaded)]
+        for result in results:
+            refuse_nonfinite(result)
         return results if order is None else [mapped(result, order) for result in results]
 
     with ThreadPoolExecutor(readers) as reading, ThreadPoolExecutor(workers) as working:

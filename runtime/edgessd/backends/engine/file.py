@@ -5,8 +5,9 @@ An engine is code that TensorRT executes, so its bytes are compared with the car
 
 import hashlib
 import json
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,24 +15,11 @@ from typing import Any
 
 from edgessd.backends.cuda.library import Device, state
 from edgessd.errors import EngineError
-from edgessd.model.card import ModelCard, read_sidecar, sidecar
+from edgessd.model.card import ModelCard, read_sidecar
 from edgessd.util.files import readable
 
-PLAN_MAGIC = {b"ftrt": "TensorRT", b"vtrt": "TensorRT-RTX"}
-MAX_PREFIX_BYTES = 1 << 20
-REQUIRED = (
-    "module",
-    "version",
-    "compute_capabilities",
-    "gpu",
-    "onnx_sha256",
-    "engine_sha256",
-    "tensors",
-    "profile",
-    "options",
-    "layers",
-    "card_sha256",
-)
+CAPABILITY = re.compile(r"\d{1,2}\.\d\+?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 # The options of `edgessd build` by their names in the card.
 VALUES = {
     "workspace_mib": "--workspace",
@@ -67,57 +55,85 @@ def _card_sha256(card: ModelCard) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def prefix_of(path: Path) -> dict[str, Any] | None:
-    """Return the JSON that some exporters (Ultralytics) put before an engine, None where there is none.
-
-    Its layout is a little-endian 32-bit length, that many bytes of JSON, then the engine.
-    """
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(4), "little")
-        if not 0 < length <= MAX_PREFIX_BYTES:
-            return None
-        try:
-            value = json.loads(file.read(length))
-        except ValueError:
-            return None
-    return value if isinstance(value, dict) else None
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
-def kind_of(path: Path) -> str:
-    """Return in words what an engine file is, from its first bytes alone."""
-    readable(path, "engine")
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic in PLAN_MAGIC:
-        return f"a bare {PLAN_MAGIC[magic]} engine"
-    prefix = prefix_of(path)
-    if prefix is None:
-        return "no TensorRT engine"
-    facts: dict[str, Any] = {
-        key: prefix[key] for key in ("description", "task", "imgsz", "batch", "stride") if key in prefix
-    }
-    names = prefix.get("names")
-    if isinstance(names, Mapping | list):
-        facts["classes"] = len(names)
-    listed = ", ".join(f"{key} {value}" for key, value in facts.items())
-    return f"an engine with another exporter's JSON before it ({listed or 'no known keys'})"
+def _counts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(type(item) in (int, float) for item in value.values())
+
+
+def _is_tensor(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and _text(value.get("name"))
+        and _text(value.get("dtype"))
+        and isinstance(value.get("shape"), list)
+        and all(type(size) is int for size in value["shape"])
+    )
+
+
+def _is_options(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    batches, targets = value.get("batches"), value.get("compute_capabilities") or []
+    if not (batches is None or (isinstance(batches, list) and all(type(size) is int for size in batches))):
+        return False
+    if not (isinstance(targets, list) and all(map(_text, targets))):
+        return False
+    rest = (item for key, item in value.items() if key not in ("batches", "compute_capabilities"))
+    return all(item is None or isinstance(item, str | int) for item in rest)
+
+
+def _is_layers(value: Any) -> bool:
+    tables = ("precisions", "convolutions_asked", "convolutions_built")
+    return isinstance(value, Mapping) and all(_counts(value.get(key, {})) for key in tables)
+
+
+def _sha256(value: Any) -> bool:
+    return _text(value) and bool(SHA256.fullmatch(value))
+
+
+# What an engine's card must hold about it, and what it may.
+REQUIRED: Mapping[str, Callable[[Any], bool]] = {
+    "module": _text,
+    "version": _text,
+    "compute_capabilities": lambda value: (
+        isinstance(value, list) and all(_text(each) and CAPABILITY.fullmatch(each) for each in value)
+    ),
+    "gpu": lambda value: value is None or _text(value),
+    "onnx_sha256": _sha256,
+    "engine_sha256": _sha256,
+    "tensors": lambda value: isinstance(value, list) and all(map(_is_tensor, value)),
+    "profile": lambda value: _counts(value) and set(value) == {"min", "opt", "max"},
+    "options": _is_options,
+    "layers": _is_layers,
+    "card_sha256": _sha256,
+}
+OPTIONAL: Mapping[str, Callable[[Any], bool]] = {
+    "onnx": _text,
+    "memory_bytes": _counts,
+    "build": lambda value: isinstance(value, Mapping),
+}
+
+
+def check_engine_table(card: ModelCard, path: Path) -> None:
+    """Raise EngineError where the card's ``engine`` lacks a value or holds one of another type."""
+    engine = card.engine
+    wrong = [key for key, right in REQUIRED.items() if key not in engine or not right(engine[key])]
+    wrong += [key for key, right in OPTIONAL.items() if key in engine and not right(engine[key])]
+    if wrong:
+        fault = f"lacks engine.{wrong[0]}" if wrong[0] not in engine else f"has a wrong value in engine.{wrong[0]}"
+        raise EngineError(f"the card of {path} {fault}", fix="build the engine again with `edgessd build M.onnx`")
 
 
 def open_engine(path: Path) -> ModelCard:
     """Return the card of an engine whose bytes the card confirms.
 
-    Raises EngineError for a foreign file, an engine without a card, and where engine or card were changed.
+    Raises CardError for a foreign file and an engine without a card, EngineError where engine or card were changed.
     """
-    kind = kind_of(path)
-    if not sidecar(path).is_file():
-        raise EngineError(
-            f"{path} is {kind}, without a card ({sidecar(path).name})",
-            fix="edgessd runs engines that `edgessd build M.onnx` made",
-        )
-    card = read_sidecar(path)
-    missing = [key for key in REQUIRED if key not in card.engine]
-    if missing:
-        raise rebuild(f"the card of {path} lacks engine.{missing[0]}", card, path)
+    card = read_sidecar(readable(path, "engine"))
+    check_engine_table(card, path)
     if card.engine["card_sha256"] != _card_sha256(card):
         raise rebuild(f"the card of {path} was edited after the build", card, path)
     found = file_sha256(path)
