@@ -281,6 +281,7 @@ def test_a_missing_file_stops_nothing_where_another_stream_is_there(tmp_path: Pa
 def test_why_a_host_cannot_be_reached() -> None:
     assert why_unreachable("127.0.0.1", free_port()) == "nothing listens there"
     assert "knows the name" in str(why_unreachable("no-such-host.invalid", 1883))
+    assert "1 to 63 letters" in str(why_unreachable(f"{'a' * 70}.com", 1883))
 
 
 def test_free_bytes_of_what_is_not_there_yet(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from errno import EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -12,9 +13,11 @@ from edgessd.errors import EdgessdError, InputError
 from edgessd.util.console import PlainConsole, notice
 from edgessd.util.exit import leave
 from edgessd.util.extras import BROUGHT_BY, missing_extra, pip_install
+from edgessd.util.files import reason
 from edgessd.util.suggestions import nearest
 
 INTERRUPTED = 130
+WRONG_PLACE = (ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, EROFS, EEXIST, ENAMETOOLONG, ELOOP)
 # What other detectors' commands call our options.
 SYNONYMS = {
     "--threshold": "--score",
@@ -86,6 +89,16 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a file, a disk or a network that failed where no better message was at hand
+        if debug:
+            raise
+        about = f"{error.filename}: " if error.filename is not None else ""
+        return _complain(f"{about}{reason(error)} (--debug shows where)", _exit_code(error))
+
+
+def _exit_code(error: OSError) -> int:
+    """Return 2 where the name or place that was given is at fault, 1 where the machine is."""
+    return InputError.exit_code if error.errno in WRONG_PLACE else EdgessdError.exit_code
 
 
 def _library(error: ImportError) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgessd.errors import InputError
 from edgessd.sources import IMAGE_SUFFIXES, parse_address
+from edgessd.util.files import is_folder, status
 
 
 def check_outputs(sources: Sequence[str], out: Path | None, jsonl: str | None) -> None:
@@ -30,6 +31,6 @@ def check_outputs(sources: Sequence[str], out: Path | None, jsonl: str | None) -
 
 def _files(source: str) -> list[Path]:
     path = Path(parse_address(source).target)
-    if path.is_dir():
+    if is_folder(path):
         return [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-    return [path] if path.is_file() else []
+    return [path] if status(path) else []

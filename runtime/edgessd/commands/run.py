@@ -26,6 +26,7 @@ def run(
     from dataclasses import replace
 
     from edgessd.config import read_config
+    from edgessd.util.exit import on_end_signals
     from edgessd.util.logs import log_to_stderr
 
     wanted = read_config(config)
@@ -35,7 +36,8 @@ def run(
         _check(config, wanted)
         return
     log_to_stderr(wanted.run.log_level, as_json=wanted.run.log_format == "json")
-    with _set_by_signals() as stop, _told_in_log(wanted.run.log_format):
+    stop = threading.Event()
+    with on_end_signals(stop.set, signal.SIGINT), _told_in_log(wanted.run.log_format):
         _run(wanted, stop)
 
 
@@ -53,21 +55,6 @@ def _told_in_log(log_format: str) -> Iterator[None]:
             raise
         logging.getLogger("edgessd.run").error("%s", error, extra={"exit_code": error.exit_code})
         raise typer.Exit(error.exit_code) from error
-
-
-@contextmanager
-def _set_by_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and Ctrl-C set."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _open_detector(config: "Config") -> "Detector":
@@ -92,10 +79,11 @@ def _check(path: Path, config: "Config") -> None:
     from edgessd.errors import InputError
     from edgessd.sources import parse_address
     from edgessd.streams.capacity import check_batch
+    from edgessd.util.files import status
 
     addresses = [parse_address(stream.source) for stream in config.streams]
     for stream, address in zip(config.streams, addresses, strict=True):
-        if address.kind == "path" and not Path(address.target).exists():
+        if address.kind == "path" and status(Path(address.target)) is None:
             raise InputError(f"stream {stream.name}: there is no {address.name}", fix="correct its source")
     for sink in config.sinks:
         sink.check()

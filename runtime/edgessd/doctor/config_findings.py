@@ -17,6 +17,7 @@ from edgessd.sources import parse_address
 from edgessd.sources.address import Address
 from edgessd.sources.camera import why_closed
 from edgessd.sources.subprocess_source import ARGUS_COMMAND, ARGUS_SOCKET
+from edgessd.util.files import status
 from edgessd.util.reachability import broker_command, why_unreachable
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
@@ -54,7 +55,7 @@ def _stream(stream: StreamTable, address: Address) -> Finding | None:
         case "csi" if not ARGUS_SOCKET.exists():
             cause = f"stream {stream.name}: {ARGUS_SOCKET} of the camera daemon is absent"
             return Finding("camera-missing", Effect.RETRIES, cause, ARGUS_COMMAND)
-        case "path" if not Path(address.target).exists():
+        case "path" if status(Path(address.target)) is None:
             cause = f"stream {stream.name}: there is no {address.name}"
             return Finding("source-missing", Effect.STOPS, cause, f"ls -l {address.name}")
         case "rtsp" | "http":
@@ -64,9 +65,10 @@ def _stream(stream: StreamTable, address: Address) -> Finding | None:
 
 def _camera(stream: StreamTable, address: Address) -> Finding | None:
     device = Path(f"/dev/video{address.target}" if address.target.isdecimal() else address.target)
-    if device.exists() and usable(device):
+    there = status(device) is not None
+    if there and usable(device):
         return None
-    name = "device-access" if device.exists() else "camera-missing"
+    name = "device-access" if there else "camera-missing"
     why = why_closed(device)
     return Finding(name, Effect.RETRIES, f"stream {stream.name}: {why.cause}", why.command or f"ls -l {device}")
 

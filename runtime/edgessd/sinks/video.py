@@ -1,6 +1,5 @@
 """One annotated video of what was seen, through OpenCV."""
 
-import secrets
 from pathlib import Path
 
 import cv2
@@ -8,7 +7,7 @@ import cv2
 from edgessd.errors import InputError, VideoError
 from edgessd.sinks.draw import draw
 from edgessd.streams.result import Result
-from edgessd.util.files import writable
+from edgessd.util.files import unfinished_beside, writable
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 DEFAULT_FPS = 30.0
@@ -24,7 +23,7 @@ class VideoSink:
                 f"cannot write a video named {path.name}", fix=f"use one of {', '.join(CODECS)}, or a folder"
             )
         self._path = writable(path)
-        self._unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.unfinished{path.suffix}")
+        self._unfinished = unfinished_beside(path)
         self._labels = labels
         self._fps = fps or DEFAULT_FPS
         self._writer: cv2.VideoWriter | None = None

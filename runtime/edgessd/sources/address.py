@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from edgessd.errors import InputError
+from edgessd.util.files import status
 from edgessd.util.suggestions import did_you_mean
 
 URL_KINDS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "stream", "udp": "stream", "srt": "stream", "tcp": "stream"}
@@ -78,7 +79,7 @@ def parse_address(text: str) -> Address:
     if (url := _URL.fullmatch(text)) is not None:
         return _parse_url(text, url[1].lower())
     # A file may have a question mark in its name.
-    body, _, tail = (text, "", "") if Path(text).exists() else text.partition("?")
+    body, _, tail = (text, "", "") if status(Path(text)) else text.partition("?")
     if body in ("-", "stdin"):
         kind, body = "stdin", "-"
     elif body.isdecimal() or re.fullmatch(r"/dev/video\d+", body) or body.startswith("/dev/v4l/"):

@@ -18,7 +18,7 @@ from edgessd.sources.network_video import NetworkVideo
 from edgessd.sources.repeat import Repeated
 from edgessd.sources.standard_input import StandardInput
 from edgessd.sources.subprocess_source import open_csi, open_ffmpeg, open_pipeline
-from edgessd.util.files import readable
+from edgessd.util.files import is_folder, readable
 from edgessd.util.suggestions import did_you_mean
 
 
@@ -67,7 +67,7 @@ def open_address(address: Address) -> Source:
 
 
 def _open_path(path: Path) -> Images | VideoFile:
-    if path.is_dir():
+    if is_folder(path):
         paths = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES)
         if not paths:
             raise VideoError(

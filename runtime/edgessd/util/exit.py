@@ -3,10 +3,11 @@
 import logging
 import os
 import signal
+import stat
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -28,17 +29,41 @@ def leave(code: int) -> NoReturn:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """Turn SIGTERM into the KeyboardInterrupt that Ctrl-C raises, so that files are closed properly."""
+def on_end_signals(stop: Callable[[], None], *more: signal.Signals) -> Iterator[None]:
+    """Call ``stop`` where SIGTERM, the closing of the terminal (SIGHUP) or one more signal asks for the end.
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    A SIGHUP that was ignored at the start stays so: nohup means it. Outside the main thread nothing is changed.
+    """
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _without_terminal()
+        stop()
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    asked = [number for number in (signal.SIGTERM, signal.SIGHUP, *more) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in asked}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def stop_on_signals() -> AbstractContextManager[None]:
+    """Turn SIGTERM and SIGHUP into the KeyboardInterrupt that Ctrl-C raises, so that files are closed properly."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    return on_end_signals(stop)
+
+
+def _without_terminal() -> None:
+    """Send what would go to the terminal that is gone nowhere: writing there fails."""
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

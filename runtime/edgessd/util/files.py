@@ -4,43 +4,79 @@ import os
 import secrets
 import shlex
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgessd.errors import DiskFull, InputError
 
+_UNFINISHED_STEM = 40  # letters of a name that its unfinished file keeps; a name may have 255 bytes
+
+
+def status(path: Path) -> os.stat_result | None:
+    """Return what the system knows of a path, None where nothing is there or no such name is possible."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # ValueError: a zero byte
+        return None
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder is there; False too where no such name is possible (``Path.is_dir`` raises then)."""
+    found = status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
 
 def readable(path: Path, what: str) -> Path:
     """Return the path of an existing, non-empty file. Raises InputError naming what it should have been."""
-    if path.is_dir():
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"no {what} at {path}", fix="check the path") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {what} {path}: {reason(error)}", fix="check the path") from error
+    if stat.S_ISDIR(found.st_mode):
         raise InputError(f"expected {what}, but {path} is a folder", fix="give the file itself")
-    if not path.exists():
-        raise InputError(f"no {what} at {path}", fix="check the path")
     if not os.access(path, os.R_OK):
         raise InputError(f"{what} {path} may not be read by this user", fix="check its permissions")
-    if path.stat().st_size == 0:
+    if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        raise InputError(f"expected {what}, but {path} is a device", fix="give a file")
+    if found.st_size == 0:
         raise InputError(f"{what} {path} is empty (0 bytes)", fix="copy or make it again")
     return path
 
 
 def writable(path: Path) -> Path:
     """Return the path of a file that can be created there. Raises InputError before any work is done."""
-    if path.is_dir():
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write {path}: {reason(error)}", fix="give another file name") from error
+    if found is not None and stat.S_ISDIR(found.st_mode):
         raise InputError(f"cannot write {path}", fix="it is a folder; give a file name")
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise InputError(f"cannot write {path}", fix=f"the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"cannot write {path}", fix=f"the folder {path.parent} is read-only for this user")
     return path
 
 
+def reason(error: OSError | ValueError) -> str:
+    """Return why the system refused, without the path that the message names anyway."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def make_folder(path: Path) -> Path:
     """Return a folder that is there now. Raises InputError where it cannot be made or written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {path}: {error.strerror}", fix="choose another place") from error
+    except FileExistsError as error:
+        raise InputError(f"expected a folder, but {path} is a file", fix="choose another place") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot make the folder {path}: {reason(error)}", fix="choose another place") from error
     if not os.access(path, os.W_OK):
         raise InputError(f"the folder {path} is read-only for this user", fix="choose another place")
     return path
@@ -48,14 +84,10 @@ def make_folder(path: Path) -> Path:
 
 def free_bytes(path: Path) -> int | None:
     """Return the free bytes of the disk that a file or folder lies on or would, None where nobody can tell."""
-    for place in (path, *path.absolute().parents):
-        try:
-            return shutil.disk_usage(place).free
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return None
-    return None
+    try:
+        return shutil.disk_usage(_nearest(path)).free
+    except OSError:
+        return None
 
 
 def with_room(path: Path, least_bytes: int, what: str) -> Path:
@@ -72,11 +104,16 @@ def with_room(path: Path, least_bytes: int, what: str) -> Path:
 
 
 def _nearest(path: Path) -> Path:
-    return next((place for place in (path, *path.absolute().parents) if place.exists()), Path("/"))
+    return next((place for place in (path, *path.absolute().parents) if status(place)), Path("/"))
 
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
+
+
+def unfinished_beside(path: Path) -> Path:
+    """Return a new hidden name beside a file, with its suffix: what is written there is renamed when it is whole."""
+    return path.with_name(f".{path.stem[:_UNFINISHED_STEM]}.{secrets.token_hex(4)}.unfinished{path.suffix}")
 
 
 @contextmanager
@@ -85,15 +122,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The unfinished file keeps the suffix, since writers choose a format by it. On an error it is removed.
     """
-    writable(path)
-    unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.unfinished{path.suffix}")
+    unfinished = unfinished_beside(writable(path))
     try:
         yield unfinished
         unfinished.replace(path)
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}", fix="free space or choose another place"
-        ) from error
+        raise InputError(f"cannot write {path}: {reason(error)}", fix="free space or choose another place") from error
     finally:
         unfinished.unlink(missing_ok=True)
 

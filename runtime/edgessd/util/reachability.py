@@ -11,6 +11,8 @@ def why_unreachable(host: str, port: int, seconds: float = PATIENCE) -> str | No
         socket.create_connection((host, port), timeout=seconds).close()
     except socket.gaierror:
         return f"no DNS server knows the name {host}"
+    except UnicodeError:
+        return f"{host} cannot be a host's name: its parts have 1 to 63 letters"
     except ConnectionRefusedError:
         return "nothing listens there"
     except TimeoutError:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edgessd.errors import InputError
+from edgessd.util.files import status
 
 HERE = Path(__file__).parent
 SUFFIXES = (".onnx", ".engine")
@@ -22,7 +23,7 @@ def model_path(model: str | Path) -> Path:
     if isinstance(model, str) and model in known:
         return known[model]
     path = Path(model)
-    if not path.exists():
+    if status(path) is None:
         names = f"; shipped models: {', '.join(known)}" if known else ""
         raise InputError(f"no model file at {path}", fix=f"check the path{names}")
     if path.suffix.lower() in VIDEOS:
