@@ -13,6 +13,7 @@ from edgessd.model.engine_kind import kind_of
 from edgessd.model.onnx_metadata import read_metadata
 from edgessd.model.priors import PriorSpec, spec_from_json
 from edgessd.util.bounded_json import items, number, parse_json, short, whole
+from edgessd.util.files import status
 
 Value = TypeVar("Value")
 FORMAT = 1
@@ -209,7 +210,7 @@ def sidecar(engine: Path) -> Path:
 
 def read_sidecar(engine: Path) -> ModelCard:
     """Return the card beside an engine. Raises CardError when there is none."""
-    path = next((place for place in (sidecar(engine), sidecar(engine.resolve())) if place.is_file()), None)
+    path = next((place for place in (sidecar(engine), sidecar(engine.resolve())) if status(place)), None)
     if path is None:
         raise CardError(
             f"{engine} is {kind_of(engine)}, without a card ({sidecar(engine).name})",
