@@ -23,7 +23,8 @@ def test_a_video_becomes_an_annotated_video_and_json_lines(
     assert (code, "20 frames" in err, "blue 10" in err) == (0, True, True)
     rows = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [row["frame"] for row in rows] == list(range(20))
-    assert set(rows[0]) == {"source", "frame", "time", "age_ms", "detections"}
+    assert set(rows[0]) == {"source", "frame", "time", "media_time", "age_ms", "detections"}
+    assert [row["media_time"] for row in rows] == pytest.approx([index / 25 for index in range(20)], abs=1e-3)
     assert rows[0]["detections"] == []
     assert rows[15]["detections"][0]["label"] == "blue"
     assert rows[15]["detections"][0]["box"] == pytest.approx([32, 16, 48, 32], abs=0.1)

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from servers.numbered import number_of, numbered_frame
 
 from edgessd.errors import InputError, VideoError
 from edgessd.sources import open_source, parse_address
+from edgessd.sources.capture import CapturedSource
 from edgessd.sources.fault import SourceFault
 from edgessd.sources.mjpeg import jpeg_frames, split_jpegs
 from edgessd.sources.rtsp_probe import authorisation
@@ -51,6 +53,34 @@ def test_a_thumbnail_does_not_end_a_picture() -> None:
 def test_a_damaged_picture_is_left_out() -> None:
     pieces = in_pieces(jpeg(1) + b"\xff\xd8\xff\xe0\x00\x04ab\xff\xd9" + jpeg(2), 50)
     assert [number_of(frame.image) for frame in jpeg_frames(lambda: next(pieces), "x")] == [1, 2]
+
+
+def test_the_wait_for_a_camera_is_no_decoding(video: Path) -> None:
+    """Told for pictures and Y4M apart from the wait, and not at all where OpenCV does both in one call."""
+    pieces = in_pieces(jpeg(1) * 2, 100)
+
+    def slowly(count: int = 0) -> bytes:
+        time.sleep(0.02)
+        return next(pieces)
+
+    assert all((frame.read_seconds or 1) < 0.02 for frame in jpeg_frames(slowly, "x"))
+
+    class Live(CapturedSource):
+        def open_capture(self) -> cv2.VideoCapture:
+            return cv2.VideoCapture(str(video))
+
+    assert {(frame.read_seconds, frame.media_time) for frame in Live("camera").frames()} == {(None, None)}
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg to make the file")
+def test_frames_of_a_file_without_times_still_advance(tmp_path: Path) -> None:
+    """Raw H.264 has none: OpenCV says 0 for every frame."""
+    raw = tmp_path / "raw.h264"
+    made = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=25", "-frames:v", "5", "-c:v", "libx264", str(raw)]
+    if subprocess.run(["ffmpeg", "-v", "error", *made]).returncode:
+        pytest.skip("this ffmpeg has no libx264")
+    times = [frame.media_time for frame in open_source(str(raw)).frames()]
+    assert times == pytest.approx([0, 0.04, 0.08, 0.12, 0.16], abs=1e-3)
 
 
 def test_noise_is_bounded() -> None:

@@ -47,7 +47,7 @@ def panorama() -> NDArray[np.uint8]:
 
 
 def annotate(source: Source, detector: Detector, path: Path, *, workers: int) -> tuple[Counter[str], Result]:
-    """Write the annotated video; return how often each label was found, and the frame with the most labels.
+    """Write the annotated video; return how many frames show each label, and the frame with the most labels.
 
     Raises VideoError when the source has no frame.
     """
@@ -63,7 +63,7 @@ def annotate(source: Source, detector: Detector, path: Path, *, workers: int) ->
             streams.add(source.name, lambda: source, rename=False)
             for result in streams:
                 sink.write(result)
-                seen.update(labels[index] for index in result.detections.classes.tolist())
+                seen.update({labels[index] for index in result.detections.classes.tolist()})
                 if best is None or _kinds(result) > _kinds(best):
                     best = result
                 progress.advance()

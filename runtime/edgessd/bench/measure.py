@@ -1,5 +1,6 @@
 """Measures the product's own pipeline: stages, rate, CPU time, frame age, memory, and the machine's limit."""
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -153,7 +154,11 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int, ro
         seconds=seconds,
         cpu_seconds=cpu,
         dropped=dropped,
-        stages={stage: rows[:counted, column] for column, stage in enumerate(STAGES)},
+        stages={
+            stage: rows[:counted, column]
+            for column, stage in enumerate(STAGES)
+            if not np.isnan(rows[:counted, column]).any()
+        },
         ages=rows[:counted, -1],
         rss_mb=rss_mb(),
         rss_growth_mb=round(rss_mb() - settled_mb, 2) if settled_mb else None,
@@ -167,14 +172,15 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int, ro
 def _stage_seconds(result: Result, *, live: bool) -> tuple[float, ...]:
     """Return the seconds of every stage in STAGES.
 
-    hand_over is what no stage accounts for; live, it begins at the capture. overhead is all but decoding
-    and inference.
+    decode is NaN where the source cannot tell it from its wait. hand_over is what no stage accounts for; live, it
+    begins at the capture. overhead is all but decoding and inference.
     """
     times = result.stages
+    decode = math.nan if result.frame.read_seconds is None else result.frame.read_seconds
     began = result.frame.captured_at if live else result.started_at
     hand_over = result.finished_at - began - (times.resize + times.inference + times.postprocess)
     overhead = times.resize + times.postprocess + hand_over
-    return result.frame.read_seconds, times.resize, times.inference, times.postprocess, hand_over, overhead
+    return decode, times.resize, times.inference, times.postprocess, hand_over, overhead
 
 
 def rss_mb() -> float:

@@ -34,12 +34,17 @@ class JsonlSink:
 
 
 def result_as_json(result: Result, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Return source, frame, wall-clock time of capture (seconds since 1970), age and detections."""
+    """Return source, frame, wall-clock time of capture (seconds since 1970), age and detections.
+
+    ``media_time``, the seconds since a file's first frame, stands there for files.
+    """
+    media = {} if result.frame.media_time is None else {"media_time": round(result.frame.media_time, 4)}
     captured = time.time() - (time.monotonic() - result.frame.captured_at)
     return {
         "source": result.frame.source,
         "frame": result.frame.index,
         "time": round(captured, 3),
+        **media,
         "age_ms": round(result.age * 1e3, 2),
         "detections": result.detections.as_json(labels),
     }

@@ -63,7 +63,8 @@ class Prometheus:
             "postprocess": times.postprocess,
         }
         for stage, value in seconds.items():
-            self._stages.labels(stream, stage).observe(value)
+            if value is not None:
+                self._stages.labels(stream, stage).observe(value)
         self._ages.labels(stream).observe(result.age)
         self._nonfinite.labels(stream).inc(result.detections.nonfinite)
         for index in result.detections.classes.tolist():

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgessd.sources.frame import Frame, Source
 
+_USUAL_FPS = 25.0
 MAX_FPS = 1000  # a header that claims more is wrong
 
 
@@ -37,16 +38,29 @@ class CapturedSource(Source):
         capture = self._capture
         try:
             index = 0
+            media_time: float | None = None
             while True:
                 start = monotonic()
                 more, image = capture.read()
                 if not more:
                     return
                 now = monotonic()
-                yield Frame(np.asarray(image, np.uint8), self.name, index, now, now - start)
+                pixels = np.asarray(image, np.uint8)
+                if self.live:  # OpenCV waits for the camera and decodes in one call
+                    yield Frame(pixels, self.name, index, now, None)
+                else:
+                    media_time = self._media_time(capture, media_time)
+                    yield Frame(pixels, self.name, index, now, now - start, media_time)
                 index += 1
         finally:
             capture.release()
+
+    def _media_time(self, capture: cv2.VideoCapture, before: float | None) -> float:
+        """Return a frame's seconds in its file; before: of the frame before it. Raw H.264 has no times, only a rate."""
+        told = max(0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
+        if before is None or told > before:
+            return told
+        return before + 1 / (self.fps or _USUAL_FPS)
 
     def close(self) -> None:
         """Release the device or file."""

@@ -13,14 +13,16 @@ class Frame:
     """One frame and when it came into being.
 
     image: (H, W, 3) uint8 BGR. index: its number in the source, from 0. captured_at: seconds of the
-    monotonic clock at which the source delivered it. read_seconds: how long reading it took.
+    monotonic clock at which the source delivered it. read_seconds: how long decoding took, None where it cannot be
+    told from the wait for a camera. media_time: its place in its file in seconds, None outside a file.
     """
 
     image: NDArray[np.uint8]
     source: str
     index: int
     captured_at: float
-    read_seconds: float = 0.0
+    read_seconds: float | None = 0.0
+    media_time: float | None = None
 
 
 class Source(Protocol):

@@ -37,12 +37,13 @@ def jpeg_frames(
         return piece
 
     for encoded in split_jpegs(read_in_time, first):
+        decoding = monotonic()
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             continue
         now = monotonic()
         fruitless = 0
-        yield Frame(np.asarray(image, np.uint8), name, index, now, now - start)
+        yield Frame(np.asarray(image, np.uint8), name, index, now, now - decoding)
         index += 1
         start = monotonic()
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgessd.sources.frame import Frame, Source
 
@@ -39,5 +39,5 @@ class Repeated(Source):
                     due = start + index / self.pace
                     time.sleep(max(0.0, due - time.monotonic()))
                     captured = max(due, captured) if captured <= due else captured
-                yield Frame(frame.image, frame.source, index, captured, frame.read_seconds)
+                yield replace(frame, index=index, captured_at=captured)
                 index += 1

@@ -27,7 +27,6 @@ def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> I
         )
     frame_bytes = height * width * 3 // 2
     index = 0
-    start = monotonic()
     while True:
         marker = _line(read, name)
         planes = read(frame_bytes) if marker else b""
@@ -37,12 +36,12 @@ def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> I
             raise SourceFault(
                 Reason.NOT_A_STREAM, f"{name} sends a damaged frame header", fix="see the program that writes"
             )
+        converting = monotonic()
         yuv = np.frombuffer(planes, np.uint8).reshape(height * 3 // 2, width)
         image = np.asarray(cv2.cvtColor(yuv, cv2.COLOR_YUV2BGR_I420), np.uint8)
         now = monotonic()
-        yield Frame(image, name, index, now, now - start)
+        yield Frame(image, name, index, now, now - converting)
         index += 1
-        start = monotonic()
 
 
 def _line(read: Callable[[int], bytes], name: str) -> bytes:

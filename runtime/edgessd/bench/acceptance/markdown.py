@@ -79,7 +79,9 @@ def _verdict(report: dict[str, Any]) -> list[str]:
 def _pipeline(figures: dict[str, Any]) -> list[str]:
     how = f"{figures['workers']} workers, {figures['frames']} frames"
     lines = [f"**Frames one by one** ({how})", "", "| stage | p50 ms | p90 ms | p99 ms |", "|---|---|---|---|"]
-    lines += [_row(stage.replace("_", "-"), figures["stages"][stage]) for stage in STAGE_ROWS]
+    lines += [
+        _row(stage.replace("_", "-"), figures["stages"][stage]) for stage in STAGE_ROWS if stage in figures["stages"]
+    ]
     limit = f"the cores allow {figures['limit_fps']:.1f} FPS"
     cpu = f"{figures['cpu_ms_per_frame']:.2f} ms CPU a frame: {limit}; {figures['rss_mb']:.0f} MB resident"
     return [*lines, "", cpu, ""]

@@ -113,7 +113,7 @@ def _times(page: _Page, report: dict[str, Any]) -> None:
             skipped.append(f"calls of {size}: {figures['skipped']}")
             continue
         rows += [(f"{stage}, batch {size}", figures["stages"][stage]) for stage in STAGES]
-    rows += [("decode", report["pipeline"]["stages"]["decode"])]
+    rows += [(name, values) for name, values in report["pipeline"]["stages"].items() if name == "decode"]
     pace = report["camera"]["pace"]
     rows.append(("frame age" + (f" at {pace:.0f} FPS" if pace else ""), report["camera"]["frame_age_ms"]))
     page.heading("Milliseconds: p50, p90, p99 (light to dark: rare to usual)")
