@@ -102,3 +102,18 @@ def test_hardware_decoding_is_asked_of_ffmpeg() -> None:
     command = ffmpeg_command(parse_address("rtsp://h/x#via=ffmpeg&hwaccel=cuda&transport=udp"))
     assert command[command.index("-hwaccel") + 1] == "cuda"
     assert command[command.index("-rtsp_transport") + 1] == "udp"
+
+
+@pytest.mark.parametrize(
+    "host", [f"{'a' * 64}.com", "a..b", ".a", "[::", "a:99999", "a:x", f"user:geheim@{'a' * 70}"], ids=range(7)
+)
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "https", "udp", "rtmp"])
+def test_a_host_that_cannot_be_is_refused_before_it_is_asked(scheme: str, host: str) -> None:
+    with pytest.raises(InputError, match="no possible host or port") as caught:
+        parse_address(f"{scheme}://{host}/x")
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["udp://@:1234", "rtsp://[fe80::1]:8554/x", "http://bücher.example/x", "srt://:9000"])
+def test_a_host_that_can_be_is_taken(url: str) -> None:
+    assert parse_address(url)

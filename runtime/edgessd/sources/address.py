@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from edgessd.errors import InputError
 from edgessd.util.files import status
@@ -104,7 +104,20 @@ def _parse_url(text: str, scheme: str) -> Address:
     body, _, tail = text[at:].partition("#")
     body = text[:at] + body
     name = redact_url(body)
+    _check_host(name)
     return Address(URL_KINDS[scheme], body, name, _options(URL_KINDS[scheme], tail, name))
+
+
+def _check_host(name: str) -> None:
+    """Raise InputError for a host or port that no network has. name: the URL without its secrets."""
+    try:
+        parts = urlsplit(name)
+        _ = (parts.hostname or "").encode("idna"), parts.port  # each is a ValueError where it cannot be
+    except ValueError as error:
+        raise InputError(
+            f"{name} has no possible host or port",
+            fix="write scheme://host:port/path, a name's parts of 1 to 63 letters",
+        ) from error
 
 
 def _options(kind: str, tail: str, name: str) -> dict[str, str]:

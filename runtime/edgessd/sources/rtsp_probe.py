@@ -36,7 +36,7 @@ def ask_rtsp(address: Address, timeout: float, method: str) -> None:
             if status == 401 and url.username is not None:
                 answer = authorisation(head, method, _bare(address.target), *_credentials(address.target))
                 status, head = _ask(connection, address.target, method, answer)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a part of the name has over 63 letters
         raise SourceFault(
             Reason.UNREACHABLE, f"no host of the name in {name}", fix="check spelling and network"
         ) from error
