@@ -20,7 +20,7 @@ from edgessd.util.files import replacing
 from edgessd_export.graph.float_graph import Layout, float_graph, write_card
 from edgessd_export.graph.layers import Graph
 from edgessd_export.graph.restore import restore_checkpoint
-from edgessd_export.images import gate_images, image_paths, inputs, spread
+from edgessd_export.images import for_gate, inputs, spread
 from edgessd_export.quantisation.calibration import calibrate
 from edgessd_export.quantisation.int8 import Int8
 from edgessd_export.write import weights_hash, write_fp16, write_int8
@@ -45,9 +45,9 @@ def main(checkpoint_path: Path, train: str, val: str, data_name: str) -> None:
         thresholds = balance(checkpoint, train, val)
     card, layout = checkpoint.card, Layout()
     plain = float_graph(checkpoint, layout)
-    paths = spread(image_paths(train), CALIBRATION_IMAGES)
+    _, paths, held_out = for_gate(train, val, CALIBRATION_IMAGES)
     ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "percentile", weights_hash(checkpoint))
-    sample = gate_images(train, card)
+    sample = held_out(card)
     files = {kind: MODELS / f"{card.name}_{kind}.onnx" for kind in ("int8", "int8_tensorrt", "fp16")}
     # 255 steps over all of a logit's range are coarse where scores decide the order; these layers are 2% of the work.
     heads = [layer.name for layer in Graph(plain).layers if layer.name.startswith("confidence.")]

@@ -38,7 +38,9 @@ def weights_hash(checkpoint: Checkpoint) -> str:
 def write_fp16(checkpoint: Checkpoint, path: Path, layout: Layout) -> ModelCard:
     """Write the network in half precision and return its card. Raises ExportError when the gate refuses it."""
     card = card_for(checkpoint.card, layout.contract, layout.kept)
-    card = card.with_changes(precision="fp16", quantisation={"islands": "preprocessing, L2Norm, activation, decode"})
+    card = card.with_changes(
+        precision="fp16", metrics={}, quantisation={"islands": "preprocessing, L2Norm, activation, decode"}
+    )
     return write(checkpoint, float_graph(checkpoint, layout, "fp16"), card, path)
 
 
@@ -59,6 +61,7 @@ def write_int8(
     calibration = int8.calibration
     card = card_for(checkpoint.card, layout.contract, layout.kept).with_changes(
         precision="int8",
+        metrics={},  # what was measured was the float network
         quantisation={
             "for": int8.variant,
             "rest": int8.rest,

@@ -6,10 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from small_network import small_checkpoint
 
 from edgessd.commands.cli import run
 from edgessd.model.card import card_of
+from edgessd_export.images import for_gate, image_paths, inputs, variety_warning
+from edgessd_export.parity.verdict import Judge, Judged, Verdict
 from edgessd_training.checkpoint import save_checkpoint
 
 
@@ -96,3 +99,98 @@ def test_verify_refuses_files_it_does_not_know(folder: Path, capsys: pytest.Capt
     assert verify(folder, "own.pt", "r.json") == 2
     assert "compares .pt, .onnx and .engine files" in capsys.readouterr().err
     assert verify(folder, "own.pt", "missing.onnx") == 2
+
+
+def lens(folder: Path, count: int, level: int) -> Path:
+    """Return a folder with pictures of a covered lens: one colour, and the noise of a camera in the dark."""
+    folder.mkdir()
+    random = np.random.default_rng(level)
+    for k in range(count):
+        cv2.imwrite(str(folder / f"{k}.png"), random.integers(level, level + 3, (90, 160, 3)).astype(np.uint8))
+    return folder
+
+
+@pytest.mark.parametrize("level", [0, 128])
+def test_a_covered_lens_is_told(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], level: int) -> None:
+    pictures = lens(tmp_path / "lens", 20, level)
+    arguments = ["--precision", "int8", "--calibration", str(pictures), "--out", str(tmp_path / "m.onnx")]
+    run(["quantize", str(folder / "own.pt"), *arguments])
+    assert "calibration images are of one colour" in " ".join(capsys.readouterr().err.split())
+
+
+def test_pictures_of_one_scene_are_told_and_different_ones_are_not(folder: Path, tmp_path: Path) -> None:
+    assert variety_warning(image_paths(str(folder / "images"))) is None
+    picture = cv2.imread(str(folder / "images" / "0.png"))
+    for k in range(5):
+        noise = np.random.default_rng(k).integers(-8, 9, picture.shape)
+        cv2.imwrite(str(tmp_path / f"{k}.png"), (picture + noise).clip(0, 255).astype(np.uint8))
+    assert "look alike" in str(variety_warning(image_paths(str(tmp_path))))
+
+
+def test_the_gate_sees_what_calibration_does_not(folder: Path, tmp_path: Path) -> None:
+    pictures = str(lens(tmp_path / "lens", 20, 0))
+    card = card_of(folder / "int8.onnx")
+    data = f"coco:{folder / 'boxes.json'}@{folder / 'images'}"
+    labelled = for_gate(pictures, data, 500)
+    assert len(labelled.seen) == 20
+    assert {image.tobytes() for image in labelled.held_out(card)} == {
+        image.tobytes() for image in inputs(image_paths(data), card.height, card.width)
+    }
+    alone = for_gate(pictures, None, 500)
+    assert (len(alone.seen), len(alone.held_out(card))) == (12, 8)
+    some = for_gate(pictures, None, 10)
+    assert (len(some.seen), len(some.held_out(card))) == (10, 8)
+    few = for_gate(str(folder / "images"), None, 500)
+    assert (len(few.seen), len(few.held_out(card))) == (4, 4)
+
+
+def test_a_file_over_the_budget_is_not_left(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m.onnx"
+    out.write_bytes(b"an earlier one")
+    over = Judged(Verdict.OVER_BUDGET, "INT8 is over the budget of 0.005: 0.0080 mAP lost")
+    monkeypatch.setattr(Judge, "verdict", lambda *_: over)
+    data = f"coco:{folder / 'boxes.json'}@{folder / 'images'}"
+    arguments = ["--precision", "int8", "--calibration", str(folder / "images"), "--data", data, "--out", str(out)]
+    assert run(["quantize", str(folder / "own.pt"), *arguments]) == 1
+    assert "over the budget of 0.005" in " ".join(capsys.readouterr().err.split())
+    assert out.read_bytes() == b"an earlier one"
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_figures_of_the_float_network_are_not_the_quantised_ones(folder: Path, tmp_path: Path) -> None:
+    checkpoint = small_checkpoint("sigmoid", 7)
+    card = checkpoint.card.with_changes(metrics={"voc07": {"mAP": 0.75}})
+    save_checkpoint(tmp_path / "m.pt", checkpoint.network, checkpoint.description, card)
+    for precision, more in (("fp16", []), ("int8", ["--calibration", str(folder / "images")])):
+        out = tmp_path / f"{precision}.onnx"
+        assert run(["quantize", str(tmp_path / "m.pt"), "--precision", precision, "--out", str(out), *more]) == 0
+        assert card_of(out).metrics == {}
+    assert run(["export", str(tmp_path / "m.pt"), "--out", str(tmp_path / "fp32.onnx")]) == 0
+    assert card_of(tmp_path / "fp32.onnx").metrics == {"voc07": {"mAP": 0.75}}
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: float) -> None:
+    checkpoint = small_checkpoint("sigmoid", 7)
+    name, weights = next(iter(checkpoint.network.named_parameters()))
+    with torch.no_grad():
+        weights.view(-1)[0] = bad
+    save_checkpoint(tmp_path / "c.pt", checkpoint.network, checkpoint.description, checkpoint.card)
+    for verb in (["export"], ["quantize", "--precision", "fp16"]):
+        assert run([*verb, str(tmp_path / "c.pt"), "--out", str(tmp_path / "m.onnx")]) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"weights {name} hold NaN or infinity" in said
+        assert "what was exported" not in said
+    assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["model", "model.ONNX", "model.pt", "model.engine"])
+def test_a_name_that_nothing_reads_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    for verb in (["export"], ["quantize", "--precision", "fp16"]):
+        assert run([*verb, str(folder / "own.pt"), "--out", str(tmp_path / name)]) == 2
+        assert "ends in .onnx" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,8 @@ import typer
 from rich.console import Console
 
 from edgessd.util.files import writable
+from edgessd.util.overwrite import keep_apart
+from edgessd_export.commands.names import named
 
 
 def export(
@@ -26,6 +28,7 @@ def export(
     from edgessd_export.write import export_onnx
     from edgessd_training.checkpoint import load_checkpoint
 
+    keep_apart({"--out": named(out, ".onnx", "an ONNX file")}, [checkpoint])
     writable(out)
     loaded = load_checkpoint(checkpoint)
     card = export_onnx(loaded, out, contract=contract, kept=kept, batch=batch, opset=opset)

@@ -1,5 +1,6 @@
 """``edgessd quantize``: a checkpoint in fp16 or int8."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,44 +46,57 @@ def quantize(
     """Write a checkpoint as fp16 or int8 ONNX, after the gate has compared it with PyTorch."""
     from dataclasses import replace
 
-    from rich.console import Console
-
-    from edgessd.util.files import writable
+    from edgessd.errors import ExportError
+    from edgessd.util.console import PlainConsole
+    from edgessd.util.files import replacing, writable
+    from edgessd.util.overwrite import keep_apart
+    from edgessd_export.commands.names import named
     from edgessd_export.graph.float_graph import Layout, float_graph
-    from edgessd_export.images import gate_images
-    from edgessd_export.parity.verdict import Judge
+    from edgessd_export.images import for_gate
+    from edgessd_export.parity.verdict import Judge, Verdict
     from edgessd_export.quantisation.int8 import Int8
     from edgessd_export.quantisation.sensitivity import rank, shortest
     from edgessd_export.write import write_fp16, write_int8
     from edgessd_training.checkpoint import load_checkpoint
 
+    outputs = {"--out": named(out, ".onnx", "an ONNX file"), "--sensitivity": sensitivity}
+    reused = ranges if calibration is None else None
+    keep_apart(
+        outputs if reused else {**outputs, "--ranges": ranges}, [checkpoint, calibration, data, label_map, reused]
+    )
     for path in filter(None, (out, sensitivity)):
         writable(path)
     _check(precision, variant, rest, data, keep_float, calibration, ranges, sensitivity)
     loaded = load_checkpoint(checkpoint)
     layout = Layout(contract, kept, batch)
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole()
     judge = Judge(loaded, data, label_map, metric.value) if data else None
-    if precision == "fp16":
-        card = write_fp16(loaded, out, layout)
-    else:
-        plain = float_graph(loaded, Layout())
-        measured = _ranges(loaded, plain, calibration, ranges, method, images)
-        int8 = Int8(variant, measured, rest)
-        if keep_float == "auto" or sensitivity:
-            ranked = rank(loaded, plain, int8, judge, calibration, sensitivity)
-        if keep_float == "auto" and judge:
-            int8 = replace(int8, keep_float=tuple(shortest(loaded, plain, int8, ranked, judge, max_map_drop)))
-            console.print(f"kept in float: {', '.join(int8.keep_float) or 'nothing'}")
-        elif keep_float:
-            int8 = replace(int8, keep_float=tuple(name.strip() for name in keep_float.split(",")))
-        base = plain if layout == Layout() and int8.rest == "fp32" else None
-        kind = calibration or data  # the gate wants images of the kind that the ranges were measured on
-        sample = gate_images(kind, loaded.card) if kind else []
-        card = write_int8(loaded, out, layout, int8, base, sample)
+    with replacing(out) as unfinished:  # a file over the budget is not left, nor does it replace an earlier one
+        if precision == "fp16":
+            card = write_fp16(loaded, unfinished, layout)
+        else:
+            plain = float_graph(loaded, Layout())
+            paths, seen, held_out = for_gate(calibration, data, images)
+            measured = _ranges(loaded, plain, seen, ranges, method)
+            int8 = Int8(variant, measured, rest)
+            if keep_float == "auto" or sensitivity:
+                ranked = rank(loaded, plain, int8, judge, paths, sensitivity)
+            if keep_float == "auto" and judge:
+                int8 = replace(int8, keep_float=tuple(shortest(loaded, plain, int8, ranked, judge, max_map_drop)))
+                console.print(f"kept in float: {', '.join(int8.keep_float) or 'nothing'}")
+            elif keep_float:
+                int8 = replace(int8, keep_float=tuple(name.strip() for name in keep_float.split(",")))
+            base = plain if layout == Layout() and int8.rest == "fp32" else None
+            card = write_int8(loaded, unfinished, layout, int8, base, held_out(loaded.card))
+        verdict = judge.verdict(unfinished, precision, variant, max_map_drop) if judge else None
+        if verdict and verdict.verdict is Verdict.OVER_BUDGET:
+            raise ExportError(
+                f"{verdict.sentence}, no file is left",
+                fix="keep layers in float with --keep-float auto, calibrate on more images, or raise --max-map-drop",
+            )
     console.print(f"{out}: {card.name}, {contract}, {precision}, {out.stat().st_size / 1e6:.1f} MB, passed the gate")
-    if judge:
-        console.print(judge.verdict(out, precision, variant, max_map_drop))
+    if verdict:
+        console.print(verdict.sentence)
 
 
 def _check(
@@ -117,38 +131,37 @@ def _check(
 
 
 def _ranges(
-    checkpoint: "Checkpoint", plain: Any, calibration: str | None, path: Path | None, method: str, most: int
+    checkpoint: "Checkpoint", plain: Any, paths: "Sequence[Path]", path: Path | None, method: str
 ) -> "Calibration":
-    """Return measured ranges, or those of a file."""
-    from rich.console import Console
-
+    """Return ranges measured on images, or those of a file where there are none."""
+    from edgessd.util.console import PlainConsole
     from edgessd.util.files import writable
-    from edgessd_export import images
+    from edgessd_export.images import inputs, variety_warning
     from edgessd_export.quantisation import calibration as calibrating
     from edgessd_export.write import weights_hash
     from edgessd_training.data.progress import image_progress
 
     digest = weights_hash(checkpoint)
-    if calibration is None:
+    errors = PlainConsole(stderr=True)
+    if not paths:
         assert path is not None  # _check has seen to it
-        Console(stderr=True, soft_wrap=True).print(
+        errors.print(
             f"note: {path} holds ranges alone: weights are rounded to the nearest step and biases stay as they are; "
             "give --calibration for GPTQ and corrected biases"
         )
         return calibrating.read_ranges(path, digest)
     if path:
         writable(path)
-    paths = images.spread(images.image_paths(calibration), most)
+    if warning := variety_warning(paths):
+        errors.print(f"warning: {warning}")
     if len(paths) < calibrating.ENOUGH:
-        Console(stderr=True, soft_wrap=True).print(
-            f"warning: {len(paths)} calibration images, {calibrating.ENOUGH} or more give steadier ranges"
-        )
+        errors.print(f"warning: {len(paths)} calibration images, {calibrating.ENOUGH} or more give steadier ranges")
     card = checkpoint.card
     passes = 1 if method == "max" else 2
     with image_progress("calibrate", passes * len(paths)) as progress:
         measured = calibrating.calibrate(
             plain,
-            lambda: images.inputs(paths, card.height, card.width),
+            lambda: inputs(paths, card.height, card.width),
             method,
             digest,
             lambda: progress.count(1),

@@ -31,6 +31,7 @@ def verify(
 
     from edgessd.errors import ExportError
     from edgessd.util.files import readable, writable, write_text
+    from edgessd.util.overwrite import keep_apart
     from edgessd_export.parity.compare import open_model
     from edgessd_export.parity.gate import complaints, limits_for, same_model
     from edgessd_export.parity.verify import print_table, truth_for
@@ -42,7 +43,7 @@ def verify(
     for path in (reference, candidate):
         readable(path, "model file")
     if report:
-        writable(report)
+        keep_apart({"--report": writable(report)}, [reference, candidate, data, label_map])
     read = read_data(data)
     records = replace(read, records=read.records[:first])
     joined = read_label_map(label_map) if label_map else None

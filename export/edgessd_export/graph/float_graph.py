@@ -31,10 +31,21 @@ class Layout:
 
 
 def float_graph(checkpoint: Checkpoint, layout: Layout, precision: str = "fp32") -> onnx.ModelProto:
-    """Return the graph of a checkpoint in fp32 or fp16."""
+    """Return the graph of a checkpoint in fp32 or fp16. Raises ExportError for weights that are no numbers."""
+    check_finite(checkpoint)
     card = card_for(checkpoint.card, layout.contract, layout.kept)
     network: Any = checkpoint.network if precision == "fp32" else HalfNetwork(checkpoint.network)
     return to_onnx(wrap(network, card), card, batch=layout.batch, opset=layout.opset)
+
+
+def check_finite(checkpoint: Checkpoint) -> None:
+    """Raise ExportError where a network holds weights that are NaN or infinity: no form of it can be right."""
+    for name, tensor in checkpoint.network.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ExportError(
+                f"the checkpoint's weights {name} hold NaN or infinity",
+                fix="export an earlier checkpoint, or train again with a lower learning rate",
+            )
 
 
 def to_onnx(

@@ -46,7 +46,9 @@ def restore_checkpoint(path: Path) -> Checkpoint:
         raise ExportError(
             f"{path} holds nothing for {next(iter(left))}", fix="this network cannot be restored from its export"
         )
-    card = card.with_changes(contract="raw", kept=None, precision="fp32", quantisation={}, self_test={})
+    card = card.with_changes(
+        contract="raw", kept=None, score_floor=0.0, precision="fp32", metrics={}, quantisation={}, self_test={}
+    )
     return Checkpoint(network.eval(), description, card)
 
 

@@ -1,8 +1,9 @@
 """Is a quantised model worth having? Judged on labelled images against the network it came from."""
 
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,29 +43,47 @@ class Judge:
         with image_progress(model.name, len(self.truth.data.records)) as progress:
             return mean_average_precision(model, self.truth, lambda: progress.count(1))
 
-    def verdict(self, path: Path, precision: str, variant: str, budget: float) -> str:
-        """Return a sentence on mAP and speed of a file against the float model, both in ONNX Runtime on one core."""
+    def verdict(self, path: Path, precision: str, variant: str, budget: float) -> "Judged":
+        """Return the verdict on a file's mAP and speed against the float model, both in ONNX Runtime on one core."""
         plain = graph_model(float_graph(self._checkpoint, Layout()), self._checkpoint.card, "fp32", threads=1)
         with (
             open_model(path, threads=1) as candidate,
             image_progress("judge", len(self.truth.data.records)) as progress,
         ):
             figures = verify(plain, candidate, self.truth, lambda: progress.count(1))
-        if precision == "int8" and variant == "cpu":
-            return int8_sentence(figures, budget)
-        loss = figures["map"]["drop"]
-        fits = "within" if loss <= budget else "over"
-        return (
-            f"{precision}: {loss:.4f} mAP lost, {fits} the budget of {budget}; its speed shows on the GPU: "
-            "`edgessd build`, then `edgessd verify` there"
-        )
+        return judged(figures, precision, budget, here=precision == "int8" and variant == "cpu")
 
 
-def int8_sentence(figures: Mapping[str, Any], budget: float) -> str:
-    """Return whether int8 is worth having on this machine, in one sentence. budget: the mAP it may lose."""
+class Verdict(Enum):
+    """What a quantised model is worth."""
+
+    WORTH_IT = "worth it"
+    NOT_FASTER = "not faster"
+    OVER_BUDGET = "over the budget"
+    WITHIN_BUDGET = "within the budget"  # its speed shows on another machine
+
+
+class Judged(NamedTuple):
+    """A verdict and the sentence that gives its figures."""
+
+    verdict: Verdict
+    sentence: str
+
+
+def judged(figures: Mapping[str, Any], precision: str, budget: float, *, here: bool) -> Judged:
+    """Return whether a quantised model is worth having. budget: the mAP it may lose. here: it is for this machine."""
     ratio, drop = figures["speed"]["ratio"], figures["map"]["drop"]
-    pace = f"{(ratio - 1):.0%} faster" if ratio >= 1 else f"{(1 / ratio - 1):.0%} slower"
     lost = f"{drop:.4f} mAP lost" if drop >= 0 else f"{-drop:.4f} mAP gained"
-    if ratio > WORTH_IT and drop <= budget:
-        return f"INT8 is faster and within budget: {ratio:.2f}x the speed, {lost}"
-    return f"INT8 is not worth it here: {pace}, {lost} (budget {budget})"
+    name = precision.upper()
+    if not drop <= budget:
+        return Judged(Verdict.OVER_BUDGET, f"{name} is over the budget of {budget}: {lost}")
+    if not here:
+        return Judged(
+            Verdict.WITHIN_BUDGET,
+            f"{name} is within the budget of {budget}: {lost}; its speed shows on the GPU: "
+            "`edgessd build`, then `edgessd verify` there",
+        )
+    if ratio > WORTH_IT:
+        return Judged(Verdict.WORTH_IT, f"{name} is faster and within budget: {ratio:.2f}x the speed, {lost}")
+    pace = f"{(ratio - 1):.0%} faster" if ratio >= 1 else f"{(1 / ratio - 1):.0%} slower"
+    return Judged(Verdict.NOT_FASTER, f"{name} is not worth it here: {pace}, {lost} (budget {budget})")

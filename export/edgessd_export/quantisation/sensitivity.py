@@ -16,7 +16,7 @@ from edgessd.util.console import PlainConsole
 from edgessd.util.extras import need
 from edgessd.util.files import replacing
 from edgessd_export.graph.layers import Graph
-from edgessd_export.images import image_paths, inputs, spread
+from edgessd_export.images import inputs, spread
 from edgessd_export.parity.compare import Model, compare, graph_model
 from edgessd_export.parity.verdict import Judge
 from edgessd_export.quantisation.int8 import Int8, quantised
@@ -104,15 +104,12 @@ def rank(
     plain: onnx.ModelProto,
     int8: Int8,
     judge: Judge | None,
-    calibration: str | None,
+    paths: Sequence[Path],
     png: Path | None,
 ) -> list[Effect]:
     """Return the layers by what int8 in each alone changes, printed as a table and drawn where a path is given."""
     card = checkpoint.card
-    if judge:
-        images = judge.images(IMAGES)
-    else:
-        images = list(inputs(spread(image_paths(calibration or ""), IMAGES), card.height, card.width))
+    images = judge.images(IMAGES) if judge else list(inputs(spread(paths, IMAGES), card.height, card.width))
     with image_progress("sensitivity, layers", len(quantisable(plain, int8.variant))) as progress:
         found = effects(plain, card, int8, images, on_layer=lambda: progress.count(1))
     table = Table("layer", "mean change of a box's score", title=f"int8 in one layer alone, {len(images)} images")

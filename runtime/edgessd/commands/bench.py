@@ -55,12 +55,16 @@ def bench(
     from edgessd.streams.capacity import default_workers
     from edgessd.util.exit import stop_on_signals
     from edgessd.util.files import make_folder, writable, write_text
+    from edgessd.util.overwrite import keep_apart
 
+    path = model_path(model)
     if json_file is not None:
         writable(json_file)
+    written = {"--report": report / "report.md", "--report's JSON": report / "report.json"} if report else {}
+    keep_apart({"--json": json_file, **written}, [path, source, map_json])
     if map_json is not None and report is None:
         raise InputError("--map-json is for the report", fix="add --report FOLDER, or leave it out")
-    accuracy = None if map_json is None else read_accuracy(map_json, model_path(model))
+    accuracy = None if map_json is None else read_accuracy(map_json, path)
     if report is not None:
         make_folder(report)
     played = Repeated(open_source(source) if source else Synthetic(), pace)

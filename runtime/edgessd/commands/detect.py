@@ -52,13 +52,15 @@ def detect(
     from edgessd.detector import Detector
     from edgessd.errors import InputError
     from edgessd.model.postprocess import PostProcess
+    from edgessd.model.shipped import model_path
     from edgessd.sources import open_source
     from edgessd.streams import Policy
     from edgessd.streams.capacity import default_workers
     from edgessd.streams.policy import policy_named
     from edgessd.util.exit import stop_on_signals
 
-    check_outputs(sources, out, jsonl)
+    path = model_path(model)
+    check_outputs(sources, path, out, jsonl)
     opened = [open_source(text) for text in sources]
     if len(opened) > 1 and any(source.live for source in opened):
         raise InputError(

@@ -7,15 +7,13 @@ from pathlib import Path
 from edgessd.errors import InputError
 from edgessd.sources import IMAGE_SUFFIXES, parse_address
 from edgessd.util.files import is_folder, status
+from edgessd.util.overwrite import keep_apart
 
 
-def check_outputs(sources: Sequence[str], out: Path | None, jsonl: str | None) -> None:
-    """Raise InputError where --out or --jsonl would replace a source or, of a folder, an image of its own."""
+def check_outputs(sources: Sequence[str], model: Path, out: Path | None, jsonl: str | None) -> None:
+    """Raise InputError where --out or --jsonl would replace a source, its images or the model."""
     files = [file for source in sources for file in _files(source)]
-    places = {file.resolve() for file in files}
-    for option, path in (("--out", out), ("--jsonl", Path(jsonl) if jsonl not in (None, "-") else None)):
-        if path is not None and path.resolve() in places:
-            raise InputError(f"{option} {path} is a source and would be lost", fix="write to another place")
+    keep_apart({"--out": out, "--jsonl": jsonl}, [*files, model])
     if out is None or out.suffix:
         return
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]

@@ -32,11 +32,12 @@ def selftest(
     from edgessd.model.shipped import model_path
     from edgessd.util.console import PlainConsole
     from edgessd.util.files import writable, write_text
+    from edgessd.util.overwrite import keep_apart
 
     path = model_path(model)
     card = card_of(path)
     if json_path:
-        writable(json_path)
+        keep_apart({"--json": writable(json_path)}, [path])
     chosen = choose(path, backend, card).name if backend else None
     facts = gather()
     here = list(dict.fromkeys(verdict.backend.split()[0] for verdict in verdicts(facts) if verdict.runs))

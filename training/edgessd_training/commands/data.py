@@ -44,6 +44,7 @@ def check(
     """Look for broken images and boxes, unknown labels, and images in two splits; exit 1 when there are any."""
     from edgessd.util.cores import usable_cores
     from edgessd.util.files import writable, write_text
+    from edgessd.util.overwrite import keep_apart
     from edgessd_training.data.check import check as run
     from edgessd_training.data.progress import image_progress
     from edgessd_training.data.read import read_labels
@@ -53,6 +54,7 @@ def check(
     sources = [parse_source(text) for text in data]
     if as_json:
         writable(as_json)
+    keep_apart({"--json": as_json}, [*data, labels])
     if fix:
         refuse_folder(fix, sources)
     allowed = read_labels(labels) if labels else None

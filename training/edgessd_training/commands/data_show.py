@@ -23,12 +23,14 @@ def show(
     cv2 = need("cv2", "eval")
     from edgessd.errors import InputError
     from edgessd.util.files import replacing
+    from edgessd.util.overwrite import keep_apart
     from edgessd_training.data.read import read_data
     from edgessd_training.sample_setup import default_maker, recipe_maker
     from edgessd_training.sheet import contact_sheet
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"--out must end in .png or .jpg, got {out}")
+    keep_apart({"--out": out}, [data, recipe or None])
     data_set = read_data(data)
     maker = recipe_maker(recipe, set_, data_set) if recipe else default_maker(data_set)
     picture = contact_sheet(maker, data_set.labels, count, epoch)

@@ -43,6 +43,7 @@ def evaluate(
     from edgessd.errors import InputError
     from edgessd.model.postprocess import EVALUATION
     from edgessd.util.files import writable, write_text
+    from edgessd.util.overwrite import keep_apart
     from edgessd_training.data.progress import image_progress
     from edgessd_training.data.read import read_data, with_labels
     from edgessd_training.metrics import evaluate as run
@@ -52,6 +53,7 @@ def evaluate(
 
     for path in filter(None, (as_json, detections)):
         writable(path)
+    keep_apart({"--json": as_json, "--detections": detections}, [model, data, label_map])
     if _is_checkpoint(model) and backend != "auto":
         raise InputError(
             f"a checkpoint runs in PyTorch, got --backend {backend}", fix="leave it out, or export the model"

@@ -36,8 +36,9 @@ def import_weights(
 ) -> None:
     """Import the weights of an older SSD: TFLite, TensorFlow.js, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
     from edgessd.util.files import writable
+    from edgessd.util.overwrite import keep_apart
 
-    writable(out)
+    keep_apart({"--out": writable(out)}, [weights, labels])
     from edgessd_training.checkpoint import save_checkpoint
     from edgessd_training.importers import import_family
 

@@ -20,6 +20,7 @@ def score(
 ) -> None:
     """Measure a detections file; no image is opened, and none needs to be there (YOLO's sizes come from headers)."""
     from edgessd.util.files import writable, write_text
+    from edgessd.util.overwrite import keep_apart
     from edgessd_training.data.read import read_annotations
     from edgessd_training.metrics import measure
     from edgessd_training.metrics.detections_file import from_rows, read_rows
@@ -28,6 +29,7 @@ def score(
 
     if as_json:
         writable(as_json)
+    keep_apart({"--json": as_json}, [detections, data, label_map])
     mapping = read_label_map(label_map) if label_map else None
     rows = read_rows(detections)
     data_set = read_annotations(data)
