@@ -122,7 +122,8 @@ def full_disk_of_a_video(folder: Path) -> Row:
         kept = "the older file is untouched" if out.read_bytes() == old else "the OLDER FILE IS GONE"
         left = len(list(disk.iterdir())) - 2
     error = done.stderr.strip().splitlines()[-1].replace(str(folder), "")[:110]
-    return Row("`detect --out` with 0.5 MB of disk left", f"exit {done.returncode}, `{error}`", f"{kept}, {left} left over")
+    happened = f"exit {done.returncode}, `{error}`"
+    return Row("`detect --out` with 0.5 MB of disk left", happened, f"{kept}; {left} left over")
 
 
 def full_disk_of_a_service(folder: Path) -> Row:
