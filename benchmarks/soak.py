@@ -22,7 +22,7 @@ from servers.cameras import free_port, mjpeg_camera, process  # noqa: E402
 
 from edgessd import Detector  # noqa: E402
 from edgessd.bench.measure import rss_mb  # noqa: E402
-from edgessd.sinks.records import JsonRecords  # noqa: E402
+from edgessd.sinks.records import JsonlSink  # noqa: E402
 from edgessd.streams import (  # noqa: E402
     QueuedSink,
     Retry,
@@ -69,7 +69,7 @@ def soak(frames: int, model: str, most_seconds: float) -> list[dict[str, float]]
         server = ROOT / "tests" / "servers" / "tcp_server.py"
         stack.enter_context(process(sys.executable, server, "--port", video, "--file", clip))
         detector = stack.enter_context(Detector(model))
-        sink = QueuedSink("jsonl", JsonRecords(folder / "o.jsonl", detector.card.labels, max_bytes=10**7, keep=1))
+        sink = QueuedSink("jsonl", JsonlSink(folder / "o.jsonl", detector.card.labels, max_bytes=10**7, keep=1))
         streams = stack.enter_context(Streams(detector, [sink], retry=RETRY))
         streams.add("pictures", f"http://127.0.0.1:{pictures}/live", policy="every")
         streams.add("video", f"tcp://127.0.0.1:{video}", policy="every")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgessd.bench.acceptance import accept, as_markdown, draw_report
+from edgessd.bench.acceptance import accept, as_markdown
 from edgessd.bench.acceptance.accuracy import headline, read_accuracy
 from edgessd.bench.acceptance.measuring import without_folders
 from edgessd.bench.measure import Synthetic
@@ -56,10 +56,7 @@ def test_the_three_files(edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Pa
     assert f"| numpy | {np.__version__} |" in text
     assert f"| OpenCV | {cv2.__version__} |" in text
     assert str(tmp_path) not in text + (folder / "report.json").read_text()
-    picture = cv2.imread(str(folder / "report.png"))
-    assert picture is not None
-    assert picture.shape[1] == 1100
-    assert (picture != 255).any()
+    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
 
 
 def test_on_a_board(tiny: Path, tmp_path: Path) -> None:
@@ -100,7 +97,6 @@ def test_a_model_fixed_at_one_says_so(tiny: Path, tmp_path: Path) -> None:
     assert "fps" in report["batches"]["1"]
     assert set(report["batches"]["8"]) == {"skipped"}
     assert "**Batch 8**: skipped, the model takes 1 at once" in as_markdown(report)
-    assert draw_report(report).shape[1] == 1100
 
 
 @pytest.mark.parametrize(
@@ -148,7 +144,7 @@ def test_bad_input_is_told_before_the_measurement(edgessd: Edgessd, tiny: Path, 
     assert (code, "add --report" in err) == (2, True)
     (tmp_path / "file").write_text("x")
     code, _, err = edgessd("bench", tiny, "--report", tmp_path / "file")
-    assert (code, "cannot make the folder" in err) == (2, True)
+    assert (code, "is a file" in err) == (2, True)
     code, _, err = edgessd(
         "bench", tiny, "--report", tmp_path / "r", "--map-json", figures_file(tmp_path, model="other.onnx")
     )

@@ -15,9 +15,9 @@ from results import LABELS, result, status
 from servers.cameras import Remembered, broker, eventually, free_port
 
 from edgessd.errors import InputError
-from edgessd.sinks.records import CsvRecords, JsonRecords
-from edgessd.sinks.rotation import RotatingFile
-from edgessd.sinks.snapshots import Snapshots
+from edgessd.sinks.images import SnapshotSink
+from edgessd.sinks.line_file import LineFile
+from edgessd.sinks.records import CsvSink, JsonlSink
 from edgessd.sinks.webhook import Webhook
 from edgessd.streams import QueuedSink
 from edgessd.streams.status import State, Status
@@ -52,14 +52,14 @@ def test_a_sink_may_take_some_streams_only_and_no_pixels() -> None:
 
 def test_lines_rotate(tmp_path: Path) -> None:
     path = tmp_path / "o.csv"
-    lines = RotatingFile(path, max_bytes=30, keep=2, header="head")
+    lines = LineFile(path, max_bytes=30, keep=2, header="head")
     for index in range(20):
         lines.write(f"line {index:04d}")
     lines.close()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["o.csv", "o.csv.1", "o.csv.2"]
     assert path.read_text().splitlines() == ["head", "line 0018", "line 0019"]
     assert (tmp_path / "o.csv.1").read_text().splitlines() == ["head", "line 0016", "line 0017"]
-    lines = RotatingFile(path, max_bytes=1000, keep=0, header="head")
+    lines = LineFile(path, max_bytes=1000, keep=0, header="head")
     lines.write("after a restart")
     lines.close()
     assert path.read_text().splitlines()[-1] == "after a restart"
@@ -67,7 +67,7 @@ def test_lines_rotate(tmp_path: Path) -> None:
 
 
 def test_json_and_csv_records(tmp_path: Path) -> None:
-    for kind, name in ((JsonRecords, "o.jsonl"), (CsvRecords, "o.csv")):
+    for kind, name in ((JsonlSink, "o.jsonl"), (CsvSink, "o.csv")):
         sink = kind(tmp_path / name, LABELS, max_bytes=10**6, keep=1)
         sink.write(result(3))
         sink.write(result(4, found=False))
@@ -83,20 +83,20 @@ def test_json_and_csv_records(tmp_path: Path) -> None:
 
 
 def test_snapshots_are_few_and_only_the_newest_stay(tmp_path: Path) -> None:
-    sink = Snapshots(tmp_path / "s", LABELS, interval=0.0001, keep=2)
+    sink = SnapshotSink(tmp_path / "s", LABELS, interval=0.0001, keep=2)
     sink.write(result(0, found=False))
     for index in range(4):
         sink.write(result(index))
         time.sleep(0.003)
     assert len(list((tmp_path / "s").iterdir())) == 2
-    rare = Snapshots(tmp_path / "r", LABELS, interval=100, keep=0)
+    rare = SnapshotSink(tmp_path / "r", LABELS, interval=100, keep=0)
     for index in range(4):
         rare.write(result(index))
     (only,) = (tmp_path / "r").iterdir()
-    assert only.name.startswith("door_20")
+    assert only.name.startswith("door_000001_20")
     assert cv2.imread(str(only)).shape == (48, 64, 3)
     with pytest.raises(InputError, match="does not exist"):
-        Snapshots(tmp_path / "no" / "where", LABELS, interval=1, keep=1)
+        SnapshotSink(tmp_path / "no" / "where", LABELS, interval=1, keep=1)
 
 
 class Receiver(BaseHTTPRequestHandler):

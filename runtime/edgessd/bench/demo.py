@@ -54,7 +54,7 @@ def annotate(source: Source, detector: Detector, path: Path, *, workers: int) ->
     labels = detector.card.labels
     seen: Counter[str] = Counter()
     best: Result | None = None
-    sink = VideoSink(path, labels, source.fps)
+    sink = VideoSink(path, labels, fps=source.fps)
     try:
         with (
             Streams(detector, workers=workers) as streams,

@@ -28,7 +28,7 @@ def bench(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write an acceptance report into this folder: report.md, report.json, report.png. "
+            help="Write an acceptance report into this folder: report.md and report.json. "
             "It also measures a camera of 60 FPS and calls of 1 and 8 images.",
             show_default="none",
         ),

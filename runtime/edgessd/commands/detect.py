@@ -80,6 +80,8 @@ def detect(
             seen = _run(
                 source, partial(open_source, text), detector, sinks, policy=wanted, max_frames=max_frames, workers=count
             )
+            if seen is None:
+                break
             if every:
                 _warn_of_a_cut(source, seen, max_frames)
 
@@ -88,29 +90,37 @@ def _open_sinks(
     stack: ExitStack, sources: "list[Source]", detector: "Detector", out: Path | None, jsonl: str | None, *, show: bool
 ) -> "list[Sink]":
     from edgessd.errors import InputError
-    from edgessd.sinks import CODECS, ImageSink, JsonlSink, VideoSink, WindowSink
+    from edgessd.sinks import VIDEO_SUFFIXES, ImageSink, JsonlSink, VideoSink, WindowSink
     from edgessd.sources import IMAGE_SUFFIXES, Images
 
     labels = detector.card.labels
     sinks: list[Sink] = []
     if out is not None:
-        if out.suffix.lower() in CODECS:
-            sinks.append(VideoSink(out, labels, sources[0].fps))
+        if out.suffix.lower() in VIDEO_SUFFIXES:
+            sinks.append(VideoSink(out, labels, fps=sources[0].fps, live=sources[0].live))
         elif out.suffix and out.suffix.lower() not in IMAGE_SUFFIXES:
             raise InputError(
-                f"cannot write {out.name}", fix=f"a video ends in {', '.join(CODECS)}, an image in .jpg or .png"
+                f"cannot write {out.name}", fix=f"a video ends in {', '.join(VIDEO_SUFFIXES)}, an image in .jpg or .png"
             )
         elif out.suffix and (len(sources) > 1 or not isinstance(sources[0], Images) or sources[0].frame_count != 1):
             raise InputError(f"{out} is one image, and the source has many frames", fix="give a folder or a video")
         else:
             sinks.append(ImageSink(out, labels))
     if jsonl is not None:
-        sinks.append(JsonlSink(jsonl, labels))
+        sinks.append(JsonlSink(jsonl, labels, append=False))
     if show:
         sinks.append(WindowSink(labels))
     for sink in sinks:
-        stack.callback(sink.close)
+        stack.callback(_close, sink)
     return sinks
+
+
+def _close(sink: "Sink") -> None:
+    from edgessd.sinks import VideoSink
+
+    sink.close()
+    if isinstance(sink, VideoSink):
+        typer.echo(f"wrote {sink}", err=True)
 
 
 def _run(
@@ -123,9 +133,9 @@ def _run(
     max_frames: int | None,
     workers: int,
 ) -> int | None:
-    """Run one source to its end, with a progress line; return its frames, None where the person closed the window."""
-    from edgessd.sinks import WindowClosed
+    """Run one source to its end, with a progress line; return its frames, None where somebody has seen enough."""
     from edgessd.streams import Streams
+    from edgessd.streams.sink import SinkClosed
     from edgessd.util.progress import frame_progress
 
     opened = [source]  # at first the source as it was opened to look at it, afterwards a new one
@@ -141,7 +151,7 @@ def _run(
                 progress.advance()
                 if progress.frames == max_frames:
                     break
-        except WindowClosed:
+        except SinkClosed:
             return None
         finally:
             progress.summary(f"{streams.dropped} dropped, {_counts(seen)}")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from edgessd.errors import InputError
 from edgessd.util.extras import need
-from edgessd.util.files import with_room, writable
+from edgessd.util.files import sink_folder, with_room, writable
 from edgessd.util.names import host_name, topic_prefix
 from edgessd.util.toml_table import Choice, Range
 
 if TYPE_CHECKING:
-    from edgessd.streams import StreamSink
+    from edgessd.streams import Sink
 
 Labels = tuple[str, ...]
 Megabytes = Annotated[float, Range(0.001, 1e6)]
@@ -49,22 +49,22 @@ class LinesTable(Common):
 class JsonlTable(LinesTable):
     """``type = "jsonl"``: a JSON line a frame and a state."""
 
-    def open(self, labels: Labels) -> "StreamSink":
+    def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError."""
-        from edgessd.sinks.records import JsonRecords
+        from edgessd.sinks.records import JsonlSink
 
-        return JsonRecords(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
+        return JsonlSink(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CsvTable(LinesTable):
     """``type = "csv"``: a row a detection."""
 
-    def open(self, labels: Labels) -> "StreamSink":
+    def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError."""
-        from edgessd.sinks.records import CsvRecords
+        from edgessd.sinks.records import CsvSink
 
-        return CsvRecords(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
+        return CsvSink(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +82,11 @@ class VideoTable(Common):
         """Raise InputError for a folder that cannot be made or written."""
         _check_folder(self.folder)
 
-    def open(self, labels: Labels) -> "StreamSink":
+    def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError."""
-        from edgessd.sinks.recording import Recording
+        from edgessd.sinks.video import SegmentSink
 
-        return Recording(
+        return SegmentSink(
             self.folder,
             labels,
             suffix=f".{self.container}",
@@ -109,11 +109,11 @@ class SnapshotTable(Common):
         """Raise InputError for a folder that cannot be made or written."""
         _check_folder(self.folder)
 
-    def open(self, labels: Labels) -> "StreamSink":
+    def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError."""
-        from edgessd.sinks.snapshots import Snapshots
+        from edgessd.sinks.images import SnapshotSink
 
-        return Snapshots(self.folder, labels, interval=self.interval, keep=self.keep)
+        return SnapshotSink(self.folder, labels, interval=self.interval, keep=self.keep)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,7 @@ class MqttTable(Common):
         """Raise MissingExtra without paho-mqtt."""
         need("paho.mqtt.client", "streams")
 
-    def open(self, labels: Labels) -> "StreamSink":
+    def open(self, labels: Labels) -> "Sink":
         """Return the sink; it connects in the background. Raises MissingExtra."""
         from edgessd.sinks.mqtt import Mqtt
 
@@ -170,7 +170,7 @@ class WebhookTable(Common):
     def check(self) -> None:
         """There is nothing to look at without posting."""
 
-    def open(self, labels: Labels) -> "StreamSink":
+    def open(self, labels: Labels) -> "Sink":
         """Return the sink."""
         from edgessd.sinks.webhook import Webhook
 
@@ -192,7 +192,7 @@ class PrometheusTable(Common):
         """Raise MissingExtra without prometheus-client."""
         need("prometheus_client", "streams")
 
-    def open(self, labels: Labels) -> "StreamSink":
+    def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError when the port is taken, MissingExtra."""
         from edgessd.sinks.prometheus import Prometheus
 
@@ -217,4 +217,4 @@ def kind_of(table: SinkTable) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    with_room(writable(folder / "file" if folder.is_dir() else folder), _ROOM, "a sink")
+    with_room(sink_folder(folder), _ROOM, "a sink")

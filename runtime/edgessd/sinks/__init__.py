@@ -1,9 +1,8 @@
-"""Where results go. ``detect`` writes to a ``Sink`` as it consumes; ``run`` gives each ``StreamSink`` a queue."""
+"""Where results go: each is a ``Sink``. ``detect`` writes to it as it consumes; ``run`` gives each a queue."""
 
 from edgessd.sinks.images import ImageSink as ImageSink
-from edgessd.sinks.lines import JsonlSink as JsonlSink
-from edgessd.sinks.lines import result_as_json as result_as_json
-from edgessd.sinks.video import CODECS as CODECS
+from edgessd.sinks.records import JsonlSink as JsonlSink
+from edgessd.sinks.records import result_as_json as result_as_json
+from edgessd.sinks.video import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from edgessd.sinks.video import VideoSink as VideoSink
-from edgessd.sinks.window import WindowClosed as WindowClosed
 from edgessd.sinks.window import WindowSink as WindowSink

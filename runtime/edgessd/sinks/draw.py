@@ -1,7 +1,6 @@
 """Boxes and labels drawn into a copy of a frame."""
 
 import colorsys
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -11,61 +10,96 @@ from numpy.typing import NDArray
 from edgessd.model.detections import Detections
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALLEST = 0.3  # of a letter that can still be read, in OpenCV's measure
+_SMALL_SIDE = 48  # pixels: a thick line would fill a box of such a side
 
 
 def draw(image: NDArray[np.uint8], detections: Detections, labels: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Return a copy of a BGR image with every box, its label and score; a colour a class."""
+    """Return a copy of a BGR image with every box, its label and score; a colour a class.
+
+    All boxes are drawn before the labels. Small objects get small labels, the smallest without a score.
+    """
     canvas: NDArray[np.uint8] = image.copy()
     height, width = canvas.shape[:2]
     size = max(0.4, min(height, width) / 1200)
-    thickness = max(2, round(size * 2.5))
-    boxes_xyxy = [[round(edge) for edge in box] for box in detections.boxes_xyxy.tolist()]
+    boxes_xyxy = np.rint(detections.boxes_xyxy).astype(int)
+    colours = [class_colour(index) for index in detections.classes.tolist()]
     texts = [
-        f"{labels[index]} {score:.2f}"
-        for index, score in zip(detections.classes.tolist(), detections.scores.tolist(), strict=True)
+        _text_for(right - left, size, labels[index], score)
+        for (left, _, right, _), index, score in zip(
+            boxes_xyxy.tolist(), detections.classes.tolist(), detections.scores.tolist(), strict=True
+        )
     ]
-    plates = _plates(boxes_xyxy, [cv2.getTextSize(text, _FONT, size, 1) for text in texts], height, width)
     # The best last, so that it lies on top.
-    for index in reversed(range(len(detections))):
-        colour = class_colour(int(detections.classes[index]))
-        left, top, right, bottom = boxes_xyxy[index]
+    for (left, top, right, bottom), colour in reversed(list(zip(boxes_xyxy.tolist(), colours, strict=True))):
+        thickness = 1 if min(right - left, bottom - top) < _SMALL_SIDE else max(2, round(size * 2.5))
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, thickness)
-        plate = plates[index]
-        cv2.rectangle(canvas, (plate.left, plate.top), (plate.right, plate.bottom), colour, cv2.FILLED)
-        foot = plate.bottom - plate.baseline // 2 - 1
-        cv2.putText(canvas, texts[index], (plate.left, foot), _FONT, size, _readable_on(colour), 1, cv2.LINE_AA)
+    for text, place, colour in zip(texts, _places(boxes_xyxy, texts, height, width), colours, strict=True):
+        left, top, right, bottom = place
+        cv2.rectangle(canvas, (left, top), (right, bottom), colour, cv2.FILLED)
+        foot = bottom - text.baseline // 2 - 1
+        cv2.putText(canvas, text.words, (left, foot), _FONT, text.size, _readable_on(colour), 1, cv2.LINE_AA)
     return canvas
 
 
-class Plate(NamedTuple):
-    """Where a label stands, in pixels. baseline: how far letters reach below their line."""
+class _Text(NamedTuple):
+    """A label in pixels. height: with the baseline, which is how far letters reach below their line."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
+    words: str
+    size: float
+    width: int
+    height: int
     baseline: int
 
 
-def _plates(
-    boxes_xyxy: list[list[int]], text_sizes: Sequence[tuple[Sequence[int], int]], height: int, width: int
-) -> list[Plate]:
-    """Return every label's place: above its box, or below labels of better boxes; at the lower edge they overlap.
+def _text_for(box_width: int, size: float, label: str, score: float) -> _Text:
+    """Return the largest text, up to a size, that is no wider than its box; at the smallest size the score goes."""
+    words = f"{label} {score:.2f}"
+    (width, _), _ = cv2.getTextSize(words, _FONT, size, 1)
+    if width > box_width:
+        size = max(_SMALLEST, size * box_width / width)
+        if size == _SMALLEST:
+            words = label
+    (width, height), baseline = cv2.getTextSize(words, _FONT, size, 1)
+    return _Text(words, size, width, height + baseline, baseline)
 
-    text_sizes: ((width, height), baseline) each. height, width: of the frame.
+
+def _places(boxes_xyxy: NDArray[np.int64], texts: list[_Text], height: int, width: int) -> NDArray[np.int64]:
+    """Return every label's place, (N, 4) xyxy in pixels of a frame of (height, width), the best detection's first.
+
+    It stands above its box, below it, inside its upper edge, or below other labels there: where it covers the least
+    of labels and, weighed by their size, of other boxes.
     """
-    plates: list[Plate] = []
-    for (left, top, _, _), ((text_width, text_height), baseline) in zip(boxes_xyxy, text_sizes, strict=True):
-        tall = text_height + baseline
-        left = max(0, min(left, width - text_width))
-        top = top - tall if top >= tall else top
-        for other in sorted(plates, key=lambda plate: plate.top):
-            beside = other.right <= left or left + text_width <= other.left
-            if not beside and other.top < top + tall and top < other.bottom:
-                top = other.bottom
-        top = min(top, height - tall)
-        plates.append(Plate(left, top, left + text_width, top + tall, baseline))
-    return plates
+    areas = np.maximum((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1), 1)
+    places = np.zeros((0, 4), int)
+    for index, text in enumerate(texts):
+        left, top, _, bottom = boxes_xyxy[index].tolist()
+        left = max(0, min(left, width - text.width))
+        tops = [top - text.height, bottom, top, _below(places, left, top - text.height, text)]
+        tops = [min(max(each, 0), max(height - text.height, 0)) for each in tops]
+        candidates = np.array([(left, each, left + text.width, each + text.height) for each in tops])
+        others = np.arange(len(boxes_xyxy)) != index
+        costs = (_overlaps(candidates, boxes_xyxy[others]) / areas[others]).sum(axis=1)
+        costs += (_overlaps(candidates, places) > 0).sum(axis=1) * 10.0
+        places = np.vstack([places, candidates[costs.argmin()]])
+    return places
+
+
+def _below(places: NDArray[np.int64], left: int, top: int, text: _Text) -> int:
+    """Return the next free line at or below ``top``."""
+    for other_left, other_top, other_right, other_bottom in places[places[:, 1].argsort()].tolist():
+        beside = other_right <= left or left + text.width <= other_left
+        if not beside and other_top < top + text.height and top < other_bottom:
+            top = other_bottom
+    return top
+
+
+def _overlaps(first_xyxy: NDArray[np.int64], second_xyxy: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the shared pixels of every pair, (N, M)."""
+    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
+    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
+    shared: NDArray[np.int64] = np.clip(high - low, 0, None).prod(axis=2)
+    return shared
 
 
 def _readable_on(bgr: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Annotated images: one, or one a frame."""
+"""Annotated images: every frame of ``detect``, or now and then one of a stream in which something was found."""
 
 from pathlib import Path
 
@@ -8,45 +8,79 @@ from numpy.typing import NDArray
 
 from edgessd.errors import VideoError
 from edgessd.sinks.draw import draw
+from edgessd.sinks.numbered_files import NumberedFiles
+from edgessd.sinks.records import wall_clock
 from edgessd.sources import IMAGE_SUFFIXES
 from edgessd.streams.result import Result
-from edgessd.util.files import writable
+from edgessd.streams.status import Status
+from edgessd.util.files import replacing, sink_folder, writable
 
 
 class ImageSink:
     """Annotated images: one file, or a folder with a file a frame."""
+
+    needs_image = True
 
     def __init__(self, path: Path, labels: tuple[str, ...]) -> None:
         """Raises InputError for a place that cannot be written."""
         self._path = path
         self._labels = labels
         self._folder = path.suffix.lower() not in IMAGE_SUFFIXES
-        if self._folder and not path.exists():
-            writable(path)
-            path.mkdir()
-        elif not self._folder:
+        if self._folder:
+            sink_folder(path).mkdir(exist_ok=True)
+        else:
             writable(path)
 
     def write(self, result: Result) -> None:
-        """Write one image. Raises VideoError when the disk refuses it."""
-        annotated = draw(result.frame.image, result.detections, self._labels)
+        """Write one image. Raises InputError when the disk refuses it."""
         target = self._path
         if self._folder:
             name = Path(result.frame.source).name
             is_image = name.lower().endswith(IMAGE_SUFFIXES)
-            target /= name if is_image else f"{Path(name).stem}_{result.frame.index:06d}.jpg"
-        write_image(target, annotated)
+            target /= name if is_image else f"{Path(name).stem[:200]}_{result.frame.index:06d}.jpg"
+        write_image(target, draw(result.frame.image, result.detections, self._labels))
+
+    def report(self, status: Status) -> None:
+        """A state gives no image."""
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+class SnapshotSink:
+    """An annotated JPEG when a frame holds a detection, named as ``NumberedFiles`` says; the oldest are deleted."""
+
+    needs_image = True
+
+    def __init__(self, folder: Path, labels: tuple[str, ...], *, interval: float, keep: int) -> None:
+        """interval: at least so many seconds between two of a stream. keep: of a stream. Raises InputError."""
+        sink_folder(folder).mkdir(exist_ok=True)
+        self._labels = labels
+        self._interval = interval
+        self._files = NumberedFiles(folder, ".jpg", keep)
+        self._last: dict[str, float] = {}
+
+    def write(self, result: Result) -> None:
+        """Write one picture if it is time for one. Raises InputError when the disk refuses it."""
+        name, captured = result.frame.source, result.frame.captured_at
+        if not len(result.detections) or captured - self._last.get(name, -self._interval) < self._interval:
+            return
+        self._last[name] = captured
+        path = self._files.new(name, wall_clock(captured))
+        write_image(path, draw(result.frame.image, result.detections, self._labels))
+        self._files.added(name, path)
+
+    def report(self, status: Status) -> None:
+        """A stream that is away gives no picture."""
 
     def close(self) -> None:
         """Nothing is left open."""
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write one image in the format of its suffix. Raises VideoError when the disk refuses it."""
+    """Write a whole image in the format of its suffix, or none. Raises InputError when the disk refuses it."""
     done, encoded = cv2.imencode(path.suffix, image)
-    try:
-        if not done:
-            raise VideoError(f"OpenCV cannot write {path.suffix} images", fix="use .png or .jpg")
-        path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise VideoError(f"cannot write {path}: {error.strerror}", fix="free space or choose another place") from error
+    if not done:
+        raise VideoError(f"OpenCV cannot write {path.suffix} images", fix="use .png or .jpg")
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(encoded.tobytes())

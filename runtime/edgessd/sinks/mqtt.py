@@ -6,7 +6,7 @@ import threading
 from time import monotonic
 from typing import Any
 
-from edgessd.sinks.lines import result_as_json
+from edgessd.sinks.records import result_as_json
 from edgessd.streams.result import Result
 from edgessd.streams.status import Status
 from edgessd.util.extras import need

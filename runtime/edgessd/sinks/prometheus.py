@@ -11,6 +11,7 @@ from edgessd.streams.result import Result
 from edgessd.streams.sink import Overview
 from edgessd.streams.status import State, Status
 from edgessd.util.extras import need
+from edgessd.util.outside_text import outside_text
 
 STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 AGE_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 5)
@@ -27,7 +28,7 @@ class Prometheus:
         """root: where the board's own files lie. Raises InputError when the port is taken."""
         client = need("prometheus_client", "streams")
         self._client = client
-        self._labels = labels
+        self._labels = tuple(outside_text(label) for label in labels)
         self._registry = registry = client.CollectorRegistry()
         self._stages = client.Histogram(
             "edgessd_stage_seconds", "Time of one frame in a stage", ["stream", "stage"],
@@ -66,9 +67,9 @@ class Prometheus:
             if value is not None:
                 self._stages.labels(stream, stage).observe(value)
         self._ages.labels(stream).observe(result.age)
-        self._nonfinite.labels(stream).inc(result.detections.nonfinite)
         for index in result.detections.classes.tolist():
             self._found.labels(stream, self._labels[index]).inc()
+        self._nonfinite.labels(stream).inc(result.detections.nonfinite)
 
     def report(self, status: Status) -> None:
         """States are asked for at the scrape."""

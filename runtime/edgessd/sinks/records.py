@@ -1,66 +1,136 @@
-"""Lines about many streams, JSON or CSV, in files that rotate."""
+"""Lines about frames: JSON, as ``detect --jsonl`` and ``run`` write it, or CSV."""
 
 import csv
 import io
 import json
+import os
+import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from edgessd.sinks.lines import result_as_json
-from edgessd.sinks.rotation import RotatingFile
+from edgessd.errors import InputError
+from edgessd.sinks.line_file import LineFile
 from edgessd.streams.result import Result
+from edgessd.streams.sink import SinkClosed
 from edgessd.streams.status import Status
+from edgessd.util.outside_text import outside_text, spreadsheet_cell
 
 CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2")
 
 
-class JsonRecords:
-    """A JSON line a frame, as ``detect --jsonl`` writes it, and one with ``state`` when a stream's state changes."""
+class JsonlSink:
+    """A JSON line a frame and one with ``state`` when a stream's state changes, written as it happens."""
 
     needs_image = False
 
-    def __init__(self, path: Path, labels: tuple[str, ...], *, max_bytes: int, keep: int) -> None:
-        """Raises InputError for a place that cannot be written."""
+    def __init__(
+        self,
+        target: Path | str,
+        labels: tuple[str, ...],
+        *,
+        max_bytes: float = float("inf"),
+        keep: int = 0,
+        append: bool = True,
+    ) -> None:
+        """target: a file, or "-" for standard output. append: keep what is in the file. Raises InputError."""
         self._labels = labels
-        self._file = RotatingFile(path, max_bytes=max_bytes, keep=keep)
+        self._lines: LineFile | StandardOutput = (
+            StandardOutput()
+            if str(target) == "-"
+            else LineFile(Path(target), max_bytes=max_bytes, keep=keep, append=append)
+        )
 
     def write(self, result: Result) -> None:
-        """Append one frame."""
-        self._file.write(json.dumps(result_as_json(result, self._labels)))
+        """Append one frame. Raises InputError when the disk refuses it, SinkClosed when nobody reads the pipe."""
+        self._lines.write(json.dumps(result_as_json(result, self._labels)))
 
     def report(self, status: Status) -> None:
         """Append one state."""
-        self._file.write(json.dumps(status.as_json()))
+        self._lines.write(json.dumps(status.as_json()))
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._lines.close()
 
 
-class CsvRecords:
+class CsvSink:
     """A row a detection; frames without any and states leave none."""
 
     needs_image = False
 
-    def __init__(self, path: Path, labels: tuple[str, ...], *, max_bytes: int, keep: int) -> None:
+    def __init__(self, path: Path, labels: tuple[str, ...], *, max_bytes: float = float("inf"), keep: int = 0) -> None:
         """Raises InputError for a place that cannot be written."""
         self._labels = labels
-        self._file = RotatingFile(path, max_bytes=max_bytes, keep=keep, header=",".join(CSV_COLUMNS))
+        self._lines = LineFile(path, max_bytes=max_bytes, keep=keep, header=",".join(CSV_COLUMNS))
 
     def write(self, result: Result) -> None:
         """Append the frame's detections."""
-        captured = time.time() - (time.monotonic() - result.frame.captured_at)
-        place = (f"{captured:.3f}", result.frame.source, result.frame.index, f"{result.age * 1e3:.2f}")
+        source = _cell(result.frame.source)
+        place = (f"{wall_clock(result.frame.captured_at):.3f}", source, result.frame.index, f"{result.age * 1e3:.2f}")
         for found in result.detections.as_json(self._labels):
-            self._file.write(_row((*place, found["label"], found["score"], *found["box"])))
+            self._lines.write(_row((*place, _cell(found["label"]), found["score"], *found["box"])))
 
     def report(self, status: Status) -> None:
         """Leave out: a table of detections has no place for states."""
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._lines.close()
+
+
+class StandardOutput:
+    """Standard output, a line at a time."""
+
+    def write(self, line: str) -> None:
+        """Write one line. Raises SinkClosed when its reader has ended, InputError when the disk refuses it."""
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            self._drop()
+            if isinstance(error, BrokenPipeError):
+                raise SinkClosed from error
+            raise InputError(
+                f"cannot write standard output: {error.strerror}", fix="free space or choose another place"
+            ) from error
+
+    @staticmethod
+    def _drop() -> None:
+        """Send what still waits nowhere: Python would try it again at its end, and complain."""
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+
+def result_as_json(result: Result, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return source, frame, the wall-clock time of capture (seconds since 1970), age and detections.
+
+    ``media_time``, the seconds since a file's first frame, stands there for files.
+    """
+    frame = result.frame
+    media = {} if frame.media_time is None else {"media_time": round(frame.media_time, 4)}
+    return {
+        "source": frame.source,
+        "frame": frame.index,
+        "time": round(wall_clock(frame.captured_at), 3),
+        **media,
+        "age_ms": round(result.age * 1e3, 2),
+        "detections": result.detections.as_json(labels),
+    }
+
+
+def wall_clock(captured_at: float) -> float:
+    """Return the seconds since 1970 of a time of the monotonic clock."""
+    return time.time() - (time.monotonic() - captured_at)
+
+
+def _cell(text: str) -> str:
+    return spreadsheet_cell(outside_text(text))
 
 
 def _row(values: Iterable[object]) -> str:

@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from edgessd.errors import EdgessdError, InputError
-from edgessd.sinks.lines import result_as_json
+from edgessd.sinks.records import result_as_json
 from edgessd.sources.address import redact_url
 from edgessd.streams.result import Result
 from edgessd.streams.status import Status

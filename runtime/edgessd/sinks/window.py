@@ -7,16 +7,15 @@ import cv2
 from edgessd.errors import InputError
 from edgessd.sinks.draw import draw
 from edgessd.streams.result import Result
-
-
-class WindowClosed(Exception):
-    """The person closed the window or pressed q."""
+from edgessd.streams.sink import SinkClosed
+from edgessd.streams.status import Status
 
 
 class WindowSink:
     """A window that shows the annotated frames; q or Esc ends the run."""
 
     TITLE = "edgessd"
+    needs_image = True
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         """Raises InputError where there is no screen: OpenCV would end the process."""
@@ -33,10 +32,13 @@ class WindowSink:
         self._labels = labels
 
     def write(self, result: Result) -> None:
-        """Show one frame. Raises WindowClosed when the person has seen enough."""
+        """Show one frame. Raises SinkClosed when the person has seen enough."""
         cv2.imshow(self.TITLE, draw(result.frame.image, result.detections, self._labels))
         if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
-            raise WindowClosed
+            raise SinkClosed
+
+    def report(self, status: Status) -> None:
+        """A state is not shown."""
 
     def close(self) -> None:
         """Close the window."""

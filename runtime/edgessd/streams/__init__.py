@@ -6,7 +6,6 @@ from edgessd.streams.reader import Reader as Reader
 from edgessd.streams.result import Result as Result
 from edgessd.streams.retry import Retry as Retry
 from edgessd.streams.sink import Sink as Sink
-from edgessd.streams.sink import StreamSink as StreamSink
 from edgessd.streams.sink_queue import QueuedSink as QueuedSink
 from edgessd.streams.status import State as State
 from edgessd.streams.status import Status as Status

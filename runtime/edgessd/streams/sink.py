@@ -28,28 +28,28 @@ class Overview(Protocol):
         ...
 
 
+class SinkClosed(Exception):
+    """Who watched has seen enough: the window was closed, or the reader of standard output ended."""
+
+
 class Sink(Protocol):
-    """Takes results in order; ``close`` finishes what was written, also after an error."""
+    """Takes results in order, and how streams are. ``needs_image``: whether it wants the frames' pixels.
+
+    ``detect`` calls it as it goes; ``run`` gives each a queue, whose thread calls all its methods.
+    """
+
+    needs_image: bool
 
     def write(self, result: Result) -> None:
         """Take one result."""
         ...
 
-    def close(self) -> None:
-        """Finish."""
-        ...
-
-
-class StreamSink(Sink, Protocol):
-    """A sink of many streams, told also how they are. ``needs_image``: whether it wants the frames' pixels.
-
-    All its methods are called by one thread, that of its queue.
-    """
-
-    needs_image: bool
-
     def report(self, status: Status) -> None:
         """Take the new state of a stream, and that of one that is away every ten seconds."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was written, also after an error."""
         ...
 
 

@@ -11,7 +11,7 @@ from time import monotonic
 import numpy as np
 
 from edgessd.streams.result import Result
-from edgessd.streams.sink import Overview, OverviewReader, StreamSink
+from edgessd.streams.sink import Overview, OverviewReader, Sink
 from edgessd.streams.status import Status
 
 CAPACITY = 256
@@ -25,7 +25,7 @@ class QueuedSink:
     """Hands results to a sink on a thread of its own; of a full queue the oldest result goes, and is counted."""
 
     def __init__(
-        self, name: str, sink: StreamSink, *, streams: Collection[str] | None = None, capacity: int | None = None
+        self, name: str, sink: Sink, *, streams: Collection[str] | None = None, capacity: int | None = None
     ) -> None:
         """streams: only theirs, all where None. capacity: results that may wait."""
         self.name = name

@@ -1,17 +1,20 @@
 """Files are written whole or not at all: beside the target first, then renamed."""
 
+import fcntl
 import os
+import re
 import secrets
 import shlex
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from edgessd.errors import DiskFull, InputError
 
-_UNFINISHED_STEM = 40  # letters of a name that its unfinished file keeps; a name may have 255 bytes
+_UNFINISHED_STEM = 200  # bytes of a name that its unfinished file keeps; a name may have 255
 
 
 def status(path: Path) -> os.stat_result | None:
@@ -69,6 +72,17 @@ def reason(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+def sink_folder(path: Path) -> Path:
+    """Return the path of a folder that is there or can be made by ``mkdir``. Raises InputError."""
+    if is_folder(path):
+        writable(path / "file")
+    elif os.path.lexists(path):
+        raise InputError(f"{path} is a file", fix="give a folder, or move it away")
+    else:
+        writable(path)
+    return path
+
+
 def make_folder(path: Path) -> Path:
     """Return a folder that is there now. Raises InputError where it cannot be made or written."""
     try:
@@ -111,25 +125,81 @@ def _megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
 
-def unfinished_beside(path: Path) -> Path:
-    """Return a new hidden name beside a file, with its suffix: what is written there is renamed when it is whole."""
-    return path.with_name(f".{path.stem[:_UNFINISHED_STEM]}.{secrets.token_hex(4)}.unfinished{path.suffix}")
+class Unfinished:
+    """A file beside its target, locked while this process lives, so that the next one can tell what was left behind.
+
+    mark: stands in its name, ``.NAME.0a1b2c3d.MARK.SUFFIX``. The suffix stays, since writers choose a format by it.
+    """
+
+    def __init__(self, target: Path, mark: str = "unfinished") -> None:
+        """Create it. Raises OSError."""
+        self.target = target
+        stem = os.fsdecode(os.fsencode(target.stem)[:_UNFINISHED_STEM])
+        self.path = target.with_name(f".{stem}.{secrets.token_hex(4)}.{mark}{target.suffix}")
+        self._lock = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        _try_lock(self._lock)
+
+    def put_in_place(self) -> None:
+        """Rename it to its target. Raises OSError."""
+        self.path.replace(self.target)
+
+    def close(self) -> None:
+        """Remove it, where it was not put in place."""
+        self.path.unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def abandoned(folder: Path, mark: str = "unfinished") -> list[Path]:
+    """Return the ``Unfinished`` files of processes that were killed."""
+    pattern = re.compile(rf"\..*\.[0-9a-f]{{8}}\.{mark}(\.\w+)?")
+    return [path for path in folder.iterdir() if pattern.fullmatch(path.name) and _is_free(path)]
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_WRONLY)
+    except OSError:
+        return False
+    try:
+        return _try_lock(file)
+    finally:
+        os.close(file)
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody has it, or the file system knows no locks
+        return False
+    return True
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left unfinished in a folder, once a process."""
+    with suppress(OSError):
+        for path in abandoned(folder):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield an unfinished file's path beside ``path``; rename it into place when all went well.
 
-    The unfinished file keeps the suffix, since writers choose a format by it. On an error it is removed.
+    On an error it is removed, and what a killed process left in that folder too.
     """
-    unfinished = unfinished_beside(writable(path))
+    writable(path)
+    _sweep(path.parent.absolute())
+    unfinished = None
     try:
-        yield unfinished
-        unfinished.replace(path)
+        unfinished = Unfinished(path)
+        yield unfinished.path
+        unfinished.put_in_place()
     except OSError as error:
         raise InputError(f"cannot write {path}: {reason(error)}", fix="free space or choose another place") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished is not None:
+            unfinished.close()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,7 +16,6 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines += _pipeline(report["pipeline"])
     for size, figures in report["batches"].items():
         lines += _batch(size, figures)
-    lines += ["report.png, beside this text, has the same as bars.", ""]
     return "\n".join(lines)
 
 
