@@ -1,7 +1,9 @@
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +230,28 @@ def test_a_fifo_without_a_writer_is_refused(tmp_path: Path) -> None:
     reader.start()
     assert eventually(lambda: reader.status().state is State.FAILED, 5)
     reader.stop(1)
+
+
+@contextmanager
+def no_further_files() -> Iterator[None]:
+    """Keep this process from opening one more file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_one = os.dup(2)
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_lack_of_open_files_is_named_and_passes(video: Path) -> None:
+    """OpenCV says of it only that the file is no video, which would end the stream for good."""
+    reader = Reader("door", lambda: VideoFile(video), retry=QUICK)
+    with no_further_files():
+        reader.start()
+        assert eventually(lambda: reader.status().reason is not None, 5)
+        status = reader.status()
+    assert (status.reason, status.over) == ("too many open files", False)
+    assert "ulimit -n" in (status.text or "")
+    assert [frame.index for frame in read(reader)] == list(range(20))

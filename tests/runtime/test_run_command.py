@@ -95,12 +95,78 @@ def test_check_says_what_would_run_and_no_password(edgessd: Edgessd, tiny: Path,
     assert "geheim" not in out + err
 
 
-def test_check_looks_for_the_files_to_play(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
-    path = config(tmp_path, f'model.path = "{tiny}"\n[[streams]]\nname = "door"\nsource = "nowhere.mp4"\n')
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nowhere.mp4", "stream door: no video or image at nowhere.mp4"),
+        ("{tiny}", "tiny.onnx is not a video"),
+        ("{empty}", "holds no image"),
+        ("{video}?pace=0", "pace must be"),
+        ("{video}?loop=2", "loop is 0 or 1"),
+        ("rtsp://10.0.0.5/live#via=ffmpg", "did you mean 'ffmpeg'"),
+        ("rtsp://10.0.0.5/live#hwaccel=cuda", "add via=ffmpeg"),
+        ("rtsp://10.0.0.5/live#read_timeout=-1", "read_timeout must be"),
+        ("/dev/video0?width=-1", "width must be"),
+    ],
+)
+def test_check_finds_what_no_stream_could_open(
+    edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Path, source: str, words: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    source = source.format(tiny=tiny, video=video, empty=tmp_path / "empty")
+    path = config(tmp_path, f'model.path = "{tiny}"\n[[streams]]\nname = "door"\nsource = "{source}"\n')
     code, out, err = edgessd("run", path, "--check")
     assert (code, out) == (2, "")
-    assert "stream door: there is no nowhere.mp4: correct its source" in err
-    assert not (tmp_path / "o.jsonl").exists()
+    assert words in err
+    assert "error: stream door: " in err
+
+
+def many_streams(tiny: Path, source: object, count: int) -> str:
+    tables = [f'[[streams]]\nname = "door{index}"\nsource = "{source}"' for index in range(count)]
+    return "\n".join([f'model.path = "{tiny}"', *tables])
+
+
+def test_more_streams_than_a_process_can_read_are_refused_at_once(
+    edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    code, _, err = edgessd("run", config(tmp_path, many_streams(tiny, video, 3000)), "--check")
+    assert (code, "at most 1024 streams, got 3000" in err, "Traceback" in err) == (2, True, False)
+    assert time.monotonic() - began < 30
+
+
+def test_fewer_open_files_than_streams_are_told_at_once(tiny: Path, video: Path, tmp_path: Path) -> None:
+    path = config(tmp_path, many_streams(tiny, video, 40))
+    script = f"ulimit -n 40; exec {sys.executable} -m edgessd run {path}"
+    err = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120).stderr
+    assert "40 streams need as many open files, and this process may open 40: raise `ulimit -n`" in err
+
+
+def test_a_stopped_process_does_not_blame_its_camera(tiny: Path, tmp_path: Path) -> None:
+    port, lines = free_port(), tmp_path / "o.jsonl"
+    times = "stale_after = 1\nhang_after = 1.5"
+    text = f'model.path = "{tiny}"\n[[streams]]\nname = "door"\nsource = "http://127.0.0.1:{port}/live"\n{times}\n'
+    path = config(tmp_path, f'{text}[[sinks]]\ntype = "jsonl"\npath = "{lines}"\n')
+
+    def states() -> list[tuple[str, str | None]]:
+        rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+        return [(row["state"], row["reason"]) for row in rows if "state" in row]
+
+    with mjpeg_camera(port, "--fps", 20):
+        command = [sys.executable, "-m", "edgessd", "run", str(path)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            assert eventually(lambda: ("live", None) in states(), 60)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(4)
+            before = lines.stat().st_size
+            process.send_signal(signal.SIGCONT)
+            assert eventually(lambda: lines.stat().st_size > before + 500, 20)
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(20)
+    assert {reason for _, reason in states()} <= {None, "stopped"}, states()
 
 
 @pytest.mark.parametrize(

@@ -76,15 +76,16 @@ def _open_detector(config: "Config") -> "Detector":
 def _check(path: Path, config: "Config") -> None:
     """Print what would run. Raises InputError for what would not."""
     from edgessd.config.sinks import kind_of
-    from edgessd.errors import InputError
-    from edgessd.sources import parse_address
+    from edgessd.errors import EdgessdError
+    from edgessd.sources import check_address, parse_address
     from edgessd.streams.capacity import check_batch
-    from edgessd.util.files import status
 
     addresses = [parse_address(stream.source) for stream in config.streams]
     for stream, address in zip(config.streams, addresses, strict=True):
-        if address.kind == "path" and status(Path(address.target)) is None:
-            raise InputError(f"stream {stream.name}: there is no {address.name}", fix="correct its source")
+        try:
+            check_address(address)
+        except EdgessdError as error:
+            raise error.within(f"stream {stream.name}") from error
     for sink in config.sinks:
         sink.check()
     with _open_detector(config) as detector:

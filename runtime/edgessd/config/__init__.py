@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from edgessd.config.sinks import SINK_TABLES, SinkTable
 from edgessd.errors import InputError
+from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.retry import Retry
-from edgessd.streams.streams import MAX_STREAMS, check_stream_name
+from edgessd.streams.streams import check_stream_name
 from edgessd.util.outside_text import NAME, outside_text
 from edgessd.util.suggestions import did_you_mean
 from edgessd.util.toml_table import Choice, Range, from_table, read_toml
@@ -104,8 +105,7 @@ def config_from(content: Mapping[str, Any]) -> Config:
     streams = _list(content, "streams")
     if not streams:
         raise InputError("there is no stream", fix="add [[streams]] with name and source")
-    if len(streams) > MAX_STREAMS:
-        raise InputError(f"a process reads at most {MAX_STREAMS} streams, got {len(streams)}", fix="share them out")
+    check_stream_count(len(streams))
     config = Config(
         model=from_table(ModelTable, content.get("model", {}), "model"),
         run=from_table(RunTable, content.get("run", {}), "run"),

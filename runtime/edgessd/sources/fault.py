@@ -24,6 +24,7 @@ class Reason(str, Enum):
     UNUSABLE = "unusable"
     ERROR = "error"
     STOPPED = "stopped"
+    NO_DESCRIPTOR = "too many open files"
 
     __str__ = str.__str__
 

@@ -54,16 +54,36 @@ def open_address(address: Address) -> Source:
         case "stdin":
             return StandardInput(address)
         case "rtsp" | "http" | "stream":
-            via = address.options.get("via", "opencv")
-            if via not in ("opencv", "ffmpeg"):
-                raise InputError(f"{address.name}: no via {via!r}", fix=did_you_mean(via, ("opencv", "ffmpeg")))
-            if via == "ffmpeg":
+            if _via(address) == "ffmpeg":
                 return open_ffmpeg(address)
-            if wanting := [option for option in ("hwaccel", "transport") if option in address.options]:
-                raise InputError(f"{address.name}: {wanting[0]} is for the program ffmpeg", fix="add via=ffmpeg")
             return open_http(address) if address.kind == "http" else NetworkVideo(address)
         case _:
             return _played(address, _open_path(Path(address.target)))
+
+
+def check_address(address: Address) -> None:
+    """Raise VideoError or InputError for what could never be opened; nothing live is connected."""
+    for option in ("open_timeout", "read_timeout", "pace"):
+        address.seconds(option)
+    for option in ("width", "height"):
+        address.number(option)
+    if address.kind in ("rtsp", "http", "stream") and _via(address) == "ffmpeg":
+        open_ffmpeg(address).close()  # it connects at the first frame
+    elif address.kind == "path":
+        path = Path(address.target)
+        if path.is_fifo() or path.is_char_device():  # to open it would take from whoever writes there
+            return
+        open_address(address).close()
+
+
+def _via(address: Address) -> str:
+    via = address.options.get("via", "opencv")
+    if via not in ("opencv", "ffmpeg"):
+        raise InputError(f"{address.name}: no via {via!r}", fix=did_you_mean(via, ("opencv", "ffmpeg")))
+    wanting = [option for option in ("hwaccel", "transport") if option in address.options]
+    if via == "opencv" and wanting:
+        raise InputError(f"{address.name}: {wanting[0]} is for the program ffmpeg", fix="add via=ffmpeg")
+    return via
 
 
 def _open_path(path: Path) -> Images | VideoFile:

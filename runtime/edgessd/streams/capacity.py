@@ -5,8 +5,11 @@ import numpy as np
 from edgessd.detector import Detector
 from edgessd.errors import EdgessdError, InputError
 from edgessd.util.cores import usable_cores
+from edgessd.util.descriptors import RAISE_THE_LIMIT, descriptor_limit
 
 MOST_BY_DEFAULT = 8
+MAX_STREAMS = 1024  # a thread and a connection each
+_OTHER_FILES = 8  # of the interpreter, the model and the log, at least
 
 
 def default_workers(*, live: bool = False) -> int:
@@ -28,6 +31,17 @@ def default_batch(detector: Detector, streams: int) -> int:
     profile = detector.card.engine.get("profile", {})
     most = int(profile.get("max", MOST_BY_DEFAULT)) if isinstance(profile, dict) else MOST_BY_DEFAULT
     return max(1, min(streams, most, MOST_BY_DEFAULT))
+
+
+def check_stream_count(count: int) -> None:
+    """Raise InputError for more streams than one process can read."""
+    if count > MAX_STREAMS:
+        raise InputError(f"a process reads at most {MAX_STREAMS} streams, got {count}", fix="start a second one")
+    limit = descriptor_limit()
+    if limit is not None and count + _OTHER_FILES > limit:
+        raise InputError(
+            f"{count} streams need as many open files, and this process may open {limit}", fix=RAISE_THE_LIMIT
+        )
 
 
 def check_batch(detector: Detector, batch: int) -> None:

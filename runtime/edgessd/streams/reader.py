@@ -15,6 +15,7 @@ from edgessd.sources.fault import Reason, SourceFault
 from edgessd.streams.policy import Policy, policy_named
 from edgessd.streams.retry import Retry
 from edgessd.streams.status import State, Status
+from edgessd.util.descriptors import RAISE_THE_LIMIT, descriptor_limit, none_is_left
 from edgessd.util.exit import READER_PREFIX
 
 _EVERY_QUEUE = 2
@@ -178,6 +179,9 @@ class Reader:
             if turn.interrupted:
                 seconds = monotonic() - began
                 fault = SourceFault(Reason.HUNG, f"{self.name} hung for {seconds:.0f} s", fix="see the camera")
+            if fault is not None and none_is_left():
+                cause = f"{self.name}: this process has all the files open that it may ({descriptor_limit()})"
+                over, fault = False, SourceFault(Reason.NO_DESCRIPTOR, cause, fix=RAISE_THE_LIMIT)
             if fault is not None and self._was_stopped():
                 fault = SourceFault(Reason.STOPPED, f"{self.name} was cut off while this process was stopped")
             self.fault, self.over = fault, over

@@ -12,7 +12,7 @@ from edgessd.detector import Detector
 from edgessd.errors import EdgessdError, InputError
 from edgessd.sources import Source, open_address, parse_address
 from edgessd.streams.batcher import Batcher
-from edgessd.streams.capacity import check_batch
+from edgessd.streams.capacity import check_batch, check_stream_count
 from edgessd.streams.delivery import Delivery
 from edgessd.streams.lane import Lane, Stage, Ticket
 from edgessd.streams.policy import Policy
@@ -25,7 +25,6 @@ from edgessd.streams.status import Status
 
 BATCH_DEADLINE = 0.005
 DRAIN_SECONDS = 3.0
-MAX_STREAMS = 1024  # a thread and a connection each
 _TICK_SECONDS = 0.1
 _POLL_SECONDS = 0.02
 _WORKER_HANG_SECONDS = 30.0
@@ -125,8 +124,7 @@ class Streams:
         with self._lock:
             if name in self._lanes:
                 raise InputError(f"there is already a stream {name!r}", fix="remove it first, or choose another name")
-            if len(self._lanes) >= MAX_STREAMS:
-                raise InputError(f"a process reads at most {MAX_STREAMS} streams", fix="start a second one")
+            check_stream_count(len(self._lanes) + 1)
             self._lanes[name] = lane
         self._batcher.add(lane)
         reader.start()
