@@ -220,3 +220,23 @@ def test_a_video_that_is_cut_off_is_told(edgessd: Edgessd, tiny: Path, tmp_path:
     assert "warning" not in edgessd("detect", whole, "-m", tiny)[2]
     code, _, err = edgessd("detect", cut, "-m", tiny)
     assert (code, "of 30 frames: it is cut off" in err) == (0, True), err
+
+
+def test_sources_of_different_sizes_for_one_video_are_refused_before_any_is_detected(
+    edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Path
+) -> None:
+    larger, out, lines = tmp_path / "larger.avi", tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    writer = cv2.VideoWriter(str(larger), cv2.VideoWriter.fourcc(*"MJPG"), 25, (96, 48))
+    writer.write(np.zeros((48, 96, 3), np.uint8))
+    writer.release()
+    code, _, err = edgessd("detect", video, larger, "-m", tiny, "--out", out, "--jsonl", lines)
+    assert (code, "64x48 pixels" in err, "larger.avi 96x48" in err) == (2, True, True), err
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index, width in enumerate((32, 32, 40)):
+        cv2.imwrite(str(folder / f"{index}.png"), np.zeros((24, width, 3), np.uint8))
+    code, _, err = edgessd("detect", folder, "-m", tiny, "--out", out, "--jsonl", lines)
+    assert (code, "0.png has 32x24 pixels and 2.png 40x24" in err) == (2, True), err
+    assert not out.exists()
+    assert not lines.exists()
+    assert edgessd("detect", video, larger, "-m", tiny, "--out", tmp_path / "o")[0] == 0

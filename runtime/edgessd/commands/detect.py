@@ -48,11 +48,12 @@ def detect(
     gpu_resize: GpuResize = False,
 ) -> None:
     """Find objects in a video, images or a camera; write them as video, images or JSON lines."""
-    from edgessd.commands.outputs import check_outputs
+    from edgessd.commands.outputs import check_one_size, check_outputs
     from edgessd.detector import Detector
     from edgessd.errors import InputError
     from edgessd.model.postprocess import PostProcess
     from edgessd.model.shipped import model_path
+    from edgessd.sinks import VIDEO_SUFFIXES
     from edgessd.sources import open_source
     from edgessd.streams import Policy
     from edgessd.streams.capacity import default_workers
@@ -66,6 +67,8 @@ def detect(
         raise InputError(
             "a live source has no end, the next would never come", fix="write several to a file for `edgessd run`"
         )
+    if out is not None and out.suffix.lower() in VIDEO_SUFFIXES:
+        check_one_size(opened)
     wanted = policy_named(policy)
     settings = PostProcess(score=score, labels=split_labels(classes))
     count = workers or default_workers(live=any(source.live for source in opened))

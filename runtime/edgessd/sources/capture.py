@@ -13,7 +13,10 @@ MAX_FPS = 1000  # a header that claims more is wrong
 
 
 class CapturedSource(Source):
-    """A source whose ``open_capture`` returns an opened capture; each ``frames()`` after the first opens it anew."""
+    """A source whose ``open_capture`` returns an opened capture; each ``frames()`` after the first opens it anew.
+
+    ``size_wh`` is the header's word, None where it has none.
+    """
 
     live = True
     frame_count: int | None = None
@@ -23,6 +26,8 @@ class CapturedSource(Source):
         self.name = name
         self._capture = self.open_capture()
         self._unread = True
+        width, height = (int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        self.size_wh: tuple[int, int] | None = (width, height) if width > 0 and height > 0 else None
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps: float | None = fps if 0 < fps <= MAX_FPS else None
 
