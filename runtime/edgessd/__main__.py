@@ -1,6 +1,6 @@
 """``python -m edgessd``: the command, for places where the script is not on the path."""
 
-from edgessd.commands.cli import main
+from edgessd.cli import main
 
 if __name__ == "__main__":
     main()

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
-from edgessd.config.sinks import SINK_TABLES, SinkTable
+from edgessd.config.sinks import SINK_TABLES, LinesTable, SinkTable, collide, same_place
 from edgessd.errors import InputError
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.retry import Retry
@@ -16,6 +17,7 @@ from edgessd.util.suggestions import did_you_mean
 from edgessd.util.toml_table import Choice, Range, from_table, read_toml
 
 _TOP_LEVEL = ("model", "run", "streams", "sinks")
+_MOST_SINKS = 100  # each has a thread
 Score = Annotated[float, Range(0, 1)]
 
 
@@ -106,11 +108,14 @@ def config_from(content: Mapping[str, Any]) -> Config:
     if not streams:
         raise InputError("there is no stream", fix="add [[streams]] with name and source")
     check_stream_count(len(streams))
+    sinks = _list(content, "sinks")
+    if len(sinks) > _MOST_SINKS:
+        raise InputError(f"a process has at most {_MOST_SINKS} sinks, got {len(sinks)}", fix="share them out")
     config = Config(
         model=from_table(ModelTable, content.get("model", {}), "model"),
         run=from_table(RunTable, content.get("run", {}), "run"),
         streams=tuple(from_table(StreamTable, table, f"streams[{index}]") for index, table in enumerate(streams)),
-        sinks=tuple(_sink(table, f"sinks[{index}]") for index, table in enumerate(_list(content, "sinks"))),
+        sinks=tuple(_sink(table, f"sinks[{index}]") for index, table in enumerate(sinks)),
     )
     if config.model.gpu_resize and (config.run.batch or 1) > 1:
         raise InputError(
@@ -126,7 +131,23 @@ def config_from(content: Mapping[str, Any]) -> Config:
                     f"sinks[{index}].streams names no stream {outside_text(name, NAME)!r}",
                     fix=did_you_mean(name, names),
                 )
+    _check_places(config)
     return config
+
+
+def _check_places(config: Config) -> None:
+    """Raise InputError where two sinks write one place, or one writes over what a stream reads."""
+    for (index, first), (other, second) in combinations(enumerate(config.sinks), 2):
+        if place := collide(first, second):
+            raise InputError(
+                f"sinks[{index}] and sinks[{other}] both write {place}", fix="give each a place of its own"
+            )
+    for index, sink in enumerate(config.sinks):
+        for stream in config.streams:
+            if isinstance(sink, LinesTable) and same_place(sink.path, Path(stream.source.partition("?")[0])):
+                raise InputError(
+                    f"sinks[{index}] would write over the source of {stream.name}", fix="write to another place"
+                )
 
 
 def _list(content: Mapping[str, Any], key: str) -> list[Any]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from edgessd.errors import InputError
+from edgessd.sinks.webhook_address import webhook_address
 from edgessd.util.extras import need
 from edgessd.util.files import sink_folder, with_room, writable
-from edgessd.util.names import host_name, topic_prefix
+from edgessd.util.names import is_host, topic_prefix
+from edgessd.util.outside_text import NAME, outside_text
 from edgessd.util.toml_table import Choice, Range
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ class Common:
     """What all sinks take. streams: theirs alone, all where not given."""
 
     streams: tuple[str, ...] | None = None
+
+    def shares_streams(self, other: "Common") -> bool:
+        """Return whether some stream goes to both."""
+        return self.streams is None or other.streams is None or not set(self.streams).isdisjoint(other.streams)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +136,14 @@ class MqttTable(Common):
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
-        host_name("host", self.host)
+        _check_host("host", self.host)
         topic_prefix(self.prefix)
+        if self.password is not None and self.user is None:
+            raise InputError("password needs the key 'user': a broker takes both or none", fix="add user")
+        if any(len((text or "").encode(errors="replace")) > 65535 for text in (self.user, self.password)):
+            raise InputError(
+                "user and password have at most 65535 bytes in MQTT", fix="correct the environment's variable"
+            )
 
     def check(self) -> None:
         """Raise MissingExtra without paho-mqtt."""
@@ -164,8 +176,7 @@ class WebhookTable(Common):
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
-        if not self.url.startswith(("http://", "https://")):
-            raise InputError("a webhook's url begins with http:// or https://", fix="correct it")
+        webhook_address(self.url, self.headers)
 
     def check(self) -> None:
         """There is nothing to look at without posting."""
@@ -186,7 +197,7 @@ class PrometheusTable(Common):
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
-        host_name("address", self.address)
+        _check_host("address", self.address)
 
     def check(self) -> None:
         """Raise MissingExtra without prometheus-client."""
@@ -211,9 +222,34 @@ SINK_TABLES: dict[str, type[SinkTable]] = {
 }
 
 
+def collide(first: SinkTable, second: SinkTable) -> Path | None:
+    """Return the file or folder that two sinks would both write, links resolved, None where each has its own."""
+    if isinstance(first, LinesTable) and isinstance(second, LinesTable):
+        return first.path if same_place(first.path, second.path) else None
+    if isinstance(first, VideoTable | SnapshotTable) and isinstance(second, type(first)):
+        return first.folder if first.shares_streams(second) and same_place(first.folder, second.folder) else None
+    return None
+
+
+def same_place(first: Path, second: Path) -> bool:
+    """Return whether two paths are one file or folder, also where it is not there yet."""
+    try:
+        return first.resolve() == second.resolve() or first.samefile(second)
+    except (OSError, RuntimeError):  # one is not there, or a link to itself
+        return False
+
+
 def kind_of(table: SinkTable) -> str:
     """Return the ``type`` of a sink."""
     return next(kind for kind, known in SINK_TABLES.items() if type(table) is known)
+
+
+def _check_host(key: str, host: str) -> None:
+    if not is_host(host):
+        raise InputError(
+            f"{key} must be a host's name or address, of parts of up to 63 letters, got {outside_text(host, NAME)!r}",
+            fix="correct it",
+        )
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A text file that grows by lines, starts anew when it is long, and follows its path."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -35,7 +36,7 @@ class LineFile:
     def _open(self, how: int = 0) -> None:
         try:
             # Not blocking: a named pipe without a reader must be refused, not waited for.
-            self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | how, 0o666)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | how, 0o666)
             fcntl.fcntl(self._file, fcntl.F_SETFL, os.O_APPEND)
         except OSError as error:
             raise self._refused(error) from error
@@ -43,9 +44,16 @@ class LineFile:
         self._identity = (state.st_dev, state.st_ino)
         self._regular = stat.S_ISREG(state.st_mode)
         self._size = state.st_size if self._regular else 0
-        self._torn = self._size > 0 and os.pread(self._file, 1, self._size - 1) != b"\n"
+        self._torn = self._ends_torn()
         if self._header and not self._size:
             self._append(self._header)
+
+    def _ends_torn(self) -> bool:
+        """Return whether the file ends in half a line; one that may not be read is taken for whole."""
+        with suppress(OSError), self._path.open("rb") as file:
+            file.seek(max(self._size - 1, 0))
+            return file.read(1) not in (b"\n", b"")
+        return False
 
     def write(self, line: str) -> None:
         """Append one line, without its end. Raises InputError when the disk refuses it."""
@@ -77,13 +85,14 @@ class LineFile:
             with suppress(OSError):
                 if self._regular:
                     os.ftruncate(self._file, self._size)
-                    self._torn = self._size > 0 and os.pread(self._file, 1, self._size - 1) != b"\n"
+                    self._torn = self._ends_torn()
             raise self._refused(error) from error
         self._size += len(content) + self._torn
         self._torn = False
 
     def _refused(self, error: OSError) -> InputError:
-        return InputError(f"cannot write {self._path}: {error.strerror}", fix="free space or choose another place")
+        fix = "start its reader first" if error.errno == errno.ENXIO else "free space or choose another place"
+        return InputError(f"cannot write {self._path}: {error.strerror}", fix=fix)
 
     def _rotate(self) -> None:
         old = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._keep + 1))]

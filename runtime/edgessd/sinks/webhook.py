@@ -3,13 +3,15 @@
 import json
 import threading
 from collections.abc import Mapping
+from email.message import Message
 from http.client import HTTPException
+from typing import IO
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from edgessd.errors import EdgessdError, InputError
+from edgessd.errors import EdgessdError
 from edgessd.sinks.records import result_as_json
-from edgessd.sources.address import redact_url
+from edgessd.sinks.webhook_address import WebhookAddress, webhook_address
 from edgessd.streams.result import Result
 from edgessd.streams.status import Status
 
@@ -35,18 +37,14 @@ class Webhook:
         interval: float = 1.0,
         attempts: int = 3,
     ) -> None:
-        """Raises InputError for what is no HTTP address."""
-        self._name = redact_url(url)
-        if not url.startswith(("http://", "https://")):
-            raise InputError(f"a webhook's url begins with http:// or https://, got {self._name}")
-        self._url = url
+        """User and password of the url are sent as basic authentication. Raises InputError for what is no address."""
+        self._address = webhook_address(url, headers or {})
         self._labels = labels
-        self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._interval = interval
         self._attempts = attempts
         self._last: dict[str, float] = {}
         self._closing = threading.Event()
-        self._opener = build_opener(ProxyHandler({}))
+        self._opener = build_opener(ProxyHandler({}), _SamePost(self._address))
 
     def write(self, result: Result) -> None:
         """Post one frame if it is time for one. Raises WebhookFault after the last attempt."""
@@ -60,8 +58,8 @@ class Webhook:
         self._post(status.as_json())
 
     def _post(self, body: object) -> None:
-        request = Request(self._url, json.dumps(body).encode(), self._headers, method="POST")
-        cause = ""
+        request = Request(self._address.url, json.dumps(body).encode(), dict(self._address.headers), method="POST")
+        cause = fix = ""
         for attempt in range(self._attempts):
             if attempt and self._closing.wait(_FIRST_RETRY_SECONDS * 2 ** (attempt - 1)):
                 break
@@ -69,14 +67,35 @@ class Webhook:
                 with self._opener.open(request, timeout=TIMEOUT_SECONDS):
                     return
             except HTTPError as error:
-                cause = f"it answers {error.code}"
+                cause, fix = f"it answers {error.code}", "see the receiver"
+                if 300 <= error.code < 400:
+                    fix = "give the url that it redirects to; only 307 and 308 to the same host are followed"
                 error.close()
                 if error.code < 500 and error.code not in (408, 429):
                     break  # it will answer the same again
-            except (OSError, HTTPException) as error:
-                cause = type(getattr(error, "reason", error)).__name__
-        raise WebhookFault(f"{self._name} did not take a message", fix=f"{cause}; see the receiver")
+            except (OSError, HTTPException, ValueError) as error:
+                cause, fix = type(getattr(error, "reason", error)).__name__, "see the receiver"
+        raise WebhookFault(f"{self._address.name} did not take a message ({cause})", fix=fix)
 
     def close(self) -> None:
         """Nothing is left open."""
         self._closing.set()
+
+
+class _SamePost(HTTPRedirectHandler):
+    """Follows what asks for the same POST again on the same host; any other redirect is the answer."""
+
+    max_redirections = 3
+
+    def __init__(self, address: WebhookAddress) -> None:
+        self._address = address
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> Request | None:
+        """Return the next request, None where the redirect is not followed."""
+        if code not in (307, 308) or not self._address.follows(newurl):
+            return None
+        return Request(newurl, req.data, dict(req.headers), method="POST")
+
+    http_error_308 = HTTPRedirectHandler.http_error_302  # Python 3.10 knows only 307

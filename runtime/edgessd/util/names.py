@@ -14,14 +14,10 @@ def file_name(text: str) -> str:
     return _OUTSIDE.sub("_", text)[:100].lstrip(".") or "_"
 
 
-def host_name(key: str, host: str) -> str:
-    """Return a host's name or address as it is. Raises InputError for one that no resolver can be asked for."""
-    address = host.rstrip(".")
-    fits = 0 < len(address) <= 253 and all(0 < len(part) <= 63 for part in address.split("."))
-    if not fits or not _HOST.fullmatch(address):
-        shown = outside_text(host, NAME)
-        raise InputError(f"{key} must be a host's name or address, of parts of up to 63 letters, got {shown!r}")
-    return host
+def is_host(name: str) -> bool:
+    """Return whether a resolver can be asked for a host's name or address."""
+    bare = name.rstrip(".")
+    return 0 < len(bare) <= 253 and bool(_HOST.fullmatch(bare)) and all(0 < len(part) <= 63 for part in bare.split("."))
 
 
 def topic_prefix(prefix: str) -> str:
