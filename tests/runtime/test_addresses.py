@@ -1,8 +1,11 @@
+import time
+from pathlib import Path
+
 import pytest
 
 from edgessd.errors import InputError
 from edgessd.sources import parse_address
-from edgessd.sources.address import redact_url
+from edgessd.sources.address import redact_pipeline, redact_url, without_credentials
 from edgessd.sources.subprocess_source import csi_pipeline, ffmpeg_command, gst_command
 
 SECRET = "geheim"
@@ -31,9 +34,9 @@ def test_an_address_taken_apart(text: str, kind: str, target: str, name: str, op
     "text",
     [
         f"rtsp://admin:{SECRET}@10.0.0.5/live",
-        f"rtsp://admin:{SECRET}@x/@10.0.0.5/live",
-        f"rtsp://admin:{SECRET}#1@10.0.0.5/live",
-        f"rtsp://admin:{SECRET}?1/2@10.0.0.5/live?channel=1",
+        f"rtsp://127.0.0.1:1/user=admin&password={SECRET}&channel=1&stream=0.sdp?",
+        f"http://127.0.0.1:1/v?user=me@example.invalid&token={SECRET}",
+        f"http://127.0.0.1:1/v;key={SECRET}/x",
         f"rtsp://10.0.0.5/live?user=admin&password={SECRET}&channel=1",
         f"http://10.0.0.5/live?token={SECRET}",
         f"http://10.0.0.5/live?{SECRET}",
@@ -47,6 +50,52 @@ def test_no_name_holds_a_password(text: str) -> None:
     assert SECRET not in address.name
     assert SECRET not in repr(address)
     assert SECRET not in address.redact(f"error: cannot open {address.target}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"rtsp://admin:{SECRET}@x/@10.0.0.5/live",
+        f"rtsp://admin:{SECRET}#1@10.0.0.5/live",
+        f"rtsp://admin:{SECRET}?1/2@10.0.0.5/live?channel=1",
+        f"rtsp://admin:12/{SECRET}@10.0.0.5/live",
+        f" rtsp://admin:{SECRET}@10.0.0.5/live",
+        f"rtsp:/admin:{SECRET}@10.0.0.5/live",
+        f"admin:{SECRET}@10.0.0.5/live",
+        f"10.0.0.5/live?password={SECRET}",
+        f"rtsp://admin:{SECRET}@/live",
+        f"rtsp://admin:{SECRET}@h:port/live",
+        f"rtsp://admin:{SECRET}@{'a' * 70}.com/live",
+        f"rtsp://admin:{SECRET}@h/live\nx",
+    ],
+)
+def test_what_is_no_url_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_address(text)
+    assert SECRET not in str(refused.value)
+    assert refused.value.fix
+
+
+def test_an_at_in_the_query_moves_no_host() -> None:
+    url = "http://10.0.0.5/v?user=me@example.com"
+    assert without_credentials("http://a:b%40c@10.0.0.5/v?user=me@example.com") == (url, "a", "b@c")
+    assert redact_url(url) == "http://10.0.0.5/v?user=***"
+
+
+def test_long_texts_are_redacted_in_linear_time() -> None:
+    address = parse_address("rtsp://a:secret@h/x")
+    for text in ("x" * 200_000, "pw" * 100_000, "a://" * 50_000):
+        start = time.process_time()
+        address.redact(text)
+        redact_pipeline(text)
+        assert time.process_time() - start < 5  # quadratic, it took minutes
+
+
+def test_a_file_whose_name_looks_like_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("10:15.mp4", "a@b.mp4"):
+        Path(name).write_bytes(b"x")
+        assert (parse_address(name).kind, parse_address(name).target) == ("path", name)
 
 
 def test_a_bare_password_is_redacted_from_the_words_of_others() -> None:

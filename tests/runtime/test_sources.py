@@ -19,8 +19,8 @@ from edgessd.errors import InputError, VideoError
 from edgessd.sources import open_source, parse_address
 from edgessd.sources.capture import CapturedSource
 from edgessd.sources.fault import SourceFault
+from edgessd.sources.http_auth import authorization
 from edgessd.sources.mjpeg import jpeg_frames, split_jpegs
-from edgessd.sources.rtsp_probe import authorisation
 from edgessd.sources.standard_input import StandardInput
 from edgessd.sources.y4m import y4m_frames
 
@@ -241,9 +241,33 @@ def test_rtsp_faults_by_name() -> None:
 
 def test_a_digest_answer() -> None:
     # RFC 2617, section 3.5, without qop: HA1 939e7578ed9e3c518a452acee763bce9, HA2 39aff3a2bab6126f332b942af96d3366.
-    head = 'WWW-Authenticate: Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"'
-    answer = authorisation(head, "GET", "/dir/index.html", "Mufasa", "Circle Of Life")
+    challenge = 'Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"'
+    answer = authorization([challenge], "GET", "/dir/index.html", "Mufasa", "Circle Of Life")
+    assert answer is not None
     assert 'response="670fd8c2df070c60b045671b8b24ff02"' in answer
+
+
+def test_a_digest_by_sha_256_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    # RFC 7616, section 3.9.1.
+    cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+    monkeypatch.setattr("secrets.token_hex", lambda _: cnonce)
+    shared = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"'
+    challenges = [f"Digest {shared}, algorithm=MD5", f'Basic realm="x", Digest {shared}, algorithm=SHA-256']
+    answer = authorization(challenges, "GET", "/dir/index.html", "Mufasa", "Circle of Life")
+    assert answer is not None
+    assert "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1" in answer
+    only_md5 = authorization(challenges[:1], "GET", "/dir/index.html", "Mufasa", "Circle of Life")
+    assert only_md5 is not None
+    assert "8ca523f5e9506fed4657c9700eebdbec" in only_md5
+
+
+@pytest.mark.parametrize(
+    ("challenges", "answer"),
+    [([], None), (["Negotiate"], None), (["Digest algorithm=SHA-512-256, nonce=x"], None), (["Basic"], None),
+     (['Basic realm="x"'], "Basic dTpw")],
+)  # fmt: skip
+def test_challenges_without_a_digest(challenges: list[str], answer: str | None) -> None:
+    assert authorization(challenges, "GET", "/", "u", "p") == answer
 
 
 @pytest.mark.skipif(

@@ -99,16 +99,18 @@ def _open_sinks(
     labels = detector.card.labels
     sinks: list[Sink] = []
     if out is not None:
-        if out.suffix.lower() in VIDEO_SUFFIXES:
+        folder = out.is_dir() or not out.suffix  # a folder may have a dot in its name
+        if not folder and out.suffix.lower() in VIDEO_SUFFIXES:
             sinks.append(VideoSink(out, labels, fps=sources[0].fps, live=sources[0].live))
-        elif out.suffix and out.suffix.lower() not in IMAGE_SUFFIXES:
+        elif folder or out.suffix.lower() in IMAGE_SUFFIXES:
+            one = len(sources) == 1 and isinstance(sources[0], Images) and sources[0].frame_count == 1
+            if not folder and not one:
+                raise InputError(f"{out} is one image, and the source has many frames", fix="give a folder or a video")
+            sinks.append(ImageSink(out, labels))
+        else:
             raise InputError(
                 f"cannot write {out.name}", fix=f"a video ends in {', '.join(VIDEO_SUFFIXES)}, an image in .jpg or .png"
             )
-        elif out.suffix and (len(sources) > 1 or not isinstance(sources[0], Images) or sources[0].frame_count != 1):
-            raise InputError(f"{out} is one image, and the source has many frames", fix="give a folder or a video")
-        else:
-            sinks.append(ImageSink(out, labels))
     if jsonl is not None:
         sinks.append(JsonlSink(jsonl, labels, append=False))
     if show:

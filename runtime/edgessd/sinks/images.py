@@ -25,7 +25,7 @@ class ImageSink:
         """Raises InputError for a place that cannot be written."""
         self._path = path
         self._labels = labels
-        self._folder = path.suffix.lower() not in IMAGE_SUFFIXES
+        self._folder = path.is_dir() or path.suffix.lower() not in IMAGE_SUFFIXES
         if self._folder:
             sink_folder(path).mkdir(exist_ok=True)
         else:

@@ -3,7 +3,6 @@
 from edgessd.sources.address import Address as Address
 from edgessd.sources.address import parse_address as parse_address
 from edgessd.sources.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-from edgessd.sources.files import MAX_PIXELS as MAX_PIXELS
 from edgessd.sources.files import Images as Images
 from edgessd.sources.files import VideoFile as VideoFile
 from edgessd.sources.files import read_image as read_image

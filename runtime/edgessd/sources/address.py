@@ -8,10 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from edgessd.errors import InputError
-from edgessd.util.files import status
 from edgessd.util.suggestions import did_you_mean
 
 URL_KINDS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "stream", "udp": "stream", "srt": "stream", "tcp": "stream"}
@@ -28,8 +27,13 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 # Parameters of a camera's URL that are worth reading in a log. Any other value may be a key or a password.
 HARMLESS = ("channel", "subtype", "stream", "profile", "camera", "resolution", "width", "height", "fps", "unicast")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
-_EMBEDDED_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"!]+")
-_PIPELINE_SECRET = re.compile(r"([\w-]*(?:pw|password|token|secret|user-id)\s*=\s*)(\"[^\"]*\"|\S+)", re.IGNORECASE)
+# Bounded, and it begins at a word: unbounded it is quadratic in a long text without a URL.
+_EMBEDDED_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,15}://[^\s'\"!]+")
+_LIKE_A_URL = re.compile(r"^\s*[a-z][a-z0-9+.-]{1,15}:/|@|(password|passwd|pwd|token)=", re.IGNORECASE)
+_LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035
+_PIPELINE_SECRET = re.compile(
+    r"([\w-]{0,40}(?:pw|password|token|secret|user-id)\s*=\s*)(\"[^\"]*\"|\S+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,39 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Return what a source's text names. Raises InputError for an unknown scheme or option."""
+    """Return what a source's text names.
+
+    Raises InputError; what does not parse is not shown, since it may hold a password.
+    """
     if text.startswith("gst:"):
         pipeline = text[4:].strip()
         return Address("gst", pipeline, "gst:" + redact_pipeline(pipeline))
-    if (url := _URL.fullmatch(text)) is not None:
+    exists = _exists(text)
+    if not exists and any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise InputError("an address has no control characters", fix="remove line ends and tabs")
+    if not exists and (url := _URL.fullmatch(text)) is not None:
         return _parse_url(text, url[1].lower())
     # A file may have a question mark in its name.
-    body, _, tail = (text, "", "") if status(Path(text)) else text.partition("?")
+    body, _, tail = (text, "", "") if exists else text.partition("?")
     if body in ("-", "stdin"):
         kind, body = "stdin", "-"
     elif body.isdecimal() or re.fullmatch(r"/dev/video\d+", body) or body.startswith("/dev/v4l/"):
         kind = "camera"
+    elif not exists and not _exists(body) and _LIKE_A_URL.search(text):
+        raise InputError(
+            "there is no such file, and it is no URL",
+            fix="a URL has no spaces before it, a scheme and two slashes: rtsp://USER:PASSWORD@HOST/PATH",
+        )
     else:
         kind = "path"
     return Address(kind, body, body, _options(kind, tail, body))
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # longer than a name may be, or with a zero byte
+        return False
 
 
 def _parse_url(text: str, scheme: str) -> Address:
@@ -98,26 +120,39 @@ def _parse_url(text: str, scheme: str) -> Address:
         return Address("csi", sensor, body, _options("csi", tail, body))
     if scheme not in URL_KINDS:
         known = did_you_mean(scheme, [*URL_KINDS, "csi"])
-        raise InputError(f"unknown kind of source {scheme}://", fix=f"{known}; a pipeline is written gst:...")
-    # A password may hold a '#'; options stand after the host.
-    at = text.rfind("@") + 1
-    body, _, tail = text[at:].partition("#")
-    body = text[:at] + body
+        raise InputError(f"unknown kind of source {scheme[:20]}://", fix=f"{known}; a pipeline is written gst:...")
+    parts = split_url(text)
+    body = parts._replace(fragment="").geturl()
     name = redact_url(body)
-    _check_host(name)
-    return Address(URL_KINDS[scheme], body, name, _options(URL_KINDS[scheme], tail, name))
+    return Address(URL_KINDS[scheme], body, name, _options(URL_KINDS[scheme], parts.fragment, name))
 
 
-def _check_host(name: str) -> None:
-    """Raise InputError for a host or port that no network has. name: the URL without its secrets."""
+def split_url(text: str) -> SplitResult:
+    """Return the parts of a URL with a host. Raises InputError for one that means two things, without showing it."""
+    encode = "write / as %2F, ? as %3F, # as %23 and @ as %40 in a password"
     try:
-        parts = urlsplit(name)
-        _ = (parts.hostname or "").encode("idna"), parts.port  # each is a ValueError where it cannot be
-    except ValueError as error:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
         raise InputError(
-            f"{name} has no possible host or port",
-            fix="write scheme://host:port/path, a name's parts of 1 to 63 letters",
-        ) from error
+            "a URL is SCHEME://USER:PASSWORD@HOST:PORT/PATH, this one has no valid host and port", fix=encode
+        ) from None
+    if not host:
+        raise InputError("a URL names a host after its two slashes, this one has none", fix=encode)
+    if "@" in parts.path or "@" in parts.fragment:
+        raise InputError("a URL has an @ before its host alone, this one has another in its path", fix=encode)
+    if any(len(label) > _LONGEST_LABEL for label in host.split(".")) or len(host) > _LONGEST_HOST:
+        raise InputError(
+            f"a host's name has at most {_LONGEST_LABEL} letters between two dots, this one has more", fix="correct it"
+        )
+    return parts
+
+
+def without_credentials(url: str) -> tuple[str, str, str]:
+    """Return a URL without its credentials, the user and the password, decoded. Raises InputError as ``split_url``."""
+    parts = split_url(url)
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+    return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def _options(kind: str, tail: str, name: str) -> dict[str, str]:
@@ -130,17 +165,19 @@ def _options(kind: str, tail: str, name: str) -> dict[str, str]:
 
 
 def redact_url(url: str) -> str:
-    """Return a URL without user, password and the values of parameters that may be secret."""
-    found = _URL.fullmatch(url)
-    if found is None:
-        return url
-    scheme, rest = found[1], found[2]
-    # To the last @: who forgot to encode a password has its '/', '?' or '@' in the way.
-    rest = rest.rpartition("@")[2]
-    body, question, query = rest.partition("?")
-    pieces = re.split("([&;#])", query)
-    shown = [piece if piece in ("&", ";", "#", "") else _redact_parameter(piece) for piece in pieces]
-    return f"{scheme}://{body}{question}{''.join(shown)}"
+    """Return a URL without user, password and the values of parameters that may be secret, in query and path."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition('://')[0][:20]}://***"
+    # In the path, too: /user=admin&password=... is how one maker's cameras are asked.
+    path = "".join(piece if "=" not in piece else _redact_parameter(piece) for piece in re.split("([/&;])", parts.path))
+    if "@" in path:  # who forgot to encode a password has its end in the path
+        path = "/***"
+    pieces = re.split("([&;])", parts.query)
+    query = "".join(piece if piece in ("&", ";", "") else _redact_parameter(piece) for piece in pieces)
+    fragment = "***" if "@" in parts.fragment else parts.fragment
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path, query=query, fragment=fragment).geturl()
 
 
 def _redact_parameter(piece: str) -> str:
@@ -161,10 +198,14 @@ def _secrets(target: str) -> set[str]:
     found: set[str] = {match[2].strip('"') for match in _PIPELINE_SECRET.finditer(target)}
     for url in [target] if _URL.fullmatch(target) else _EMBEDDED_URL.findall(target):
         rest = url.partition("://")[2]
-        userinfo, _, path = rest.rpartition("@")
+        userinfo = rest[: rest.find("/")].rpartition("@")[0] if "/" in rest else rest.rpartition("@")[0]
         if userinfo:
             found |= {userinfo, userinfo.partition(":")[2]}
-        for key, value in parse_qsl(path.partition("?")[2], keep_blank_values=True):
-            if key.lower() not in HARMLESS:
-                found.add(value or key)
+        for piece in re.split("[/?&;#]", rest.partition("/")[2]):
+            key, equals, value = piece.partition("=")
+            if equals and key.lower() not in HARMLESS:
+                found.add(value)
+        for piece in re.split("[&;]", rest.partition("?")[2]):
+            if piece and "=" not in piece:
+                found.add(piece)
     return {secret for text in found for secret in (text, unquote(text)) if len(secret) > 2}

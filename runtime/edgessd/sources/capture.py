@@ -1,5 +1,6 @@
 """What OpenCV's VideoCapture reads: files, cameras, network streams, pipelines."""
 
+import logging
 from collections.abc import Iterator
 from time import monotonic
 
@@ -7,9 +8,14 @@ import cv2
 import numpy as np
 
 from edgessd.sources.frame import Frame, Source
+from edgessd.util.image_header import MAX_PIXELS, too_large
 
 _USUAL_FPS = 25.0
-MAX_FPS = 1000  # a header that claims more is wrong
+TOP_FPS = 1000  # what containers without a frame rate claim: the grain of their clock
+# A damaged packet is one read that fails at once; the end of a file, and a cable that is pulled, go on failing.
+_FAILED_READS = 16
+_FAILED_SECONDS = 0.2
+log = logging.getLogger(__name__)
 
 
 class CapturedSource(Source):
@@ -29,7 +35,11 @@ class CapturedSource(Source):
         width, height = (int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         self.size_wh: tuple[int, int] | None = (width, height) if width > 0 and height > 0 else None
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: float | None = fps if 0 < fps <= MAX_FPS else None
+        self.fps: float | None = fps if 0 < fps < TOP_FPS else None
+        height, width = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
+        if height * width > MAX_PIXELS:
+            self.close()
+            raise too_large(name, height, width)
 
     def open_capture(self) -> cv2.VideoCapture:
         """Return the opened capture. Raises InputError or VideoError."""
@@ -42,14 +52,20 @@ class CapturedSource(Source):
         self._unread = False
         capture = self._capture
         try:
-            index = 0
+            index = damaged = failed = 0
             media_time: float | None = None
-            while True:
+            while failed <= _FAILED_READS:
                 start = monotonic()
                 more, image = capture.read()
-                if not more:
-                    return
                 now = monotonic()
+                if not more:
+                    if now - start > _FAILED_SECONDS:
+                        return
+                    failed += 1
+                    continue
+                if failed and not damaged:
+                    log.warning("%s has damaged packets, which are left out: copy or record it again", self.name)
+                damaged, failed = damaged + failed, 0
                 pixels = np.asarray(image, np.uint8)
                 if self.live:  # OpenCV waits for the camera and decodes in one call
                     yield Frame(pixels, self.name, index, now, None)

@@ -1,5 +1,8 @@
 """Frames from disk: images, and video files through OpenCV."""
 
+import errno
+import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -8,17 +11,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.errors import VideoError
+from edgessd.errors import EdgessdError, InputError, VideoError
+from edgessd.sources.address import Address
 from edgessd.sources.capture import CapturedSource
+from edgessd.sources.conversion import when_converted
 from edgessd.sources.frame import Frame, Source
 from edgessd.util.files import readable
+from edgessd.util.image_header import check_pixels, is_animated, missing_part
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-MAX_PIXELS = 1 << 28
+MAX_FILE_BYTES = 1 << 30
+_SHOWN = 5  # names in a warning
+log = logging.getLogger(__name__)
 
 
 class Images(Source):
-    """Image files, in order; each is one frame."""
+    """Image files, in order; each is one frame, an animated one several."""
 
     live = False
     fps: float | None = None
@@ -29,24 +37,82 @@ class Images(Source):
         self.frame_count: int | None = len(paths)
 
     def frames(self) -> Iterator[Frame]:
-        """Yield one frame an image, named by its file. Raises VideoError for one that cannot be read."""
-        for index, path in enumerate(self.paths):
+        """Yield the frames, named by their files. One of many that cannot be read is left out and told.
+
+        Raises VideoError or InputError when none can.
+        """
+        index = 0
+        fault: EdgessdError | None = None
+        for path in self.paths:
             start = monotonic()
-            image = read_image(path)
-            now = monotonic()
-            yield Frame(image, path.name, index, now, now - start)
+            try:
+                images = read_images(path)
+            except EdgessdError as error:
+                fault = error
+                if len(self.paths) > 1:
+                    log.warning("left out: %s", error)
+                continue
+            for image in images:
+                now = monotonic()
+                yield Frame(image, path.name, index, now, now - start)
+                index += 1
+                start = monotonic()
+        if fault is not None and index == 0:
+            raise fault
+
+
+def images_in(folder: Path) -> Images:
+    """Return the images of a folder, hidden files left out, other files told. Raises VideoError without any."""
+    seen = sorted(entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
+    paths = [entry for entry in seen if entry.suffix.lower() in IMAGE_SUFFIXES]
+    if not paths:
+        raise VideoError(f"the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)})", fix="give another folder")
+    if others := [entry.name for entry in seen if entry not in set(paths)]:
+        shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+        log.warning("%s: %d files are not images and are not read: %s", folder, len(others), shown)
+    return Images(paths, str(folder))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return an image as (H, W, 3) uint8 BGR; grey and transparent images are converted.
+    """Return an image, the first picture of an animated one, as (H, W, 3) uint8 BGR.
 
-    Raises VideoError when the file is no whole image.
+    Grey and transparent images are converted. Raises InputError or VideoError when the file is no whole image.
     """
-    readable(path, "image")
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    content = _image_bytes(path)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # larger than OpenCV's own limit, in a format whose header we do not read
+        image = None
     if image is None:
-        raise VideoError(f"{path} is not an image that OpenCV reads, or is cut off", fix="convert it to PNG or JPEG")
+        raise VideoError(f"{path} is not an image that OpenCV reads", fix="convert it to PNG or JPEG")
     return np.asarray(image, np.uint8)
+
+
+def read_images(path: Path) -> list[NDArray[np.uint8]]:
+    """Return every picture of an image file, as ``read_image`` does."""
+    content = _image_bytes(path)
+    if not is_animated(content):
+        return [read_image(path)]
+    if not hasattr(cv2, "imdecodeanimation"):
+        log.warning("%s is animated; OpenCV %s reads its first picture alone", path, cv2.__version__)
+        return [read_image(path)]
+    done, animation = cv2.imdecodeanimation(np.frombuffer(content, np.uint8))
+    if not done:
+        raise VideoError(
+            f"{path} is an animated image that OpenCV cannot read", fix="convert it with ffmpeg to a video"
+        )
+    return [np.ascontiguousarray(picture[..., :3], np.uint8) for picture in animation.frames]
+
+
+def _image_bytes(path: Path) -> bytes:
+    size = readable(path, "image").stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise InputError(f"an image has at most {MAX_FILE_BYTES:,} bytes, {path} has {size:,}", fix="convert it")
+    content = path.read_bytes()
+    check_pixels(content, str(path))
+    if missing := missing_part(content):
+        raise VideoError(f"{path} is cut off ({missing})", fix="copy it again")
+    return content
 
 
 class VideoFile(CapturedSource):
@@ -56,20 +122,35 @@ class VideoFile(CapturedSource):
 
     def __init__(self, path: Path) -> None:
         """Raises InputError or VideoError for what is no video."""
+        self._path = path
         super().__init__(str(readable(path, "video or image")))
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if count > 0 else None
+        # Without a rate the count is a guess from the length.
+        self.frame_count = int(count) if count > 0 and self.fps else None
+        self._codec = int(self._capture.get(cv2.CAP_PROP_FOURCC))
         self.close()  # a thousand files may be opened before the first is read
 
     def open_capture(self) -> cv2.VideoCapture:
         """Return the opened file. Raises VideoError."""
-        # One decoding thread beside the workers: more of them only queue for the same cores.
-        capture = cv2.VideoCapture(self.name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        if not capture.isOpened():
-            capture = cv2.VideoCapture(self.name)
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except OSError as error:
+            few = error.errno in (errno.EMFILE, errno.ENFILE)
+            fix = "raise the limit: ulimit -n 4096" if few else "see its permissions"
+            raise VideoError(f"cannot open {self._path}: {error.strerror}", fix=fix) from error
+        try:
+            # FFmpeg takes what stands before a colon for a protocol, and a name that is no UTF-8 ends the process.
+            name = str(self._path.absolute())
+            name = name if name.isprintable() else f"/proc/self/fd/{descriptor}"
+            # One decoding thread beside the workers: more of them only queue for the same cores.
+            capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+            if not capture.isOpened():
+                capture = cv2.VideoCapture(name)
+        finally:
+            os.close(descriptor)
         if not capture.isOpened():
             raise VideoError(
-                f"{self.name} is not a video that OpenCV can read, or is cut off",
+                f"{self._path} is not a video that OpenCV can read, or is cut off",
                 fix="convert it with ffmpeg, or copy it again",
             )
         return capture
@@ -77,8 +158,20 @@ class VideoFile(CapturedSource):
     def frames(self) -> Iterator[Frame]:
         """Yield frames to the end. Raises VideoError when there is not one."""
         found = False
-        for frame in super().frames():
+        target = str(self._path.absolute())
+        for frame in when_converted(super().frames(), Address("path", target, self.name)):
             found = True
             yield frame
         if not found:
-            raise VideoError(f"{self.name} opens but holds no frame", fix="record or convert it again")
+            raise no_frame(self.name, self._codec)
+
+
+def no_frame(name: str, fourcc: int) -> VideoError:
+    """Return the error for a video that opens and gives nothing, with its codec where the header names one."""
+    codec = (fourcc & 0xFFFFFFFF).to_bytes(4, "little").decode("latin1").strip("\0 ")
+    if not codec.isalnum():
+        return VideoError(f"{name} opens but holds no frame", fix="record or convert it again")
+    return VideoError(
+        f"{name} opens but gives no frame: this OpenCV does not decode its codec {codec}, or it holds none",
+        fix=f"convert it: ffmpeg -i {name} -c:v libx264 converted.mp4",
+    )

@@ -6,22 +6,19 @@ from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from typing import cast
 from urllib.error import HTTPError, URLError
-from urllib.parse import unquote
-from urllib.request import (
-    HTTPBasicAuthHandler,
-    HTTPDigestAuthHandler,
-    HTTPPasswordMgrWithDefaultRealm,
-    ProxyHandler,
-    build_opener,
-)
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
 
-from edgessd.sources.address import Address
+from edgessd.sources.address import Address, without_credentials
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Frame, Source
+from edgessd.sources.http_auth import authorization
 from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.network_video import READ_SECONDS, NetworkVideo
 
 _PIECE_BYTES = 1 << 16
+_ATTEMPTS = 3  # a challenge, and a redirect with a challenge of its own
+_PLAYLISTS = ("mpegurl", "dash+xml")
 
 
 class HttpPictures(Source):
@@ -72,32 +69,47 @@ def open_http(address: Address) -> HttpPictures | NetworkVideo:
     read_seconds = address.seconds("read_timeout") or READ_SECONDS
     # One deadline for both: urllib passes it on to every later read.
     response = _get(address, read_seconds)
-    if response.headers.get_content_type() == "multipart/x-mixed-replace":
+    kind = response.headers.get_content_type()
+    if kind == "multipart/x-mixed-replace":
         return HttpPictures(address.name, response, read_seconds)
+    # A length says that it ends. A playlist's is its own, not that of the stream it lists.
+    playlist = any(word in kind for word in _PLAYLISTS) or urlsplit(address.target).path.endswith((".m3u8", ".mpd"))
     response.close()
-    return NetworkVideo(address)
+    return NetworkVideo(address, ends=response.headers.get("Content-Length") is not None and not playlist)
 
 
 def _get(address: Address, timeout: float) -> HTTPResponse:
+    """Return the answer to a GET, with the credentials of the URL once the server asks for them."""
     name = address.name
-    scheme, _, rest = address.target.partition("://")
-    userinfo, _, bare = rest.rpartition("@")
-    passwords = HTTPPasswordMgrWithDefaultRealm()
-    if userinfo:
-        user, _, password = userinfo.partition(":")
-        passwords.add_password(None, f"{scheme}://{bare}", unquote(user), unquote(password))
+    url, user, password = without_credentials(address.target)
     # Cameras stand in the local network: a proxy of the environment does not know them.
-    opener = build_opener(ProxyHandler({}), HTTPDigestAuthHandler(passwords), HTTPBasicAuthHandler(passwords))
+    opener = build_opener(ProxyHandler({}))
+    header: str | None = None
     try:
-        return cast(HTTPResponse, opener.open(f"{scheme}://{bare}", timeout=timeout))
-    except HTTPError as error:
-        error.close()
-        raise _fault_of(error.code, name) from None
+        for _ in range(_ATTEMPTS):
+            request = Request(url)
+            if header is not None:
+                request.add_unredirected_header("Authorization", header)  # another host must not get it
+            try:
+                return cast(HTTPResponse, opener.open(request, timeout=timeout))
+            except HTTPError as error:
+                error.close()
+                url, asked = error.url, url
+                parts = urlsplit(url)
+                same_host = parts[:2] == urlsplit(asked)[:2]
+                answered = header is not None and url == asked
+                if error.code != 401 or not user or not same_host or answered:
+                    raise _fault_of(error.code, name) from None
+                target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+                header = authorization(error.headers.get_all("WWW-Authenticate", []), "GET", target, user, password)
+                if header is None:
+                    raise _fault_of(401, name) from None
+        raise _fault_of(401, name)
     except (TimeoutError, URLError) as error:
         raise _unreachable(error, name, timeout) from None
-    except ValueError:  # urllib's, for a challenge that no handler could answer
-        raise _fault_of(401, name) from None
-    except (OSError, HTTPException) as error:
+    except UnicodeError:
+        raise SourceFault(Reason.UNREACHABLE, f"no host of the name in {name}", fix="check its spelling") from None
+    except (OSError, ValueError, HTTPException) as error:
         raise SourceFault(
             Reason.NOT_A_STREAM, f"{name} does not speak HTTP", fix="check the port and the protocol"
         ) from error

@@ -6,11 +6,13 @@ from time import monotonic
 import cv2
 import numpy as np
 
+from edgessd.errors import InputError
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Frame
+from edgessd.util.image_header import check_pixels
 
 MAX_JPEG_BYTES = 1 << 24
-_START, _SCAN, _END = b"\xff\xd8\xff", b"\xda", b"\xff\xd9"
+_MARK, _START, _SCAN, _END = b"\xff\xd8", b"\xff\xd8\xff", b"\xda", b"\xff\xd9"
 
 
 def jpeg_frames(
@@ -37,8 +39,15 @@ def jpeg_frames(
         return piece
 
     for encoded in split_jpegs(read_in_time, first):
+        try:
+            check_pixels(encoded, name)
+        except InputError as error:
+            raise SourceFault(Reason.NOT_A_STREAM, error.cause, fix="choose a smaller picture") from None
         decoding = monotonic()
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+        try:
+            image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:
+            continue
         if image is None:
             continue
         now = monotonic()
@@ -51,19 +60,20 @@ def jpeg_frames(
 def split_jpegs(read: Callable[[], bytes], first: bytes = b"") -> Iterator[bytes]:
     """Yield the bytes of each picture, from its start mark to its end mark. ``read`` bounds what is kept."""
     pending = bytearray(first)
-    searched = 0
+    segment = searched = len(_MARK)  # where the next segment begins, and how far its scan was searched
     while True:
         if not pending.startswith(_START):
             begin = pending.find(_START)
             # The mark may have come in part.
             del pending[: begin if begin >= 0 else max(0, len(pending) - len(_START) + 1)]
-            searched = 0
+            segment = searched = len(_MARK)
         if pending.startswith(_START):
-            if end := _picture_end(pending, searched):
+            segment, end = _picture_end(pending, segment, searched)
+            if end:
                 if end > len(_START):
                     yield bytes(pending[:end])
                 del pending[:end]
-                searched = 0
+                segment = searched = len(_MARK)
                 continue
             searched = len(pending) - 1
         more = read()
@@ -72,22 +82,26 @@ def split_jpegs(read: Callable[[], bytes], first: bytes = b"") -> Iterator[bytes
         pending += more
 
 
-def _picture_end(pending: bytearray, start: int) -> int:
-    """Return where the picture ends, 0 when it has not yet.
+def _picture_end(pending: bytearray, segment: int, searched: int) -> tuple[int, int]:
+    """Return where the segment begins that has not come whole, and where the picture ends, 0 when it has not yet.
 
     In entropy-coded data 0xff is never followed by 0xd9; in the segments before it, a thumbnail may hold both.
     """
-    at = 2
-    while (marker := pending[at + 1 : at + 2]) != _SCAN:
+    while segment + 2 <= len(pending):
+        marker = pending[segment + 1 : segment + 2]
         if marker == _END[1:]:
-            return at + 2
+            return segment, segment + 2
         if marker == _START[1:2]:
-            return at  # it was cut off, and this is the next
-        length = int.from_bytes(pending[at + 2 : at + 4], "big")
-        if pending[at : at + 1] != b"\xff" or length < 2:
-            break  # damaged: the decoder will tell
-        at += 2 + length
-        if at + 4 > len(pending):
-            return 0
-    end = pending.find(_END, max(start, at))
-    return end + len(_END) if end >= 0 else 0
+            return segment, segment  # it was cut off, and this is the next
+        length = int.from_bytes(pending[segment + 2 : segment + 4], "big")
+        if marker == _SCAN or pending[segment : segment + 1] != b"\xff":
+            break  # or damaged: the decoder will tell
+        if segment + 4 > len(pending):
+            return segment, 0
+        if length < 2:
+            break
+        segment += 2 + length
+    else:
+        return segment, 0
+    end = pending.find(_END, max(searched, segment))
+    return segment, end + len(_END) if end >= 0 else 0

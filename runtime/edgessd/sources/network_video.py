@@ -7,6 +7,7 @@ import cv2
 
 from edgessd.sources.address import Address
 from edgessd.sources.capture import CapturedSource
+from edgessd.sources.conversion import when_converted
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Frame
 from edgessd.sources.rtsp_probe import ask_rtsp
@@ -18,15 +19,15 @@ READ_SECONDS = 5.0
 class NetworkVideo(CapturedSource):
     """An RTSP, HLS, HTTP, RTMP, SRT or UDP stream. ``live`` unless its header tells how long it is."""
 
-    def __init__(self, address: Address) -> None:
-        """Raises SourceFault with the reason it cannot be opened."""
+    def __init__(self, address: Address, *, ends: bool = False) -> None:
+        """ends: whether the server says so, where the header of the video does not. Raises SourceFault."""
         self._address = address
         self._open_seconds = address.seconds("open_timeout") or OPEN_SECONDS
         self._read_seconds = address.seconds("read_timeout") or READ_SECONDS
         super().__init__(address.name)
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.frame_count = count if count > 0 and address.kind == "http" else None
-        self.live = self.frame_count is None
+        self.live = self.frame_count is None and not ends
 
     def open_capture(self) -> cv2.VideoCapture:
         """Return the opened stream. Raises SourceFault."""
@@ -57,7 +58,7 @@ class NetworkVideo(CapturedSource):
         """Yield frames to the end. Raises SourceFault when a read takes longer than the deadline."""
         waiting_since = monotonic()
         found = False
-        for frame in super().frames():
+        for frame in when_converted(super().frames(), self._address):
             found = True
             yield frame
             waiting_since = monotonic()

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.errors import InputError, VideoError
+from edgessd.errors import InputError
 from edgessd.sources.address import Address, parse_address
 from edgessd.sources.camera import Camera
-from edgessd.sources.files import IMAGE_SUFFIXES, Images, VideoFile
+from edgessd.sources.files import IMAGE_SUFFIXES, Images, VideoFile, images_in
 from edgessd.sources.frame import Source
 from edgessd.sources.http_mjpeg import open_http
 from edgessd.sources.network_video import NetworkVideo
@@ -88,12 +88,7 @@ def _via(address: Address) -> str:
 
 def _open_path(path: Path) -> Images | VideoFile:
     if is_folder(path):
-        paths = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES)
-        if not paths:
-            raise VideoError(
-                f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})", fix="give another folder"
-            )
-        return Images(paths, str(path))
+        return images_in(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return Images([readable(path, "video or image")], str(path))
     return VideoFile(path)

@@ -4,14 +4,13 @@ OpenCV opens one stream at a time in the whole process, so a camera that does no
 coming back; and FFmpeg keeps to itself what a server answers.
 """
 
-import hashlib
 import re
 import socket
-from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 
 from edgessd.sources.address import Address
 from edgessd.sources.fault import Reason, SourceFault
+from edgessd.sources.http_auth import authorization
 
 _MAX_ANSWER = 1 << 16
 
@@ -34,7 +33,9 @@ def ask_rtsp(address: Address, timeout: float, method: str) -> None:
                 return  # FFmpeg asks the rest, encrypted
             status, head = _ask(connection, address.target, method, "")
             if status == 401 and url.username is not None:
-                answer = authorisation(head, method, _bare(address.target), *_credentials(address.target))
+                challenges = re.findall(r"^WWW-Authenticate:\s*(.*)$", head, re.IGNORECASE | re.MULTILINE)
+                user, password = unquote(url.username), unquote(url.password or "")
+                answer = authorization(challenges, method, _bare(address.target), user, password) or ""
                 status, head = _ask(connection, address.target, method, answer)
     except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a part of the name has over 63 letters
         raise SourceFault(
@@ -81,27 +82,5 @@ def _ask(connection: socket.socket, target: str, method: str, authorization: str
 
 def _bare(target: str) -> str:
     """Return the URL without user and password."""
-    scheme, _, rest = target.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-def _credentials(target: str) -> tuple[str, str]:
-    userinfo = target.partition("://")[2].rpartition("@")[0]
-    user, _, password = userinfo.partition(":")
-    return unquote(user), unquote(password)
-
-
-def authorisation(head: str, method: str, url: str, user: str, password: str) -> str:
-    """Return the header that answers a server's challenge, Digest (RFC 2617) or Basic."""
-    challenge = re.search(r"^WWW-Authenticate:\s*Digest\s+(.*)$", head, re.IGNORECASE | re.MULTILINE)
-    if challenge is None:
-        return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
-    fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge[1]))
-    realm, nonce = fields.get("realm", ""), fields.get("nonce", "")
-    secret, request = _md5(f"{user}:{realm}:{password}"), _md5(f"{method}:{url}")
-    response = _md5(f"{secret}:{nonce}:{request}")
-    return f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{url}", response="{response}"'
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    parts = urlsplit(target)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

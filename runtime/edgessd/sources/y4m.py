@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 
 from edgessd.sources.fault import Reason, SourceFault
-from edgessd.sources.files import MAX_PIXELS
 from edgessd.sources.frame import Frame
+from edgessd.util.image_header import MAX_PIXELS
 
 MAGIC = b"YUV4MPEG2"
 _MAX_HEADER = 512
+_EIGHT_BITS = ("420", "420jpeg", "420mpeg2", "420paldv")  # where the colour samples lie is all that differs
 
 
 def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> Iterator[Frame]:
@@ -64,6 +65,6 @@ def _size(header: bytes, name: str) -> tuple[int, int]:
         raise SourceFault(Reason.ENDED, f"{name} ended before its first frame", fix="see what it complains of")
     if fields[0] != MAGIC.decode() or not 0 < height * width <= MAX_PIXELS:
         raise SourceFault(Reason.NOT_A_STREAM, f"{name} sends no YUV4MPEG2", fix="see the program that writes")
-    if not sizes.get("C", "420").startswith("420"):
+    if sizes.get("C", "420") not in _EIGHT_BITS:
         raise SourceFault(Reason.NOT_A_STREAM, f"{name} sends {sizes['C']} planes", fix="convert to I420 (yuv420p)")
     return height, width

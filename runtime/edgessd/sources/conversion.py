@@ -1,0 +1,66 @@
+"""Frames are not believed until OpenCV is seen to convert them.
+
+From OpenCV 4.13 on (FFmpeg 8), interlaced video decodes, and every read reports success, but the picture is never
+written: it is black, or holds old memory. All frames then have the same bytes, which no working decoder gives.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from shutil import which
+
+import cv2
+import numpy as np
+
+from edgessd.errors import VideoError
+from edgessd.sources.address import Address
+from edgessd.sources.frame import Frame
+from edgessd.sources.subprocess_source import open_ffmpeg
+
+_PROBE_SECONDS = 30.0
+# The address comes by standard input: a command line may be read by every user.
+_PROBE = """
+import sys, cv2
+capture = cv2.VideoCapture(sys.stdin.read(), cv2.CAP_FFMPEG)
+for _ in range(2):
+    capture.read()
+"""
+
+
+def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]:
+    """Yield the frames where OpenCV converts them, else those that the program ffmpeg decodes.
+
+    Two first frames of the same bytes make it look. Raises VideoError for interlaced video without ffmpeg.
+    """
+    first = next(frames, None)
+    second = next(frames, None) if first is not None else None
+    known = [frame for frame in (first, second) if frame is not None]
+    suspicious = len(known) == 1 or (len(known) == 2 and np.array_equal(known[0].image, known[1].image))
+    if not suspicious or not conversion_fails(address):
+        yield from chain(known, frames)
+        return
+    frames.close()  # type: ignore[attr-defined]
+    if which("ffmpeg") is None:
+        raise VideoError(
+            f"{address.name} is interlaced, which OpenCV {cv2.__version__} reports as read and does not convert",
+            fix="apt install ffmpeg, and it is used; or convert it: ffmpeg -i IN -vf yadif OUT.mp4",
+        )
+    yield from open_ffmpeg(address).frames()
+
+
+def conversion_fails(address: Address) -> bool:
+    """Return whether FFmpeg's scaler refuses the frames, as it tells a process that listens."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            input=address.target.encode(errors="surrogateescape"),
+            capture_output=True,
+            env={**os.environ, "OPENCV_FFMPEG_LOGLEVEL": "16"},
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return b"swscaler" in done.stderr and b"nterlaced" in done.stderr
