@@ -104,7 +104,7 @@ def bad(tmp_path: Path, video: Path, tiny: Path) -> dict[str, Path]:
         (["detect", "{noise.mp4}", "-m", "{tiny}"], "not a video"),
         (["detect", "{cut.mp4}", "-m", "{tiny}"], "not a video"),
         (["detect", "{zero}", "-m", "{tiny}"], "no frame"),
-        (["detect", "{noise.jpg}", "-m", "{tiny}"], "not an image"),
+        (["detect", "{noise.jpg}", "-m", "{tiny}"], "is cut off"),
         (["detect", "{folder}", "-m", "{tiny}"], "no image"),
         (["detect", "99", "-m", "{tiny}"], "camera 99"),
         (["detect", "{video}", "-m", "{noise.onnx}"], "not a whole ONNX"),

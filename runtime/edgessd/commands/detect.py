@@ -59,8 +59,10 @@ def detect(
     from edgessd.streams.capacity import default_workers
     from edgessd.streams.policy import policy_named
     from edgessd.util.exit import stop_on_signals
+    from edgessd.util.logs import log_to_stderr
 
     path = model_path(model)
+    log_to_stderr("warning", as_json=False)
     check_outputs(sources, path, out, jsonl)
     opened = [open_source(text) for text in sources]
     if len(opened) > 1 and any(source.live for source in opened):

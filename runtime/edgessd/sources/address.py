@@ -30,7 +30,6 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
 # Bounded, and it begins at a word: unbounded it is quadratic in a long text without a URL.
 _EMBEDDED_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,15}://[^\s'\"!]+")
 _LIKE_A_URL = re.compile(r"^\s*[a-z][a-z0-9+.-]{1,15}:/|@|(password|passwd|pwd|token)=", re.IGNORECASE)
-_LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035
 _PIPELINE_SECRET = re.compile(
     r"([\w-]{0,40}(?:pw|password|token|secret|user-id)\s*=\s*)(\"[^\"]*\"|\S+)", re.IGNORECASE
 )
@@ -128,23 +127,20 @@ def _parse_url(text: str, scheme: str) -> Address:
 
 
 def split_url(text: str) -> SplitResult:
-    """Return the parts of a URL with a host. Raises InputError for one that means two things, without showing it."""
+    """Return the parts of a URL. Raises InputError for one that means two things or none, without showing it."""
     encode = "write / as %2F, ? as %3F, # as %23 and @ as %40 in a password"
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
+        _ = (parts.hostname or "").encode("idna"), parts.port  # each is a ValueError where it cannot be
     except ValueError:
         raise InputError(
-            "a URL is SCHEME://USER:PASSWORD@HOST:PORT/PATH, this one has no valid host and port", fix=encode
+            "a URL is SCHEME://USER:PASSWORD@HOST:PORT/PATH, this one has no possible host or port",
+            fix=f"{encode}; the parts of a host's name have 1 to 63 letters",
         ) from None
-    if not host:
+    if not parts.hostname and URL_KINDS.get(parts.scheme) != "stream":  # udp://:1234 listens
         raise InputError("a URL names a host after its two slashes, this one has none", fix=encode)
     if "@" in parts.path or "@" in parts.fragment:
         raise InputError("a URL has an @ before its host alone, this one has another in its path", fix=encode)
-    if any(len(label) > _LONGEST_LABEL for label in host.split(".")) or len(host) > _LONGEST_HOST:
-        raise InputError(
-            f"a host's name has at most {_LONGEST_LABEL} letters between two dots, this one has more", fix="correct it"
-        )
     return parts
 
 

@@ -57,7 +57,7 @@ def conversion_fails(address: Address) -> bool:
             [sys.executable, "-c", _PROBE],
             input=address.target.encode(errors="surrogateescape"),
             capture_output=True,
-            env={**os.environ, "OPENCV_FFMPEG_LOGLEVEL": "16"},
+            env={**os.environ, "OPENCV_FFMPEG_LOGLEVEL": "16", "OPENCV_LOG_LEVEL": "WARNING"},
             timeout=_PROBE_SECONDS,
             check=False,
         )

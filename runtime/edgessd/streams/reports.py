@@ -29,7 +29,7 @@ class Reports:
             if not changed and not (away and now - told_at >= _REMIND_SECONDS):
                 continue
             self._told[status.name] = (status.state, status.reason, now)
-            if changed:
+            if changed and not (status.over and not self._sinks):  # its end is told to whoever iterates
                 _log_state(status)
             for sink in self._sinks:
                 sink.put(status)
