@@ -1,4 +1,4 @@
-"""A small SSD whose features and scores vary as a trained one's do, for the tests of export."""
+"""Small networks whose features and scores vary as trained ones' do, for the tests of export."""
 
 import torch
 
@@ -36,5 +36,27 @@ def small_checkpoint(activation: str = "sigmoid", seed: int = 7) -> Checkpoint:
         width=128,
         priors=network.priors,
         activation=activation,
+    )
+    return Checkpoint(network, description, card)
+
+
+def small_distances(seed: int = 7) -> Checkpoint:
+    """Return a PicoDet-S of three classes on 96x128 pixels, its boxes coded ``ltrb``."""
+    description = {"family": "picodet_s", "classes": 3, "input_size": [96, 128]}
+    torch.manual_seed(seed)
+    network = build(description).eval()
+    for name, parameter in network.named_parameters():
+        if "location" in name or "confidence" in name:
+            torch.nn.init.normal_(parameter, std=2.0)
+        elif parameter.ndim == 4 and "squeeze" not in name:
+            torch.nn.init.kaiming_normal_(parameter, nonlinearity="relu")  # else maps fade away on the way down
+    card = ModelCard(
+        name="small_distances",
+        labels=("cat", "dog", "hen"),
+        height=96,
+        width=128,
+        priors=network.priors,
+        activation="sigmoid",
+        coding=network.coding,
     )
     return Checkpoint(network, description, card)

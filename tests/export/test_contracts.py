@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from small_network import small_checkpoint
+from small_network import small_checkpoint, small_distances
 
 from edgessd import Detections, Detector, ModelCard, PostProcess
 from edgessd.detector import decoder_for
@@ -21,9 +21,9 @@ CONTRACTS = ("raw", "compact", "end2end")
 SETTINGS = PostProcess(score=0.9, candidates=400)
 
 
-@pytest.fixture(scope="module")
-def checkpoint() -> Checkpoint:
-    return small_checkpoint("sigmoid")
+@pytest.fixture(scope="module", params=["cxcywh", "ltrb"])
+def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+    return small_checkpoint("sigmoid") if request.param == "cxcywh" else small_distances()
 
 
 @pytest.fixture(scope="module")

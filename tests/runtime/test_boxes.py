@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from edgessd.model.boxes import Variances, cxcywh_to_xyxy, decode, encode, iou, xyxy_to_cxcywh
+from edgessd.model.boxes import (
+    Variances,
+    cxcywh_to_xyxy,
+    decode,
+    decode_distances,
+    decoded_xyxy,
+    encode,
+    encode_distances,
+    iou,
+    xyxy_to_cxcywh,
+)
 
 VARIANCES = Variances(0.1, 0.2)
 
@@ -38,3 +48,18 @@ def test_decode_is_the_inverse_of_encode() -> None:
     priors = random.uniform(0.1, 0.9, (50, 4))
     boxes = random.uniform(0.1, 0.9, (50, 4))
     assert decode(encode(boxes, priors, VARIANCES), priors, VARIANCES) == pytest.approx(boxes)
+
+
+def test_distances_by_hand() -> None:
+    cell = np.array([[0.5, 0.25, 0.1, 0.2]])  # a centre, and a stride of 0.1 by 0.2
+    box_xyxy = decode_distances(np.array([[1.0, 0.5, 2, 0]]), cell)
+    assert box_xyxy == pytest.approx(np.array([[0.4, 0.15, 0.7, 0.25]]))
+    assert encode_distances(box_xyxy, cell) == pytest.approx(np.array([[1, 0.5, 2, 0]]))
+    assert decode_distances(np.zeros((0, 4)), np.zeros((0, 4))).shape == (0, 4)
+
+
+def test_the_coding_says_what_offsets_mean() -> None:
+    cell, offsets = np.array([[0.5, 0.25, 0.1, 0.2]]), np.array([[1.0, 0.5, 2, 0]])
+    assert decoded_xyxy(offsets, cell, "ltrb", VARIANCES).tolist() == decode_distances(offsets, cell).tolist()
+    by_variances = cxcywh_to_xyxy(decode(offsets, cell, VARIANCES))
+    assert decoded_xyxy(offsets, cell, "cxcywh", VARIANCES).tolist() == by_variances.tolist()

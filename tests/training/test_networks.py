@@ -11,7 +11,7 @@ from edgessd_training.networks.layers import L2Norm, divisible
 from edgessd_training.networks.macs import count_macs
 from edgessd_training.networks.neck import FPN, TopDown
 
-MOBILE = [family for family in FAMILIES if "vgg" not in family]
+MOBILE = [family for family in FAMILIES if "vgg" not in family and family != "picodet_s"]
 
 
 def images(height: int, width: int, count: int = 1) -> torch.Tensor:

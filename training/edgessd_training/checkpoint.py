@@ -66,9 +66,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     description = content["network"]
     network = build(description)
     load_weights(network, content["weights"], where=str(path))
-    if network.priors.sha256 != card.priors.sha256 or network.activation != card.activation:
+    told = (card.priors.sha256, card.activation, card.coding)
+    if (network.priors.sha256, network.activation, network.coding) != told:
         raise CardError(
-            f"{path}: its card describes another network (priors or activation differ)", fix="import it again"
+            f"{path}: its card describes another network (priors, activation or coding differ)", fix="import it again"
         )
     return Checkpoint(network.eval(), description, card)
 

@@ -1,11 +1,12 @@
 """Batches for the loop: which samples, in which order, made by worker processes."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -17,6 +18,7 @@ class Batch(NamedTuple):
     """What one process trains on at once.
 
     images: (B, H, W, 3) uint8 BGR. labels: (B, P) int64, 0 background, below 0 ignored. offsets: (B, P, 4) float32.
+    Of a network that tells distances both hold the objects, M of the image that has most (see ``matching.Targets``).
     indices: (B,) int64, of the records. size: which of the input sizes.
     """
 
@@ -96,11 +98,17 @@ def collate(samples: list[object]) -> "Batch | EdgessdError":
     draws, images, labels, offsets = zip(*samples, strict=True)
     return Batch(
         torch.from_numpy(np.stack(images)),
-        torch.from_numpy(np.stack(labels)),
-        torch.from_numpy(np.stack(offsets)),
+        torch.from_numpy(_stacked(labels)),
+        torch.from_numpy(_stacked(offsets)),
         torch.tensor([draw.index for draw in draws]),
         draws[0].size,
     )
+
+
+def _stacked(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return the arrays as one, the shorter ones filled up with zeros: label 0 is no object."""
+    most = max(len(each) for each in rows)
+    return np.stack([np.pad(each, [(0, most - len(each)), *[(0, 0)] * (each.ndim - 1)]) for each in rows])
 
 
 def make_loader(maker: SampleMaker, order: Order, *, workers: int, pin_memory: bool) -> DataLoader[object]:

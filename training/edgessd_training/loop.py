@@ -12,7 +12,7 @@ from torch import Tensor
 from edgessd.model.boxes import Variances
 from edgessd_training.ema import Weights, update_average
 from edgessd_training.loader import Batch, Plan
-from edgessd_training.loss import LossParts, multibox_loss
+from edgessd_training.loss import LossParts, distance_loss, multibox_loss
 from edgessd_training.networks.ssd import SSD
 from edgessd_training.optimizer import set_rate, set_training
 from edgessd_training.recipe import Recipe
@@ -103,9 +103,12 @@ def train_batches(training: Training, batches: Iterator[Batch], on_nonfinite: On
 
 def loss_of(training: Training, batch: Batch) -> LossParts:
     """Return the summed losses of one process's batch."""
-    offsets, logits = training.trained(batch.images)
+    location, logits = training.trained(batch.images)
+    if training.network.bins:
+        priors = training.priors_cxcywh[batch.size]
+        return distance_loss(location, logits, batch.labels, batch.offsets, priors, training.recipe.loss)
     return multibox_loss(
-        offsets,
+        location,
         logits,
         batch.labels,
         batch.offsets,

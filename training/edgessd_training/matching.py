@@ -20,11 +20,12 @@ class Priors:
     cxcywh: NDArray[np.float32]
     xyxy: NDArray[np.float32]
     variances: Variances
+    coding: str = "cxcywh"
 
 
-def priors_of(priors_cxcywh: NDArray[np.float32], variances: Variances) -> Priors:
+def priors_of(priors_cxcywh: NDArray[np.float32], variances: Variances, coding: str = "cxcywh") -> Priors:
     """Return the priors ready for matching."""
-    return Priors(priors_cxcywh, cxcywh_to_xyxy(priors_cxcywh), variances)
+    return Priors(priors_cxcywh, cxcywh_to_xyxy(priors_cxcywh), variances, coding)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Targets:
     """What the network should answer for one image.
 
     labels: (P,) int64, 0 background, 1..C the class, IGNORED. offsets: (P, 4) float32, zeros where not matched.
+    Under the coding ``ltrb`` the loss does the matching, by what the network says: labels (M,) and offsets (M, 4) are
+    then the objects and their boxes, xyxy.
     """
 
     labels: NDArray[np.int64]
@@ -87,6 +90,8 @@ def targets(
     classes: (M,) from 0, or IGNORE; priors that lie by more than half in an IGNORE box, and match nothing, are ignored.
     """
     ignore = classes == IGNORE
+    if priors.coding == "ltrb":
+        return Targets(np.where(ignore, IGNORED, classes + 1).astype(np.int64), boxes_xyxy.astype(np.float32))
     crowds_xyxy, objects_xyxy, objects = boxes_xyxy[ignore], boxes_xyxy[~ignore], classes[~ignore]
     labels = np.full(len(priors.cxcywh), BACKGROUND, np.int64)
     offsets = np.zeros((len(priors.cxcywh), 4), np.float32)

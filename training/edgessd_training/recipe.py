@@ -85,13 +85,15 @@ class Matching:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is summed (see ``edgessd_training.loss``): softmax needs a softmax network, focal a sigmoid one.
+    """What is summed (see ``edgessd_training.loss``): softmax needs a softmax network, focal a sigmoid one,
+    varifocal one that tells distances (picodet_s), whose box loss has no choice.
 
     box_weight: the paper's alpha, the weight of the box loss. negatives_per_positive: of hard negative mining.
-    alpha, gamma: of the focal loss; alpha weighs the class that is there.
+    alpha, gamma: of the focal loss, where alpha weighs the class that is there, and of the varifocal loss, where it
+    weighs those that are not.
     """
 
-    scores: Annotated[str, Choice(("softmax", "focal"))] = "softmax"
+    scores: Annotated[str, Choice(("softmax", "focal", "varifocal"))] = "softmax"
     boxes: Annotated[str, Choice(("smooth_l1", "giou", "ciou"))] = "smooth_l1"
     box_weight: Rate = 1.0
     negatives_per_positive: Annotated[float, Range(0.1, 1000)] = 3.0

@@ -194,6 +194,7 @@ def make_card(run: Run, network: Any, metrics: Mapping[str, Any]) -> ModelCard:
         width=width,
         priors=network.priors,
         activation=network.activation,
+        coding=network.coding,
         variances=run.training.variances,
         nms_iou=run.recipe.evaluation.nms_iou,
         origin=run.recipe.origin,

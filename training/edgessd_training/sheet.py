@@ -35,10 +35,13 @@ def tile(labelled: Labelled, wanted: Targets, grid: Grid, labels: Sequence[str])
     picture = cv2.resize(labelled.image, (round(grid.width * scale), round(grid.height * scale)))
     pixels = np.array([grid.width, grid.height] * 2) * scale
     matched = np.flatnonzero(wanted.labels > 0)
-    for prior_xyxy in cxcywh_to_xyxy(grid.priors.cxcywh[matched]) * pixels:
-        _rectangle(picture, prior_xyxy, PRIOR_BGR, 1)
-    # The boxes are drawn as decoded from the targets: a fault in the encoding shows.
-    decoded_xyxy = cxcywh_to_xyxy(decode(wanted.offsets[matched], grid.priors.cxcywh[matched], grid.priors.variances))
+    decoded_xyxy = wanted.offsets[matched]
+    if grid.priors.coding != "ltrb":  # there the loss does the matching
+        # The boxes are drawn as decoded from the targets: a fault in the encoding shows.
+        priors_cxcywh = grid.priors.cxcywh[matched]
+        decoded_xyxy = cxcywh_to_xyxy(decode(decoded_xyxy, priors_cxcywh, grid.priors.variances))
+        for prior_xyxy in cxcywh_to_xyxy(priors_cxcywh) * pixels:
+            _rectangle(picture, prior_xyxy, PRIOR_BGR, 1)
     for class_index, box_xyxy in zip(wanted.labels[matched] - 1, decoded_xyxy * pixels, strict=True):
         _rectangle(picture, box_xyxy, class_bgr(int(class_index)), 2)
     for class_index, box_xyxy in zip(labelled.classes, labelled.boxes_xyxy * scale, strict=True):

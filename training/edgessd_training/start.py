@@ -51,7 +51,13 @@ def start_network(recipe: Recipe, labels: Sequence[str], folders: Sequence[Path]
 
 def check_activation(recipe: Recipe, network: SSD) -> None:
     """Raise InputError when the loss does not go with the network's activation."""
-    wanted = {"softmax": "softmax", "focal": "sigmoid"}[recipe.loss.scores]
+    distances = recipe.loss.scores == "varifocal"
+    if distances != (network.coding == "ltrb"):
+        raise InputError(
+            f"loss.scores = {recipe.loss.scores} does not train a network whose boxes are coded {network.coding}",
+            fix=f'set loss.scores = "{"focal" if distances else "varifocal"}"',
+        )
+    wanted = {"softmax": "softmax", "focal": "sigmoid", "varifocal": "sigmoid"}[recipe.loss.scores]
     if network.activation != wanted:
         raise InputError(
             f"loss.scores = {recipe.loss.scores} trains a {wanted} network, this one ends in {network.activation}",
@@ -88,8 +94,8 @@ def reuse(
 ) -> list[str]:
     """Copy a detector's weights into the network; return the labels whose classifier rows were reused.
 
-    Where priors or input size differ, backbone and neck are copied; the heads, which answer for priors, begin anew. A
-    neck "top_down" that the detector has not begins at zero, where it changes nothing.
+    Where priors or input size differ, backbone and neck are copied; the heads, which answer for priors, begin anew, but
+    for those that tell distances in strides, which suit every size. A neck "top_down" that the detector has not begins at zero, where it changes nothing.
     Raises InputError for a network that differs in more, or a label map naming an unknown label.
     """
     own, theirs = (
@@ -111,6 +117,7 @@ def reuse(
         )
     same_priors = network.priors.sha256 == source.network.priors.sha256
     same_priors &= network.input_hw == source.network.input_hw
+    same_priors |= network.coding == "ltrb"
     head = {id(layer) for layer in classifiers(network)}
     sources = dict(source.network.named_modules())
     with torch.no_grad():

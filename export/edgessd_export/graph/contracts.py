@@ -5,10 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgessd.errors import InputError
+from edgessd.model.boxes import Variances
 from edgessd.model.card import ModelCard
 from edgessd.model.priors import generate
 from edgessd_export.graph.operators import keep
-from edgessd_training.networks.ssd import SSD, scores_from
+from edgessd_training.networks.ssd import SSD, offsets_from, scores_from
 
 KEPT = 400  # a frame's candidates above 0.3 rarely pass a hundred; 0.01 needs more in crowds only
 SCORE_FLOOR = 0.01  # what end2end bakes in: the published evaluations' threshold (paper, sec. 3.1)
@@ -57,8 +58,8 @@ class Raw(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        offsets, logits = self.network(image)
-        return offsets, scores_from(logits, self.network.activation)
+        location, logits = self.network(image)
+        return offsets_from(location, self.network.bins), scores_from(logits, self.network.activation)
 
 
 class Compact(nn.Module):
@@ -75,7 +76,7 @@ class Compact(nn.Module):
         super().__init__()
         self.raw = Raw(network)
         self.kept = int(card.kept or 0)
-        self.variances = card.variances
+        self.coding, self.variances = card.coding, card.variances
         self.register_buffer("priors", torch.from_numpy(generate(card.priors)), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -85,7 +86,7 @@ class Compact(nn.Module):
         rows = pairs // class_count
         corners = rows.unsqueeze(-1).expand(-1, -1, 4)
         chosen = offsets.gather(1, corners)
-        boxes_xyxy = decode(chosen, functional.embedding(rows, self.priors), self.variances.centre, self.variances.size)
+        boxes_xyxy = decode(chosen, functional.embedding(rows, self.priors), self.coding, self.variances)
         return boxes_xyxy.clamp(0, 1), best, (pairs - rows * class_count).int()
 
 
@@ -116,8 +117,11 @@ class End2End(nn.Module):
         )
 
 
-def decode(offsets: Tensor, priors_cxcywh: Tensor, centre: float, size: float) -> Tensor:
-    """Return the boxes that offsets and priors mean, (..., 4) xyxy (paper, eq. 2): ``boxes.decode`` in a graph."""
-    centres = priors_cxcywh[..., :2] + offsets[..., :2] * centre * priors_cxcywh[..., 2:]
-    halves = priors_cxcywh[..., 2:] * torch.exp(offsets[..., 2:] * size) / 2
+def decode(offsets: Tensor, priors_cxcywh: Tensor, coding: str, variances: Variances) -> Tensor:
+    """Return the boxes that offsets mean under a coding, (..., 4) xyxy: ``boxes.decoded_xyxy`` in a graph."""
+    centres, sizes = priors_cxcywh[..., :2], priors_cxcywh[..., 2:]
+    if coding == "ltrb":
+        return torch.cat([centres - offsets[..., :2] * sizes, centres + offsets[..., 2:] * sizes], dim=-1)
+    centres = centres + offsets[..., :2] * variances.centre * sizes
+    halves = sizes * torch.exp(offsets[..., 2:] * variances.size) / 2
     return torch.cat([centres - halves, centres + halves], dim=-1)

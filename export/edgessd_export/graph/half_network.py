@@ -20,7 +20,7 @@ class HalfNetwork(nn.Module):
 
     def __init__(self, network: SSD) -> None:
         super().__init__()
-        self.activation = network.activation
+        self.activation, self.bins = network.activation, network.bins
         self.normalise = network.normalise
         self.backbone = to_half(network.backbone)
         self.neck = to_half(network.neck)

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating]
 
 
+CODINGS = ("cxcywh", "ltrb")  # how offsets are meant: see ``decode`` and ``decode_distances``
+
+
 class Variances(NamedTuple):
     """Scale of the regression targets; 0.1 and 0.2 in the paper's code, 1/10 and 1/5 in TensorFlow's."""
 
@@ -58,3 +61,25 @@ def decode(offsets: FloatArray, priors_cxcywh: FloatArray, variances: Variances)
     centre = priors_cxcywh[:, :2] + offsets[:, :2] * variances.centre * priors_cxcywh[:, 2:]
     size = priors_cxcywh[:, 2:] * np.exp(offsets[:, 2:] * variances.size)
     return np.concatenate([centre, size], axis=1)
+
+
+def decode_distances(offsets: FloatArray, priors_cxcywh: FloatArray) -> FloatArray:
+    """Return the boxes of the coding ``ltrb``, (P, 4) xyxy.
+
+    offsets: how far left, top, right and bottom lie from a prior's centre, in its widths and heights.
+    """
+    centre, size = priors_cxcywh[:, :2], priors_cxcywh[:, 2:]
+    return np.concatenate([centre - offsets[:, :2] * size, centre + offsets[:, 2:] * size], axis=1)
+
+
+def encode_distances(boxes_xyxy: FloatArray, priors_cxcywh: FloatArray) -> FloatArray:
+    """Return the offsets of the coding ``ltrb``, (P, 4): the inverse of ``decode_distances``."""
+    centre, size = priors_cxcywh[:, :2], priors_cxcywh[:, 2:]
+    return np.concatenate([(centre - boxes_xyxy[:, :2]) / size, (boxes_xyxy[:, 2:] - centre) / size], axis=1)
+
+
+def decoded_xyxy(offsets: FloatArray, priors_cxcywh: FloatArray, coding: str, variances: Variances) -> FloatArray:
+    """Return the boxes that offsets mean under a card's coding, (P, 4) xyxy."""
+    if coding == "ltrb":
+        return decode_distances(offsets, priors_cxcywh)
+    return cxcywh_to_xyxy(decode(offsets, priors_cxcywh, variances))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgessd.errors import CardError, InputError
-from edgessd.model.boxes import Variances
+from edgessd.model.boxes import CODINGS, Variances
 from edgessd.model.engine_kind import kind_of
 from edgessd.model.onnx_metadata import read_metadata
 from edgessd.model.priors import PriorSpec, spec_from_json
@@ -17,6 +17,7 @@ from edgessd.util.files import status
 
 Value = TypeVar("Value")
 FORMAT = 1
+FORMAT_OF_CODINGS = 2  # what a card says whose coding a reader of format 1 does not know
 METADATA_KEY = "edgessd"
 ACTIVATIONS = ("softmax", "sigmoid")
 CONTRACTS = {
@@ -37,6 +38,7 @@ class ModelCard:
     """What a model is called, sees, answers and was measured at; nothing of it is guessed elsewhere.
 
     height, width: the network's input in pixels. activation: what the graph applied to the logits.
+    coding: what offsets are measured in: "cxcywh" (the paper's, by variances) or "ltrb" (see ``boxes``).
     contract: which tensors leave the graph (see CONTRACTS); kept is K of ``compact`` and ``end2end``.
     score_floor: the lowest score that ``end2end`` lets through; thresholds below it cannot be met.
     training: data, recipe, versions. metrics: name to value with the data they were measured on.
@@ -50,6 +52,7 @@ class ModelCard:
     width: int
     priors: PriorSpec
     activation: str
+    coding: str = "cxcywh"
     variances: Variances = VARIANCES
     nms_iou: float = 0.45
     contract: str = "raw"
@@ -77,6 +80,7 @@ class ModelCard:
         for side in ("height", "width"):
             _checked(whole, getattr(self, side), side, 1, MAX_INPUT_SIDE)
         _check(self.activation in ACTIVATIONS, "activation", f"one of {ACTIVATIONS}", self.activation)
+        _check(self.coding in CODINGS, "coding", f"one of {CODINGS}", self.coding)
         _check(self.contract in tuple(CONTRACTS), "contract", f"one of {tuple(CONTRACTS)}", self.contract)
         _check(self.precision in PRECISIONS, "precision", f"one of {PRECISIONS}", self.precision)
         _checked(number, self.nms_iou, "nms_iou", 1e-6, 1 - 1e-6)
@@ -145,7 +149,8 @@ class ModelCard:
         value["priors"] = self.priors.as_json()
         value["variances"] = list(self.variances)
         value["labels"] = list(self.labels)
-        return {"format": FORMAT, **value, "priors_sha256": self.priors.sha256}
+        number_of_format = FORMAT if self.coding == "cxcywh" else FORMAT_OF_CODINGS
+        return {"format": number_of_format, **value, "priors_sha256": self.priors.sha256}
 
     def dumps(self) -> str:
         """Return the card as JSON text."""
@@ -165,9 +170,10 @@ def loads(text: str, *, where: str) -> ModelCard:
 def _from_json(value: Any) -> ModelCard:
     if not isinstance(value, dict):
         raise CardError("expected a JSON object", fix="export the model again")
-    if value.get("format") != FORMAT:
+    if value.get("format") not in (FORMAT, FORMAT_OF_CODINGS):
         raise CardError(
-            f"card format {value.get('format')!r}, this edgessd reads {FORMAT}", fix="use one version for both"
+            f"card format {value.get('format')!r}, this edgessd reads {FORMAT} and {FORMAT_OF_CODINGS}",
+            fix="use one version for both",
         )
     known = {entry.name for entry in fields(ModelCard)}
     missing = [key for key in ("name", "height", "width", "activation", "priors_sha256") if key not in value]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import BackendError, InputError
-from edgessd.model.boxes import cxcywh_to_xyxy, decode
+from edgessd.model.boxes import decoded_xyxy
 from edgessd.model.card import ModelCard
 from edgessd.model.detections import Detections, no_detections
 from edgessd.util.suggestions import did_you_mean
@@ -72,7 +72,7 @@ class RawDecoder:
     def __init__(self, card: ModelCard, priors_cxcywh: Array, settings: PostProcess) -> None:
         """priors_cxcywh: (P, 4), fractions of the image."""
         self._priors_cxcywh = priors_cxcywh
-        self._variances = card.variances
+        self._coding, self._variances = card.coding, card.variances
         self._thresholds = settings.thresholds(card.labels)
         self._lowest = float(self._thresholds.min(initial=2.0))
         self._uniform = bool((self._thresholds == self._lowest).all())
@@ -98,7 +98,7 @@ class RawDecoder:
         if values.size > self._settings.candidates:
             best = _best_of_each_class(classes, values, self._settings.candidates)
             rows, classes, values = rows[best], classes[best], values[best]
-        boxes_xyxy = cxcywh_to_xyxy(decode(offsets[rows], self._priors_cxcywh[rows], self._variances))
+        boxes_xyxy = decoded_xyxy(offsets[rows], self._priors_cxcywh[rows], self._coding, self._variances)
         return suppress(
             boxes_xyxy,
             values,

@@ -201,6 +201,16 @@ def ssdlite_spec(input_size: int, map_sizes: Sequence[int]) -> PriorSpec:
     )
 
 
+def cells_spec(height: int, width: int, map_sizes_hw: Sequence[tuple[int, int]], strides: Sequence[int]) -> PriorSpec:
+    """Return one prior a cell, as large as the stride in pixels of a height x width input: for the coding ``ltrb``."""
+    return PriorSpec(
+        tuple(
+            FeatureMap(rows, columns, (stride / width, stride / height), ((stride / width, stride / height),))
+            for (rows, columns), stride in zip(map_sizes_hw, strides, strict=True)
+        )
+    )
+
+
 def tensorflow_spec(map_sizes_hw: Sequence[tuple[int, int]], smallest: float = 0.2, largest: float = 0.95) -> PriorSpec:
     """Return the anchors of TensorFlow's object detection SSD: 1917 for maps 19, 10, 5, 3, 2, 1.
 

@@ -11,6 +11,7 @@ class Family(str, Enum):
 
     tflite = "tflite"
     tfjs = "tfjs"
+    picodet = "picodet"
     torchvision = "torchvision"
     amdegroot = "amdegroot"
     lufficc = "lufficc"
@@ -20,7 +21,7 @@ class Family(str, Enum):
 def import_weights(
     family: Family = typer.Argument(help="Whose file it is: the repository or library that wrote it."),
     weights: Path = typer.Argument(
-        help="The file: .tflite for tflite, model.json for tfjs, else a PyTorch state dict."
+        help="The file: .tflite for tflite, model.json for tfjs, .onnx for picodet, else a PyTorch state dict."
     ),
     out: Path = typer.Option(..., "--out", help="The checkpoint to write (.pt)."),
     labels: Path | None = typer.Option(
@@ -34,7 +35,7 @@ def import_weights(
         None, "--name", help="Name of the model in its card; the network's own where left out.", show_default=False
     ),
 ) -> None:
-    """Import the weights of an older SSD: TFLite, TensorFlow.js, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
+    """Import the weights of an older SSD: TFLite, TensorFlow.js, PicoDet, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
     from edgessd.util.files import writable
     from edgessd.util.overwrite import keep_apart
 

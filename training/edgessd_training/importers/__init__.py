@@ -17,6 +17,10 @@ def import_family(family: str, path: Path, labels_path: Path | None = None) -> C
             from edgessd_training.importers.tfjs import import_tfjs
 
             return import_tfjs(path, labels_path)
+        case "picodet":
+            from edgessd_training.importers.picodet import import_picodet
+
+            return import_picodet(path, labels_path)
         case "torchvision":
             from edgessd_training.importers.torchvision import import_torchvision
 
@@ -35,5 +39,6 @@ def import_family(family: str, path: Path, labels_path: Path | None = None) -> C
             return import_qfgaohao(path, labels_path)
         case _:
             raise InputError(
-                f"unknown family {family!r}", fix="choose tflite, tfjs, torchvision, amdegroot, lufficc or qfgaohao"
+                f"unknown family {family!r}",
+                fix="choose tflite, tfjs, picodet, torchvision, amdegroot, lufficc or qfgaohao",
             )

@@ -1,5 +1,7 @@
-"""The multibox loss and its parts (paper, sec. 2.2, "Training objective"); torch."""
+"""The multibox loss (paper, sec. 2.2, "Training objective") and that of networks that tell distances; torch."""
 
-from edgessd_training.loss.multibox import LossParts, multibox_loss
+from edgessd_training.loss.distances import distance_loss
+from edgessd_training.loss.multibox import multibox_loss
+from edgessd_training.loss.parts import LossParts
 
-__all__ = ["LossParts", "multibox_loss"]
+__all__ = ["LossParts", "distance_loss", "multibox_loss"]

@@ -27,11 +27,16 @@ def decode(offsets: Tensor, priors_cxcywh: Tensor, variances: Variances) -> Tens
 
 
 def giou_loss(boxes_xyxy: Tensor, wanted_xyxy: Tensor) -> Tensor:
-    """Return the summed 1 - GIoU of (N, 4) boxes (Rezatofighi et al. 2019, arXiv 1902.09630)."""
+    """Return the summed 1 - GIoU of (N, 4) boxes."""
+    return giou_losses(boxes_xyxy, wanted_xyxy).sum()
+
+
+def giou_losses(boxes_xyxy: Tensor, wanted_xyxy: Tensor) -> Tensor:
+    """Return 1 - GIoU of every pair of (N, 4) boxes, (N,) (Rezatofighi et al. 2019, arXiv 1902.09630)."""
     overlap, union = _overlap_union(boxes_xyxy, wanted_xyxy)
     hull_wh = _hull_wh(boxes_xyxy, wanted_xyxy)
     hull = hull_wh[:, 0] * hull_wh[:, 1] + EPSILON
-    return (1 - overlap / union + (hull - union) / hull).sum()
+    return 1 - overlap / union + (hull - union) / hull
 
 
 def ciou_loss(boxes_xyxy: Tensor, wanted_xyxy: Tensor) -> Tensor:

@@ -1,26 +1,13 @@
 """Both losses, summed and divided by the number of matched priors (paper, eq. 1)."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from edgessd.model.boxes import Variances
 from edgessd_training.loss.classification import focal_loss, softmax_loss
 from edgessd_training.loss.location import ciou_loss, decode, giou_loss, smooth_l1_loss
+from edgessd_training.loss.parts import LossParts
 from edgessd_training.recipe import Loss
-
-
-class LossParts(NamedTuple):
-    """Sums over a batch, not yet divided, and the number of matched priors, all scalars."""
-
-    scores: Tensor
-    boxes: Tensor
-    matched: Tensor
-
-    def over(self, matched: Tensor) -> Tensor:
-        """Return the loss for a batch with that many matched priors; one at least, since it may hold no object."""
-        return (self.scores + self.boxes) / matched.clamp(min=1)
 
 
 def multibox_loss(

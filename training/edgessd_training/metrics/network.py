@@ -12,7 +12,7 @@ from edgessd.model.postprocess import EVALUATION, PostProcess, RawDecoder
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd_training.metrics.evaluate import Detect, Images
-from edgessd_training.networks.ssd import SSD, scores_from
+from edgessd_training.networks.ssd import SSD, offsets_from, scores_from
 
 
 @contextmanager
@@ -29,9 +29,10 @@ def network_detector(network: SSD, card: ModelCard, settings: PostProcess = EVAL
     def detect(images: Images) -> list[Detections]:
         batch = torch.from_numpy(np.stack([to_input(image, card.height, card.width) for image in images]))
         with torch.inference_mode():
-            offsets, logits = network(batch.to(device))
+            location, logits = network(batch.to(device))
+            offsets = offsets_from(location.float(), network.bins)
             scores = scores_from(logits.float(), network.activation)
-        tensors = zip(images, offsets.float().cpu().numpy(), scores.cpu().numpy(), strict=True)
+        tensors = zip(images, offsets.cpu().numpy(), scores.cpu().numpy(), strict=True)
         return [decode(own, values, *image.shape[:2]) for image, own, values in tensors]
 
     network.eval()

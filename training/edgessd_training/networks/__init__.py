@@ -13,6 +13,7 @@ FAMILIES = (
     "ssdlite_mobilenet_v2",
     "tensorflow_ssdlite_mobilenet_v2",
     "ssdlite_mobilenet_v3_large",
+    "picodet_s",
     "qfgaohao_mb1_ssd",
     "qfgaohao_mb2_ssd_lite",
 )
@@ -51,6 +52,10 @@ def build(description: Mapping[str, Any]) -> SSD:
                 from edgessd_training.networks.mobilenet_v3 import ssdlite_mobilenet_v3_large
 
                 return ssdlite_mobilenet_v3_large(**options)
+            case "picodet_s":
+                from edgessd_training.networks.picodet import picodet_s
+
+                return picodet_s(**options)
             case "qfgaohao_mb1_ssd":
                 from edgessd_training.networks.qfgaohao import qfgaohao_mb1_ssd
 

@@ -45,14 +45,14 @@ def assemble(
     mean, std: of red, green and blue on the 0..255 scale. initial_score: what a sigmoid network answers
     everywhere before training (1708.02002, sec. 4.1).
     """
-    _check(activation in ACTIVATIONS, "activation", " or ".join(ACTIVATIONS), activation)
-    _check(isinstance(classes, int) and 0 < classes <= MAX_CLASSES, "classes", f"1 to {MAX_CLASSES}", classes)
-    _check(neck is None or neck in NECKS, "neck", f"{' or '.join(NECKS)}, or left out", neck)
-    _check(0 < initial_score < 1, "initial_score", "between 0 and 1", initial_score)
-    _check(len(mean) == len(std) == 3 and min(std) > 0, "mean and std", "three numbers each, std above 0", (mean, std))
+    check(activation in ACTIVATIONS, "activation", " or ".join(ACTIVATIONS), activation)
+    check(isinstance(classes, int) and 0 < classes <= MAX_CLASSES, "classes", f"1 to {MAX_CLASSES}", classes)
+    check(neck is None or neck in NECKS, "neck", f"{' or '.join(NECKS)}, or left out", neck)
+    check(0 < initial_score < 1, "initial_score", "between 0 and 1", initial_score)
+    check(len(mean) == len(std) == 3 and min(std) > 0, "mean and std", "three numbers each, std above 0", (mean, std))
     spec = spec_from_json(priors) if priors else default_priors
     grids = [(grid.height, grid.width) for grid in spec.maps]
-    _check(grids == sizes_hw, "priors", f"on the network's maps {sizes_hw}", grids)
+    check(grids == sizes_hw, "priors", f"on the network's maps {sizes_hw}", grids)
     # nn.Identity holds no weights: checkpoints of networks without a neck have no key of it.
     levels: nn.Module = nn.Identity()
     channels = backbone.channels
@@ -89,7 +89,7 @@ def input_hw(input_size: InputSize) -> tuple[int, int]:
     """Return height and width of a description's ``input_size``: one number, or [height, width]."""
     sides = [input_size] * 2 if isinstance(input_size, int) else list(input_size)
     valid = len(sides) == 2 and all(isinstance(side, int) and 0 < side <= MAX_INPUT_SIDE for side in sides)
-    _check(valid, "input_size", f"a number up to {MAX_INPUT_SIDE}, or [height, width]", input_size)
+    check(valid, "input_size", f"a number up to {MAX_INPUT_SIDE}, or [height, width]", input_size)
     return sides[0], sides[1]
 
 
@@ -121,9 +121,10 @@ def on_grid(spec: PriorSpec, sizes_hw: SizesHw) -> PriorSpec:
 
 def check_width(width: float) -> None:
     """Raise InputError for a width multiplier out of range."""
-    _check(isinstance(width, int | float) and 0 < width <= MAX_WIDTH, "width", f"above 0, up to {MAX_WIDTH}", width)
+    check(isinstance(width, int | float) and 0 < width <= MAX_WIDTH, "width", f"above 0, up to {MAX_WIDTH}", width)
 
 
-def _check(holds: bool, name: str, rule: str, value: object) -> None:
+def check(holds: bool, name: str, rule: str, value: object) -> None:
+    """Raise InputError for a value of a description that breaks its rule."""
     if not holds:
         raise InputError(f"{name} of a network must be {rule}, got {value!r}")

@@ -64,10 +64,11 @@ class Head(nn.Module):
 
 
 class SSD(nn.Module):
-    """A single-shot detector. ``forward`` returns (offsets, logits) in training and evaluation alike.
+    """A single-shot detector. ``forward`` returns (location, logits) in training and evaluation alike.
 
     ``priors`` is the specification that the heads were made for; ``activation`` what turns logits into
-    scores: "softmax" over C + 1 columns with the background first, or "sigmoid" over C columns.
+    scores: "softmax" over C + 1 columns with the background first, or "sigmoid" over C columns. ``bins``: 0 where
+    location holds the offsets from a prior, else how many logits tell each of a cell's four distances.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class SSD(nn.Module):
         priors: PriorSpec,
         input_hw: tuple[int, int],
         activation: str,
+        bins: int = 0,
     ) -> None:
         super().__init__()
         self.normalise = normalise
@@ -91,9 +93,15 @@ class SSD(nn.Module):
         self.priors = priors
         self.input_hw = input_hw
         self.activation = activation
+        self.bins = bins
+
+    @property
+    def coding(self) -> str:
+        """Return how the boxes are coded, as the card names it."""
+        return "ltrb" if self.bins else "cxcywh"
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return offsets (B, P, 4) and logits (B, P, C or C + 1) of (B, H, W, 3) uint8 BGR images."""
+        """Return location (B, P, 4 or 4 * bins) and logits (B, P, C or C + 1) of (B, H, W, 3) uint8 BGR images."""
         maps = self.neck(self.backbone(self.normalise(images)))
         return self.location(maps), self.confidence(maps)
 
@@ -103,3 +111,14 @@ def scores_from(logits: Tensor, activation: str) -> Tensor:
     if activation == "softmax":
         return logits.softmax(dim=-1)[..., 1:]
     return logits.sigmoid()
+
+
+def offsets_from(location: Tensor, bins: int) -> Tensor:
+    """Return the offsets, (B, P, 4), of what the location head answers.
+
+    A distance is the mean of the distribution over 0 .. bins - 1 that its logits tell (2006.04388, eq. 5).
+    """
+    if not bins:
+        return location
+    steps = torch.arange(bins, dtype=location.dtype, device=location.device)
+    return (location.unflatten(-1, (4, bins)).softmax(dim=-1) * steps).sum(dim=-1)
