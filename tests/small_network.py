@@ -45,11 +45,15 @@ def small_distances(seed: int = 7) -> Checkpoint:
     description = {"family": "picodet_s", "classes": 3, "input_size": [96, 128]}
     torch.manual_seed(seed)
     network = build(description).eval()
-    for name, parameter in network.named_parameters():
-        if "location" in name or "confidence" in name:
-            torch.nn.init.normal_(parameter, std=2.0)
-        elif parameter.ndim == 4 and "squeeze" not in name:
-            torch.nn.init.kaiming_normal_(parameter, nonlinearity="relu")  # else maps fade away on the way down
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 4:
+                torch.nn.init.kaiming_normal_(parameter, nonlinearity="relu")  # else maps fade away on the way down
+        images = torch.randint(0, 256, (2, 96, 128, 3), dtype=torch.uint8)
+        for head, answers in zip((network.location, network.confidence), network(images), strict=True):
+            for predictor in head.predictors:
+                predictor.weight *= 3 / answers.std()
+                predictor.bias.zero_()
     card = ModelCard(
         name="small_distances",
         labels=("cat", "dog", "hen"),

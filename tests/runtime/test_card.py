@@ -93,3 +93,16 @@ def test_an_engine_without_its_card(tmp_path: Path) -> None:
     sidecar(engine).write_bytes(b"\xff\xfe")
     with pytest.raises(CardError):
         card_of(engine)
+
+
+def test_a_card_of_another_coding_says_so_to_older_readers() -> None:
+    card = CARD.with_changes(coding="ltrb", thresholds={"cat": 0.4})
+    assert card.as_json()["format"] == 2
+    assert CARD.as_json()["format"] == 1
+    assert loads(card.dumps(), where="here") == card
+
+
+@pytest.mark.parametrize("change", [{"coding": "xywh"}, {"thresholds": {"hen": 0.5}}, {"thresholds": {"cat": 1.5}}])
+def test_a_coding_or_threshold_that_cannot_be_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(CardError):
+        CARD.with_changes(**change)

@@ -128,5 +128,13 @@ def greedy(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, threshold
 
 
 def test_the_two_settings() -> None:
-    assert PostProcess().score >= 0.3
+    assert PostProcess().thresholds(("cat",), {}).tolist() == pytest.approx([0.3])
     assert (EVALUATION.score, EVALUATION.candidates, EVALUATION.detections) == (0.01, 200, 200)
+
+
+def test_the_cards_thresholds_count_until_a_score_is_given() -> None:
+    labels, own = ("cat", "dog", "hen"), {"cat": 0.6, "hen": 0.2}
+    assert PostProcess().thresholds(labels, own).tolist() == pytest.approx([0.6, 0.3, 0.2])
+    assert PostProcess(class_scores={"cat": 0.1}).thresholds(labels, own).tolist() == pytest.approx([0.1, 0.3, 0.2])
+    assert PostProcess(score=0.5).thresholds(labels, own).tolist() == pytest.approx([0.5, 0.5, 0.5])
+    assert PostProcess(labels=("dog",)).thresholds(labels, own).tolist() == pytest.approx([2, 0.3, 2])

@@ -43,7 +43,9 @@ def recipe_networks(recipe: Recipe, classes: int) -> Iterator["SSD"]:
 def recipe_grids(recipe: Recipe, classes: int, variances: Variances = VARIANCES) -> tuple[Grid, ...]:
     """Return the priors of every input size, from the networks the recipe describes."""
     networks = recipe_networks(recipe, classes)
-    return tuple(Grid(*network.input_hw, priors_of(generate(network.priors), variances, network.coding)) for network in networks)
+    return tuple(
+        Grid(*network.input_hw, priors_of(generate(network.priors), variances, network.coding)) for network in networks
+    )
 
 
 def recipe_maker(name: str, changes: Sequence[str], data: DataSet) -> SampleMaker:

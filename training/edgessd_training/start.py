@@ -95,7 +95,8 @@ def reuse(
     """Copy a detector's weights into the network; return the labels whose classifier rows were reused.
 
     Where priors or input size differ, backbone and neck are copied; the heads, which answer for priors, begin anew, but
-    for those that tell distances in strides, which suit every size. A neck "top_down" that the detector has not begins at zero, where it changes nothing.
+    for those that tell distances in strides, which suit every size. A neck "top_down" that the detector has not begins
+    at zero, where it changes nothing.
     Raises InputError for a network that differs in more, or a label map naming an unknown label.
     """
     own, theirs = (

@@ -21,7 +21,7 @@ def bench(
         float | None,
         typer.Option(min=1, max=1000, help="Play the source as a camera of this many FPS.", show_default="no"),
     ] = None,
-    score: Score = 0.3,
+    score: Score = None,
     workers: Workers = None,
     gpu_resize: GpuResize = False,
     json_file: Json = None,

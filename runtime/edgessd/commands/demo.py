@@ -22,7 +22,6 @@ def demo(
     from edgessd.bench.demo import FRAMES, annotate, write_clip
     from edgessd.bench.measure import measure
     from edgessd.detector import Detector
-    from edgessd.model.postprocess import PostProcess
     from edgessd.sinks.draw import draw
     from edgessd.sources import Repeated, open_source
     from edgessd.streams.capacity import default_workers
@@ -37,7 +36,7 @@ def demo(
             write_clip(clip, frames)
         source = open_source(str(clip))
         workers = default_workers()
-        with Detector(model, backend=backend, settings=PostProcess(score=0.5), workers=workers) as detector:
+        with Detector(model, backend=backend, workers=workers) as detector:
             seen, best = annotate(source, detector, annotated, workers=workers)
             measured = measure(Repeated(source), detector, frames=frames, workers=workers)
         with replacing(snapshot) as unfinished:

@@ -33,7 +33,7 @@ def detect(
         str | None, typer.Option(help="A JSON line a frame; - is standard output.", show_default="none")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q ends.")] = False,
-    score: Score = 0.3,
+    score: Score = None,
     classes: Classes = None,
     policy: Annotated[
         str | None,

@@ -8,7 +8,10 @@ import typer
 # Typer reads these annotations at run time, on Python 3.10 too.
 Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a shipped model.")]
 Backend = Annotated[str, typer.Option(help="auto, onnxruntime, openvino, tensorrt; `edgessd info` explains auto.")]
-Score = Annotated[float, typer.Option(help="Lowest score reported, 0 to 1.")]
+Score = Annotated[
+    float | None,
+    typer.Option(help="Lowest score reported, 0 to 1; the model's own thresholds where left out.", show_default=False),
+]
 Classes = Annotated[str | None, typer.Option(help="Report these labels only, comma-separated.", show_default="all")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Frames in work at once.", show_default="the cores for files, 1 live")

@@ -23,14 +23,15 @@ Score = Annotated[float, Range(0, 1)]
 
 @dataclass(frozen=True)
 class ModelTable:
-    """``[model]``. path: a file or a shipped model's name. thresholds: the lowest score of single labels.
+    """``[model]``. path: a file or a shipped model's name. score: the lowest score reported, the model's
+    own thresholds where not given. thresholds: those of single labels.
 
     gpu_resize: single frames are resized on the GPU; batches are not, so it goes with ``run.batch = 1``.
     """
 
     path: str = "default"
     backend: str = "auto"
-    score: Score = 0.3
+    score: Score | None = None
     classes: tuple[str, ...] | None = None
     thresholds: Mapping[str, Score] = field(default_factory=dict)
     gpu_resize: bool = False

@@ -43,7 +43,8 @@ class ModelCard:
     score_floor: the lowest score that ``end2end`` lets through; thresholds below it cannot be met.
     training: data, recipe, versions. metrics: name to value with the data they were measured on.
     quantisation: how fp16 or int8 was made. self_test: see ``edgessd.model.self_test``.
-    engine: what was built, by what, for which GPU.
+    engine: what was built, by what, for which GPU. thresholds: by label, from which score on a detection is shown
+    where nobody says otherwise, chosen on validation data; labels without one have the runtime's.
     """
 
     name: str
@@ -52,7 +53,6 @@ class ModelCard:
     width: int
     priors: PriorSpec
     activation: str
-    coding: str = "cxcywh"
     variances: Variances = VARIANCES
     nms_iou: float = 0.45
     contract: str = "raw"
@@ -66,6 +66,8 @@ class ModelCard:
     quantisation: Mapping[str, Any] = field(default_factory=dict)
     self_test: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
+    coding: str = "cxcywh"
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise CardError where a value is outside what the format allows."""
@@ -89,6 +91,10 @@ class ModelCard:
             _checked(number, variance, "variances", 1e-6, 1e3)
         if self.contract != "raw":
             _checked(whole, self.kept, "kept", 1, len(self.priors))
+        _check(isinstance(self.thresholds, Mapping), "thresholds", "a table", self.thresholds)
+        for label, threshold in self.thresholds.items():
+            _check(label in self.labels, "a label of thresholds", "one of the labels", label)
+            _checked(number, threshold, f"the threshold of {label}", 0, 1)
         if self.self_test:
             self._check_self_test()
 

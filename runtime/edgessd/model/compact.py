@@ -17,7 +17,7 @@ class CompactDecoder:
 
     def __init__(self, card: ModelCard, settings: PostProcess) -> None:
         """Raises InputError for a class that the model does not have."""
-        self._thresholds = settings.thresholds(card.labels)
+        self._thresholds = settings.thresholds(card.labels, card.thresholds)
         self._nms_iou = settings.nms_iou or card.nms_iou
         self._settings = settings
 

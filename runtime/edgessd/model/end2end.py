@@ -18,7 +18,7 @@ class End2EndDecoder:
 
     def __init__(self, card: ModelCard, settings: PostProcess) -> None:
         """Raises InputError for settings that the graph's own NMS makes impossible."""
-        self._thresholds = settings.thresholds(card.labels)
+        self._thresholds = settings.thresholds(card.labels, card.thresholds)
         self._most = settings.detections
         lowest = self._thresholds.min(initial=2.0)
         if lowest < np.float32(card.score_floor):  # in the thresholds' own precision: 0.01 is not below 0.01

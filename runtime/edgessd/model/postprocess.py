@@ -18,6 +18,7 @@ from edgessd.model.detections import Detections, no_detections
 from edgessd.util.suggestions import did_you_mean
 
 Array = NDArray[np.float32]
+SCORE = 0.3  # of a label for which neither the caller nor the card has a threshold
 ONE_CALL = 200  # candidates; above it one NMS call a class is the faster way
 BATCHED = hasattr(cv2.dnn, "NMSBoxesBatched")  # OpenCV 4.7 and newer; Ubuntu 22.04 packages an older one
 
@@ -26,14 +27,14 @@ BATCHED = hasattr(cv2.dnn, "NMSBoxesBatched")  # OpenCV 4.7 and newer; Ubuntu 22
 class PostProcess:
     """Settings of the suppression. ``REALTIME`` and ``EVALUATION`` are the two in use.
 
-    score: the lowest score reported; class_scores: other thresholds for single labels.
+    score: the lowest score reported, in place of the card's thresholds; class_scores: others for single labels.
     candidates: how many of a class enter NMS, the best first (200 in published evaluations). 400 is the K that
     ``compact`` and ``end2end`` keep: up to it the three contracts say the same.
     detections: how many leave a frame. nms_iou: the card's where None.
     labels: report these alone, all where None.
     """
 
-    score: float = 0.3
+    score: float | None = None
     candidates: int = 400
     detections: int = 100
     nms_iou: float | None = None
@@ -43,21 +44,23 @@ class PostProcess:
     def __post_init__(self) -> None:
         """Raise InputError for a threshold outside 0..1."""
         for name, value in {"score": self.score, **self.class_scores}.items():
-            if not 0 <= value <= 1:
+            if value is not None and not 0 <= value <= 1:
                 raise InputError(f"the threshold {name} must lie in 0..1, got {value}", fix="scores are probabilities")
         if self.nms_iou is not None and not 0 < self.nms_iou < 1:
             raise InputError(f"nms_iou must lie between 0 and 1, got {self.nms_iou}")
 
-    def thresholds(self, labels: Sequence[str]) -> Array:
+    def thresholds(self, labels: Sequence[str], own: Mapping[str, float]) -> Array:
         """Return the threshold of every class, (C,) float32; 2 (never reached) for those not wanted.
 
-        Raises InputError for a label that the model does not have.
+        own: the card's, by label, which count where no score was set. Raises InputError for a label that the model
+        does not have.
         """
         unknown = [label for label in (*(self.labels or ()), *self.class_scores) if label not in labels]
         if unknown:
             raise InputError(f"unknown class {unknown[0]!r}", fix=did_you_mean(unknown[0], labels))
         wanted = self.labels if self.labels is not None else labels
-        values = [self.class_scores.get(label, self.score) if label in wanted else 2.0 for label in labels]
+        usual = dict.fromkeys(labels, SCORE) | dict(own) if self.score is None else dict.fromkeys(labels, self.score)
+        values = [self.class_scores.get(label, usual[label]) if label in wanted else 2.0 for label in labels]
         return np.array(values, np.float32)
 
 
@@ -73,7 +76,7 @@ class RawDecoder:
         """priors_cxcywh: (P, 4), fractions of the image."""
         self._priors_cxcywh = priors_cxcywh
         self._coding, self._variances = card.coding, card.variances
-        self._thresholds = settings.thresholds(card.labels)
+        self._thresholds = settings.thresholds(card.labels, card.thresholds)
         self._lowest = float(self._thresholds.min(initial=2.0))
         self._uniform = bool((self._thresholds == self._lowest).all())
         self._nms_iou = settings.nms_iou or card.nms_iou

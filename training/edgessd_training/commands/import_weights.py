@@ -35,7 +35,7 @@ def import_weights(
         None, "--name", help="Name of the model in its card; the network's own where left out.", show_default=False
     ),
 ) -> None:
-    """Import the weights of an older SSD: TFLite, TensorFlow.js, PicoDet, torchvision, ssd.pytorch, lufficc/SSD, pytorch-ssd."""
+    """Import weights of an older SSD: TFLite, TensorFlow.js, PicoDet, torchvision, amdegroot, lufficc, qfgaohao."""
     from edgessd.util.files import writable
     from edgessd.util.overwrite import keep_apart
 

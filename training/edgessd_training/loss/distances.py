@@ -73,7 +73,7 @@ def distribution_losses(location: Tensor, distances: Tensor, bins: int) -> Tenso
 
 
 def decode_distances(offsets: Tensor, priors_cxcywh: Tensor) -> Tensor:
-    """Return the boxes of offsets (..., 4), xyxy: ``edgessd.model.boxes.decode_distances`` where a gradient is needed."""
+    """Return the boxes of offsets (..., 4), xyxy: ``boxes.decode_distances`` where a gradient is needed."""
     centres, sizes = priors_cxcywh[:, :2], priors_cxcywh[:, 2:]
     return torch.cat([centres - offsets[..., :2] * sizes, centres + offsets[..., 2:] * sizes], dim=-1)
 

@@ -96,9 +96,7 @@ class ESNet(nn.Module):
         self.first = active(3, FIRST, 3, 2)
         self.pool = nn.MaxPool2d(3, 2, 1)
         widths = [FIRST, *(outputs for _, outputs, _ in stages)]
-        self.stages = nn.ModuleList(
-            Stage(inputs, *stage) for inputs, stage in zip(widths[:-1], stages, strict=True)
-        )
+        self.stages = nn.ModuleList(Stage(inputs, *stage) for inputs, stage in zip(widths[:-1], stages, strict=True))
         self.channels = tuple(widths[1:])
 
     def forward(self, pixels: Tensor) -> list[Tensor]:

@@ -1,7 +1,7 @@
 """PicoDet-S (Yu et al. 2021, arXiv 2111.00902): ESNet, CSP-PAN and a head that tells distances.
 
 Every cell of the four maps (strides 8 to 64) is one prior. Its box is coded ``ltrb``: the distances of the four sides
-from the cell's centre in strides, each the mean of a distribution over 0..7 (Li et al. 2020, arXiv 2006.04388, sec. 3.2).
+from the cell's centre in strides, each the mean of a distribution over 0..7 (Li et al. 2020, arXiv 2006.04388).
 """
 
 from collections.abc import Sequence
