@@ -240,3 +240,17 @@ def test_sources_of_different_sizes_for_one_video_are_refused_before_any_is_dete
     assert not out.exists()
     assert not lines.exists()
     assert edgessd("detect", video, larger, "-m", tiny, "--out", tmp_path / "o")[0] == 0
+
+
+@pytest.mark.parametrize("fps", [12.5, 83.333, 196.263])
+def test_an_annotated_video_plays_as_fast_as_its_source(
+    edgessd: Edgessd, tiny: Path, tmp_path: Path, fps: float
+) -> None:
+    """Also a short one, whose last frame counts: how long it is shown must be told."""
+    source, out = tmp_path / "i.avi", tmp_path / "o.mp4"
+    writer = cv2.VideoWriter(str(source), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
+    for _ in range(12):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    assert edgessd("detect", source, "-m", tiny, "--out", out)[0] == 0
+    assert cv2.VideoCapture(str(out)).get(cv2.CAP_PROP_FPS) == pytest.approx(fps, rel=0.01)

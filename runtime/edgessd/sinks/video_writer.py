@@ -37,9 +37,12 @@ class VideoWriter(Protocol):
 def open_writer(
     path: Path, *, height: int, width: int, fps: float, encoder: str, options: Sequence[str] = ()
 ) -> VideoWriter:
-    """Return the writer for a path on this machine. fps: of OpenCV's. options: ffmpeg's. Raises VideoError."""
+    """Return the writer for a path on this machine. fps: OpenCV's, and how long the last frame is shown.
+
+    options: ffmpeg's. Raises VideoError.
+    """
     if path.suffix.lower() != ".avi" and has_ffmpeg() and (encoder != "libx264" or _has_libx264()):
-        return FfmpegWriter(path, height=height, width=width, encoder=encoder, options=options)
+        return FfmpegWriter(path, height=height, width=width, fps=fps, encoder=encoder, options=options)
     return OpenCvWriter(path, height=height, width=width, fps=fps)
 
 
@@ -57,7 +60,9 @@ def _has_libx264() -> bool:
 class FfmpegWriter:
     """An ffmpeg that encodes what comes through a pipe. When we are killed its input ends, and it finishes the file."""
 
-    def __init__(self, path: Path, *, height: int, width: int, encoder: str, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, *, height: int, width: int, fps: float, encoder: str, options: Sequence[str] = ()
+    ) -> None:
         self.what = "H.264" if encoder == "libx264" else encoder
         self._failure: VideoError | None = None
         command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-y"]
@@ -71,7 +76,7 @@ class FfmpegWriter:
         self._process = subprocess.Popen(
             [*command, str(path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
-        self._send(_matroska_head(height, width))
+        self._send(_matroska_head(height, width, fps))
 
     def write(self, image: NDArray[np.uint8], seconds: float) -> None:
         """Append one frame. Raises VideoError with ffmpeg's complaint."""
@@ -147,13 +152,14 @@ def count_frames(path: Path, most: float = float("inf")) -> int:
     return count
 
 
-def _matroska_head(height: int, width: int) -> bytes:
+def _matroska_head(height: int, width: int, fps: float) -> bytes:
     """Return the start of a Matroska stream of raw BGR frames, which unlike raw video carries their times.
 
     Elements by number are those of RFC 9559; ``BGR`` and 24 are ffmpeg's name of the pixels' format.
     """
     shape = _number("b0", width) + _number("ba", height) + _element("2eb524", b"BGR\x18")
-    track = _number("d7", 1) + _number("73c5", 1) + _number("83", 1) + _element("86", b"V_UNCOMPRESSED")
+    usual = _number("23e383", round(1e9 / fps))  # nanoseconds, of a frame without a next one
+    track = usual + _number("d7", 1) + _number("73c5", 1) + _number("83", 1) + _element("86", b"V_UNCOMPRESSED")
     return (
         _element("1a45dfa3", _element("4282", b"matroska") + _number("4287", 4) + _number("4285", 2))
         + bytes.fromhex("1853806701ffffffffffffff")  # a segment without an end
