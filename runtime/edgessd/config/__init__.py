@@ -12,7 +12,7 @@ from edgessd.errors import InputError
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.retry import Retry
 from edgessd.streams.streams import check_stream_name
-from edgessd.util.outside_text import NAME, outside_text
+from edgessd.util.outside_text import quoted
 from edgessd.util.suggestions import did_you_mean
 from edgessd.util.toml_table import Choice, Range, from_table, read_toml
 
@@ -104,7 +104,7 @@ def config_from(content: Mapping[str, Any]) -> Config:
     """Return the configuration in a parsed file. Raises InputError."""
     for key in content:
         if key not in _TOP_LEVEL:
-            raise InputError(f"there is no table {outside_text(key, NAME)!r}", fix=did_you_mean(key, _TOP_LEVEL))
+            raise InputError(f"there is no table {quoted(key)}", fix=did_you_mean(key, _TOP_LEVEL))
     streams = _list(content, "streams")
     if not streams:
         raise InputError("there is no stream", fix="add [[streams]] with name and source")
@@ -129,7 +129,7 @@ def config_from(content: Mapping[str, Any]) -> Config:
         for name in sink.streams or ():
             if name not in names:
                 raise InputError(
-                    f"sinks[{index}].streams names no stream {outside_text(name, NAME)!r}",
+                    f"sinks[{index}].streams names no stream {quoted(name)}",
                     fix=did_you_mean(name, names),
                 )
     _check_places(config)
@@ -163,7 +163,7 @@ def _sink(table: object, where: str) -> SinkTable:
     if not isinstance(kind, str):
         raise InputError(f"{where} needs the key 'type'", fix=f"one of {', '.join(SINK_TABLES)}")
     if kind not in SINK_TABLES:
-        raise InputError(f"{where} has no type {outside_text(kind, NAME)!r}", fix=did_you_mean(kind, SINK_TABLES))
+        raise InputError(f"{where} has no type {quoted(kind)}", fix=did_you_mean(kind, SINK_TABLES))
     assert isinstance(table, Mapping)
     rest = {key: value for key, value in table.items() if key != "type"}
     return from_table(SINK_TABLES[kind], rest, f"{where} ({kind})")

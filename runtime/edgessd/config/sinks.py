@@ -13,7 +13,7 @@ from edgessd.sinks.webhook_address import webhook_address
 from edgessd.util.extras import need
 from edgessd.util.files import sink_folder, with_room, writable
 from edgessd.util.names import is_host, topic_prefix
-from edgessd.util.outside_text import NAME, outside_text
+from edgessd.util.outside_text import quoted
 from edgessd.util.toml_table import Choice, Range
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def kind_of(table: SinkTable) -> str:
 def _check_host(key: str, host: str) -> None:
     if not is_host(host):
         raise InputError(
-            f"{key} must be a host's name or address, of parts of up to 63 letters, got {outside_text(host, NAME)!r}",
+            f"{key} must be a host's name or address, of parts of up to 63 letters, got {quoted(host)}",
             fix="correct it",
         )
 

@@ -22,6 +22,7 @@ from edgessd.streams.result import Result
 from edgessd.streams.retry import Retry
 from edgessd.streams.sink_queue import QueuedSink
 from edgessd.streams.status import Status
+from edgessd.util.outside_text import quoted
 
 BATCH_DEADLINE = 0.005
 DRAIN_SECONDS = 3.0
@@ -274,6 +275,6 @@ def check_stream_name(name: str) -> None:
     """Raise InputError for a name that cannot be a topic, a file name and a metric's label."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise InputError(
-            f"a stream's name has at most {_LONGEST_NAME} letters, digits, '_', '-' and '.', got {name[:40]!r}",
+            f"a stream's name has at most {_LONGEST_NAME} letters, digits, '_', '-' and '.', got {quoted(name)}",
             fix="rename it",
         )

@@ -3,7 +3,7 @@
 import re
 
 from edgessd.errors import InputError
-from edgessd.util.outside_text import NAME, outside_text
+from edgessd.util.outside_text import quoted
 
 _OUTSIDE = re.compile(r"[^\w.-]+")
 _HOST = re.compile(r"[\w.:%-]+")
@@ -25,8 +25,7 @@ def topic_prefix(prefix: str) -> str:
     fits = 0 < len(prefix.encode(errors="replace")) <= 1000 and not set(prefix) & set("+#\n\r\0")
     if not fits or prefix != prefix.strip("/") or prefix.startswith("$"):
         raise InputError(
-            "an MQTT prefix has no '+' or '#', no '$' in front and no '/' at an end, "
-            f"got {outside_text(prefix, NAME)!r}",
+            f"an MQTT prefix has no '+' or '#', no '$' in front and no '/' at an end, got {quoted(prefix)}",
             fix="name it after its place, such as home/cameras",
         )
     return prefix

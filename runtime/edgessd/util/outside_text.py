@@ -28,6 +28,13 @@ def outside_text(text: object, limit: int = LINE) -> str:
     return _cut("".join(map(_shown, raw)), limit)
 
 
+def quoted(word: str) -> str:
+    """Return a word of a configuration in quotes, or what stands for one that may be an address with a password."""
+    if any(mark in word for mark in "@:=${"):
+        return "a text that is not shown"
+    return f"'{outside_text(word, NAME)}'"
+
+
 def spreadsheet_cell(text: str) -> str:
     """Return a text that a spreadsheet shows and does not compute: an apostrophe stands before ``= + - @``."""
     return f"'{text}" if text.startswith(_FORMULA) else text

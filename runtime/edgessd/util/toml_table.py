@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 
 from edgessd.errors import InputError
 from edgessd.util.files import readable
-from edgessd.util.outside_text import NAME, outside_text
+from edgessd.util.outside_text import NAME, outside_text, quoted
 from edgessd.util.suggestions import did_you_mean
 
 if sys.version_info >= (3, 11):
@@ -89,7 +89,7 @@ def from_table(kind: type[Table], table: object, where: str = "") -> Table:
     place = f"{where} " if where else "it "
     for key in table:
         if key not in known:
-            raise InputError(f"{place}has no key {outside_text(key, NAME)!r}", fix=did_you_mean(key, known))
+            raise InputError(f"{place}has no key {quoted(key)}", fix=did_you_mean(key, known))
     for name, field in known.items():
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{place}needs the key {name!r}", fix="add it")
@@ -114,7 +114,7 @@ def _checked(hint: Any, value: object, where: str, *, shown: bool) -> object:
     if isinstance(value, str):
         shown = shown and not _VARIABLE.search(value)
         value = _with_environment(value, where)
-    elif isinstance(rule, Choice) and str(value) in rule.words and type(value) is int:
+    elif isinstance(rule, Choice) and type(value) is int and value.bit_length() < 64 and str(value) in rule.words:
         value = str(value)  # precision = 16 says the same as "16"
     if is_dataclass(hint):
         return from_table(hint, value, where)  # type: ignore[arg-type]
@@ -148,7 +148,7 @@ def _items(hints: tuple[Any, ...], values: "list[object] | tuple[object, ...]", 
 
 def _within(value: Any, rule: Range | Choice | None, where: str, *, shown: bool) -> Any:
     if isinstance(rule, Choice) and value not in rule.words:
-        found = f"got {outside_text(value, NAME)!r}" if shown else "got another word"
+        found = f"got {quoted(value)}" if shown else "got another word"
         raise InputError(f"{where} must be one of {', '.join(rule.words)}, {found}", fix=_hint(value, rule, shown))
     if isinstance(rule, Range) and not rule.low <= value <= rule.high:
         number = f"{value:g}" if isinstance(value, float) or abs(value) < 1e18 else "a number beyond all use"
@@ -163,8 +163,9 @@ def _hint(value: str, rule: Choice, shown: bool) -> str:
 
 
 def _path(text: str, where: str) -> Path:
-    if not text or "\0" in text:
-        raise InputError(f"{where} must be a path, got {'a NUL byte in it' if text else 'an empty text'}")
+    if not text or "://" in text or not text.isprintable():
+        found = "an empty text" if not text else "an address" if "://" in text else "a control character in it"
+        raise InputError(f"{where} must be a path, got {found}", fix="give a file or folder of this machine")
     if any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(text).parts) or len(os.fsencode(text)) > 4095:
         raise InputError(f"{where} has a name of over {_LONGEST_NAME} bytes", fix="shorten it")
     return Path(text)
