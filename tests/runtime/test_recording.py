@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from results import LABELS, result, status
 from servers.cameras import eventually
 
 from edgessd.errors import VideoError
-from edgessd.sinks.video import SegmentSink
+from edgessd.sinks.video import SegmentSink, VideoSink
 from edgessd.streams.status import State
 
 
@@ -75,7 +76,7 @@ import sys, time, shutil, numpy as np
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from results import LABELS, result
-from edgessd.sinks.video import SegmentSink
+from edgessd.sinks.video import SegmentSink, VideoSink
 sink = SegmentSink(Path({folder!r}), LABELS, suffix={suffix!r})
 for index in range(100000):
     sink.write(result(index, height=240, width=320, noise=True))
@@ -134,3 +135,45 @@ def test_a_full_disk_starts_no_encoder_for_every_frame(small_disk: Path) -> None
     assert "No space left on device" in told[0]
     assert "tried again every 5 s" in told[-1]
     assert [path.name for path in small_disk.iterdir()] == ["fill"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+@pytest.mark.parametrize("program", ["ffmpeg", "opencv"])
+def test_a_full_disk_replaces_no_good_video(
+    suffix: str, program: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if program == "opencv":
+        monkeypatch.setenv("PATH", "/nowhere")
+    elif shutil.which("ffmpeg") is None:
+        pytest.skip("needs the program ffmpeg")
+    path = small_disk / f"o{suffix}"
+    path.write_bytes(b"a good video of before")
+    (small_disk / "fill").write_bytes(bytes(14 << 20))
+    sink = VideoSink(path, LABELS, fps=30)
+
+    def write_all() -> None:
+        try:
+            for index in range(60):
+                sink.write(result(index, height=240, width=640, noise=True))
+        finally:
+            sink.close()
+
+    with pytest.raises(VideoError, match=f"cannot write .*o{suffix}: .*: free space"):
+        write_all()
+    assert path.read_bytes() == b"a good video of before"
+    assert sorted(each.name for each in small_disk.iterdir()) == ["fill", f"o{suffix}"]
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs the program ffprobe")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_every_frame_of_a_video_stands_at_its_own_time(suffix: str, tmp_path: Path) -> None:
+    times = [5.0, 5.04, 5.3, 5.31, 6.0]
+    sink = VideoSink(tmp_path / f"o{suffix}", LABELS, fps=10)
+    for index, seconds in enumerate([*times, 5.0]):  # the last is the next file's first
+        given = result(index, height=33, width=65)
+        sink.write(replace(given, frame=replace(given.frame, media_time=seconds)))
+    sink.close()
+    assert str(sink) == f"{tmp_path}/o{suffix}: H.264, 6 frames, 1.2 s"
+    command = ["ffprobe", "-v", "error", "-show_entries", "packet=pts_time", "-of", "csv=p=0", f"o{suffix}"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    assert [float(each) for each in found] == pytest.approx([0, 0.04, 0.3, 0.31, 1.0, 1.1], abs=1.1e-3)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from disks import fill_up
 from results import LABELS, result, status
 from servers.cameras import Remembered, broker, eventually, free_port
 
@@ -21,6 +22,7 @@ from edgessd.sinks.records import CsvSink, JsonlSink
 from edgessd.sinks.webhook import Webhook
 from edgessd.streams import QueuedSink
 from edgessd.streams.status import State, Status
+from edgessd.util.files import abandoned
 
 
 def test_a_full_queue_loses_the_oldest_and_no_state() -> None:
@@ -97,6 +99,52 @@ def test_snapshots_are_few_and_only_the_newest_stay(tmp_path: Path) -> None:
     assert cv2.imread(str(only)).shape == (48, 64, 3)
     with pytest.raises(InputError, match="does not exist"):
         SnapshotSink(tmp_path / "no" / "where", LABELS, interval=1, keep=1)
+
+
+def test_a_clock_set_back_deletes_no_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("door_20261101-000000-000.jpg", "door_20261102-000000-000.jpg"):
+        (tmp_path / name).write_bytes(b"an older version's")
+    (tmp_path / "door_000001_20261103-000000-000.jpg").write_bytes(b"")  # what a power cut left
+    (tmp_path / "door_2_20261103-000000-000.jpg").write_bytes(b"somebody else's")
+    for clock in (1.8e9, 1e9, 1.5e9):  # 2027, 2001, 2017
+        sink = SnapshotSink(tmp_path, LABELS, interval=0, keep=2)
+        monkeypatch.setattr(time, "time", lambda clock=clock: clock)
+        sink.write(result(0))
+        sink.close()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert [name[:16] for name in names] == ["door_000002_2001", "door_000003_2017", "door_2_20261103-"]
+
+
+def test_snapshots_on_a_full_disk_are_whole_or_not_there(small_disk: Path) -> None:
+    sink = SnapshotSink(small_disk, LABELS, interval=0, keep=0)
+    sink.write(result(0))
+    with pytest.raises(OSError, match="No space left"):
+        fill_up(small_disk / "fill")
+    with pytest.raises(InputError, match="No space left on device: free space"):
+        sink.write(result(1, height=480, width=640, noise=True))
+    whole, fill = sorted(path.name for path in small_disk.iterdir())
+    assert (whole[:12], fill) == ("door_000001_", "fill")
+
+
+def test_the_next_start_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    script = f"""
+import os, time
+from pathlib import Path
+from edgessd.util.files import replacing
+with replacing(Path({str(tmp_path / "o.jpg")!r})) as unfinished:
+    unfinished.write_bytes(b"half")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert len(abandoned(tmp_path)) == 0  # it lives
+        process.kill()
+    assert len(abandoned(tmp_path)) == 1
+    sink = SnapshotSink(tmp_path, LABELS, interval=0, keep=0)
+    sink.write(result(0))
+    assert [path.name[:12] for path in tmp_path.iterdir()] == ["door_000001_"]
 
 
 class Receiver(BaseHTTPRequestHandler):
