@@ -1,8 +1,10 @@
 """An engine file is believed only as far as its card confirms it; what it is can be said without TensorRT."""
 
 import json
+import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 from convolutions import CARD, write_model
 
@@ -21,6 +23,7 @@ from edgessd.commands.cli import run
 from edgessd.errors import BackendError, CardError, EngineError, InputError
 from edgessd.model.card import ModelCard, read_sidecar, sidecar
 from edgessd.model.engine_kind import kind_of, prefix_of
+from edgessd.model.shipped import shipped
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.options import BuildOptions, capability_from_text, options_from_json
 from edgessd_export.engine.trtexec import trtexec_line
@@ -211,3 +214,65 @@ def test_the_trtexec_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--computeCapabilities=89" in printed
     fixed = trtexec_line(write_model(tmp_path / "m.onnx", batch=2), None, BuildOptions(), "auto")
     assert "Shapes" not in fixed
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--min-batch", "4", "--max-batch", "2"], "batches must satisfy"),
+        (["--level", "9"], "--level must be 0 to 5"),
+        (["--workspace", "-5"], "--workspace must be at least 1 MiB"),
+        (["--hardware-compatible", "turing"], "it offers ampere_plus"),
+        (["--compute-capability", "8.9"], "--compute-capability is not supported by tensorrt"),
+        (["--dla", "7"], "--dla must be 0 to 1"),
+        (["--module", "tensorrt_rtx", "--dla", "0"], "--dla is not supported by tensorrt_rtx"),
+        (["--module", "tensorrt_rtx", "--compute-capability", "6.1"], "is not one that tensorrt_rtx"),
+        (["--module", "trtexec"], "unknown TensorRT module"),
+        (["--out", "m.plan"], "ends in .engine"),
+    ],
+)
+def test_a_trtexec_line_is_checked_as_a_build_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    assert run(["build", str(write_model(tmp_path / "m.onnx")), "--print-trtexec", *options]) == 2
+    shown = capsys.readouterr()
+    assert says in " ".join(shown.err.split())
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize("words", [["--module", "tensorrt_rtx"], ["--print-trtexec"]])
+def test_int8_for_cpus_names_the_file_for_tensorrt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    shutil.copy(shipped()["default"], tmp_path / "copy.onnx")
+    for model in ("default", str(tmp_path / "copy.onnx")):
+        assert run(["build", model, *words]) == 2
+        assert "`edgessd build ssdlite_mobilenet_v2_voc_int8_tensorrt`" in " ".join(capsys.readouterr().err.split())
+    card = CARD.with_changes(precision="int8", quantisation={"for": "cpu"})
+    own = write_model(tmp_path / "own.onnx")
+    model = onnx.load(str(own))
+    model.metadata_props[0].value = card.dumps()
+    onnx.save(model, str(own))
+    assert run(["build", str(own), *words]) == 2
+    assert "--precision int8 --for tensorrt" in " ".join(capsys.readouterr().err.split())
+
+
+WRONG_VALUES: dict[str, object] = {
+    "module": 7,
+    "compute_capabilities": ["newest"],
+    "gpu": 4090,
+    "tensors": ["image"],
+    "profile": {"min": 1},
+    "options": {"batches": 5},
+    "layers": {"precisions": [1]},
+    "engine_sha256": "x",
+    "memory_bytes": {"weights": "many"},
+    "build": [],
+}
+
+
+@pytest.mark.parametrize("key", WRONG_VALUES)
+def test_a_wrong_value_about_an_engine_is_one_line(engine: Path, key: str) -> None:
+    write_card(engine, CARD, **{key: WRONG_VALUES[key]})
+    with pytest.raises(EngineError, match=rf"has a wrong value in engine\.{key}"):
+        open_engine(engine)

@@ -1,6 +1,7 @@
 """The builder with the real TensorRT-RTX, which needs no GPU to build."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from edgessd.backends.engine.cache import engine_for
 from edgessd.backends.engine.file import file_sha256, open_engine
 from edgessd.backends.engine.report import describe_engine
 from edgessd.commands.cli import run
-from edgessd.errors import EngineError, ExportError, InputError
+from edgessd.errors import CardError, EngineError, ExportError, InputError
 from edgessd.model.card import card_of, sidecar
 from edgessd_export.engine.cache import Ensured, cache_folder, ensure_engine
+from edgessd_export.engine.graph_input import external_files
 from edgessd_export.engine.options import BuildOptions
 from edgessd_export.engine.precision import proof_line
 
@@ -127,12 +129,16 @@ def test_a_damaged_cached_engine_is_built_again(tmp_path: Path) -> None:
     assert not cached(model).built
 
 
-def test_the_cache_forgets_old_engines_of_a_model(tmp_path: Path) -> None:
-    model = write_model(tmp_path / "m.onnx")
-    for step in range(10):
-        cached(write_model(model, weight=0.01 + step / 100))
-    assert len(list(cache_folder().glob("*.engine"))) == 8
-    assert len(list(cache_folder().glob("*.json"))) == 8
+def test_the_cache_forgets_what_was_used_longest_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgessd_export.engine.cache.KEPT", 2)
+    models = [tmp_path / f"{k}.onnx" for k in range(3)]
+    for k, model in enumerate(models[:2]):
+        cached(write_model(model, weight=0.01 + k / 100))
+    cached(models[0])  # used again
+    cached(write_model(models[2], weight=0.09))
+    assert len(list(cache_folder().glob("*.engine"))) == len(list(cache_folder().glob("*.json"))) == 2
+    assert not cached(models[0]).built
+    assert cached(models[1]).built
 
 
 def test_the_runtime_gets_its_engine_from_a_process_of_its_own(tmp_path: Path) -> None:
@@ -304,3 +310,66 @@ def test_building_never_loads_torch_or_onnx(tmp_path: Path) -> None:
     done = in_own_process(script, tmp_path)
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_weights_beside_the_file_belong_to_its_content(tmp_path: Path) -> None:
+    model = onnx.load(str(write_model(tmp_path / "whole.onnx")))
+    path = tmp_path / "m.onnx"
+    onnx.save(model, str(path), save_as_external_data=True, location="m.data", size_threshold=0, convert_attribute=True)
+    assert external_files(path) == [tmp_path / "m.data"]
+    assert external_files(tmp_path / "whole.onnx") == []
+    assert cached(path).reason == "first build"
+    assert not cached(path).built
+    content = bytearray((tmp_path / "m.data").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "m.data").write_bytes(content)
+    assert cached(path).reason == "the ONNX file changed"
+    (tmp_path / "m.data").unlink()
+    with pytest.raises(CardError, match=r"m\.data, which is not beside it"):
+        cached(path)
+
+
+@pytest.mark.parametrize("location", ["../m.data", "/etc/hostname", ""])
+def test_weights_outside_the_folder_are_refused(tmp_path: Path, location: str) -> None:
+    model = onnx.load(str(write_model(tmp_path / "m.onnx")))
+    tensor = model.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(CardError, match="keeps weights outside its folder"):
+        external_files(tmp_path / "m.onnx")
+
+
+def test_the_cache_knows_content_and_not_names(tmp_path: Path) -> None:
+    engines = set()
+    for k in range(9):
+        (tmp_path / str(k)).mkdir()
+        engines.add(cached(write_model(tmp_path / str(k) / "model.onnx", weight=0.01 * (k + 1))).path)
+    assert len(engines) == 9
+    assert not any(cached(tmp_path / str(k) / "model.onnx").built for k in range(9))
+    shutil.copy(tmp_path / "0" / "model.onnx", tmp_path / f"{'m' * 235}.onnx")
+    assert not cached(tmp_path / f"{'m' * 235}.onnx").built
+
+
+def test_an_engine_is_read_by_its_symbolic_link(tmp_path: Path) -> None:
+    result = build(write_model(tmp_path / "m.onnx"))
+    (tmp_path / "current.engine").symlink_to(result.path.name)
+    assert open_engine(tmp_path / "current.engine") == open_engine(result.path)
+
+
+def test_an_engine_written_elsewhere_needs_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    model = write_model(tmp_path / "m.onnx")
+    assert build(model).built
+    assert not build(model).built
+    with pytest.raises(InputError, match="set XDG_CACHE_HOME"):
+        cached(model)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert not build(model).built
+    with pytest.raises(InputError, match="set XDG_CACHE_HOME to a folder of this user, or give --out"):
+        cached(model)

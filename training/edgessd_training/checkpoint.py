@@ -10,12 +10,21 @@ import torch
 from torch import Tensor
 
 from edgessd.errors import CardError, InputError
-from edgessd.model.card import ModelCard, loads
+from edgessd.model.card import METADATA_KEY, ModelCard, loads
+from edgessd.model.onnx_metadata import read_metadata
 from edgessd.util.files import readable, replacing
 from edgessd_training.networks import build
 from edgessd_training.networks.ssd import SSD
 
 FORMAT = 1
+FOREIGN = {
+    ".onnx": "an ONNX file",
+    ".engine": "a TensorRT engine",
+    ".plan": "a TensorRT engine",
+    ".tflite": "a TFLite file",
+    ".xml": "an OpenVINO model",
+    ".safetensors": "a safetensors file",
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,11 @@ def save_checkpoint(path: Path, network: SSD, description: Mapping[str, Any], ca
 def load_weights_file(path: Path) -> dict[str, Any]:
     """Return the content of a torch file, read without unpickling code. Raises InputError."""
     readable(path, "checkpoint")
+    if kind := _foreign_kind(path):
+        raise InputError(
+            f"{path} is {kind}, expected a checkpoint (.pt)",
+            fix="give the checkpoint that it was exported from, as `edgessd train` or `edgessd import` wrote it",
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
@@ -52,6 +66,19 @@ def load_weights_file(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, expected a dictionary of weights")
     return content
+
+
+def _foreign_kind(path: Path) -> str | None:
+    """Return what a file is by its suffix or its bytes, None for one that may be a checkpoint."""
+    if path.suffix.lower() in FOREIGN:
+        return FOREIGN[path.suffix.lower()]
+    if zipfile.is_zipfile(path):
+        return None
+    try:
+        read_metadata(path, METADATA_KEY)
+    except CardError:
+        return None
+    return FOREIGN[".onnx"]
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

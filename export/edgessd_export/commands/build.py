@@ -63,6 +63,8 @@ def build(
     The engine is kept while ONNX file, TensorRT version, GPU and options stay the same.
     """
     from edgessd.model.shipped import model_path
+    from edgessd.util.overwrite import keep_apart
+    from edgessd_export.commands.names import named
     from edgessd_export.engine.options import BuildOptions, capability_from_text
 
     onnx = model_path(model)
@@ -78,6 +80,8 @@ def build(
         timing_cache=not no_timing_cache,
         tf32=not no_tf32,
     )
+    if out:
+        keep_apart({"--out": named(out, ".engine", "an engine")}, [onnx])
     if print_trtexec:
         from edgessd_export.engine.trtexec import trtexec_line
 
@@ -97,15 +101,10 @@ def _batches(smallest: int | None, best: int | None, largest: int | None) -> tup
 def _build(onnx: Path, out: Path | None, options: "BuildOptions", module: str, *, rebuild: bool) -> None:
     from rich.console import Console
 
-    from edgessd.errors import InputError
     from edgessd_export.engine.cache import ensure_engine
     from edgessd_export.engine.precision import proof_line
     from edgessd_export.engine.progress import build_progress
 
-    if out and out.suffix != ".engine":
-        raise InputError(
-            f"an engine's name ends in .engine, got {out}", fix="edgessd knows model files by their suffix"
-        )
     with build_progress() as phases:
         result = ensure_engine(onnx, options, phases, module=module, out=out, rebuild=rebuild)
     engine = result.card.engine

@@ -1,10 +1,13 @@
 """What a build may be asked for, and the refusal by name of what a module cannot do."""
 
 from dataclasses import asdict, dataclass, fields
+from filecmp import cmp
+from pathlib import Path
 from typing import Any
 
 from edgessd.errors import InputError
 from edgessd.model.card import ModelCard
+from edgessd.model.shipped import shipped
 from edgessd_export.engine.module import Abilities
 
 DYNAMIC_BATCHES = (1, 1, 8)
@@ -70,6 +73,22 @@ def capability_from_text(text: str) -> str:
     if not digits.isdecimal() or not 2 <= len(digits) <= 3:
         raise InputError(f"a compute capability is written 86 or 8.6, got {text!r}", fix="see --help")
     return f"{int(digits) // 10}.{int(digits) % 10}"
+
+
+def check_precision(onnx: Path, card: ModelCard) -> None:
+    """Raise InputError for int8 that was made for CPUs, naming the file to build instead."""
+    if card.precision != "int8" or card.quantisation.get("for") != "cpu":
+        return
+    own = next((name for name, path in shipped().items() if name != "default" and cmp(path, onnx, shallow=False)), "")
+    if f"{own}_tensorrt" in shipped():
+        command = f"edgessd build {own}_tensorrt"
+    else:
+        command = "edgessd quantize CKPT --precision int8 --for tensorrt --calibration DATA --out M_int8_tensorrt.onnx"
+    raise InputError(
+        f"{card.name} is int8 made for CPUs (uint8 activations), which TensorRT does not read",
+        fix=f"take the file for TensorRT, `{command}`",
+        command=command,
+    )
 
 
 def check_options(options: BuildOptions, found: Abilities) -> None:

@@ -3,22 +3,45 @@
 import shlex
 from pathlib import Path
 
+from edgessd.errors import InputError
 from edgessd.model.card import ModelCard, card_of
 from edgessd.util.files import readable
 from edgessd_export.engine.graph_input import fixed_batch
+from edgessd_export.engine.module import MODULES, Abilities
 from edgessd_export.engine.network import INPUT, profile_of
-from edgessd_export.engine.options import BuildOptions
+from edgessd_export.engine.options import BuildOptions, check_model, check_options, check_precision
 
 HARDWARE_LEVELS = {"ampere_plus": "ampere+", "same_compute_capability": "sameComputeCapability"}
+
+
+DLA_CORES = 2  # of an Orin or a Xavier
+TENSORRT = Abilities(
+    "tensorrt", "", ahead_of_time=False, capabilities=(), strong_flag=True, weak_fp16=False, dla_from_parser=True,
+    timing_cache=True, version_compatible=True, hardware_levels=tuple(HARDWARE_LEVELS), tf32=True,
+)  # fmt: skip
+RTX = Abilities(
+    "tensorrt_rtx", "", ahead_of_time=True, capabilities=("7.5", "8.0", "8.6", "8.9", "12.0", "12.1"),
+    strong_flag=True, weak_fp16=False, dla_from_parser=False, timing_cache=False, version_compatible=False,
+    hardware_levels=(), tf32=True,
+)  # fmt: skip
 
 
 def trtexec_line(onnx: Path, out: Path | None, options: BuildOptions, module: str) -> str:
     """Return a shell line for ``trtexec``, or for ``tensorrt_rtx`` where that module is asked for.
 
-    It needs no TensorRT here. ``--stronglyTyped`` is for 10.x; 11 is always strongly typed and took the flag out.
+    It needs no TensorRT here: options are held to what the newest versions can do. Raises InputError as a build does.
+    ``--stronglyTyped`` is for 10.x; 11 is always strongly typed and took the flag out.
     """
     card = card_of(readable(onnx, "ONNX file"))
     ahead_of_time = module == "tensorrt_rtx"
+    if module not in MODULES:
+        raise InputError(f"unknown TensorRT module {module!r}", fix=f"choose one of {', '.join(MODULES)}")
+    check_precision(onnx, card)
+    found = RTX if ahead_of_time else TENSORRT
+    check_options(options, found)
+    check_model(options, card, found)
+    if options.dla is not None and not 0 <= options.dla < DLA_CORES:
+        raise InputError(f"--dla must be 0 to {DLA_CORES - 1}, got {options.dla}")
     words = ["tensorrt_rtx" if ahead_of_time else "trtexec", f"--onnx={onnx}"]
     words.append(f"--saveEngine={out or onnx.with_suffix('.engine')}")
     weak = options.dla is not None

@@ -1,5 +1,7 @@
 """OpenVINO on the CPU: one compiled model with a stream for every worker."""
 
+import os
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ class OpenVinoBackend:
 
     def __init__(self, path: Path, card: ModelCard, *, threads: int, workers: int) -> None:
         """Raises BackendError when OpenVINO refuses the file."""
-        openvino = need("openvino", "openvino")
+        openvino = _imported()
         settings = {
             "NUM_STREAMS": str(workers),
             "INFERENCE_NUM_THREADS": str(threads * workers),
@@ -66,6 +68,15 @@ class OpenVinoBackend:
         self._local = threading.local()
         self._outputs = []
         self._compiled = None
+
+
+def _imported() -> Any:
+    """Return the module. Its telemetry looks for a home folder at import; a user without one gets the temporary one."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+    return need("openvino", "openvino")
 
 
 def _tensors(found: Any) -> dict[str, GraphTensor]:

@@ -51,6 +51,7 @@ def detect(
     from edgessd.commands.outputs import check_one_size, check_outputs
     from edgessd.detector import Detector
     from edgessd.errors import InputError
+    from edgessd.model.card import card_of
     from edgessd.model.postprocess import PostProcess
     from edgessd.model.shipped import model_path
     from edgessd.sinks import VIDEO_SUFFIXES
@@ -72,7 +73,7 @@ def detect(
     if out is not None and out.suffix.lower() in VIDEO_SUFFIXES:
         check_one_size(opened)
     wanted = policy_named(policy)
-    settings = PostProcess(score=score, labels=split_labels(classes))
+    settings = PostProcess(score=score, labels=split_labels(classes, card_of(path).labels if classes else ()))
     count = workers or default_workers(live=any(source.live for source in opened))
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals())

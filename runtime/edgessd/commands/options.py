@@ -1,5 +1,6 @@
 """Options that several verbs share, so that they read the same everywhere."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +23,17 @@ GpuResize = Annotated[
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default="no file")]
 
 
-def split_labels(text: str | None) -> tuple[str, ...] | None:
-    """Return the labels of a comma-separated list; None stays None."""
+def split_labels(text: str | None, labels: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """Return the labels of a comma-separated list; None stays None.
+
+    labels: the model's, some of which may hold commas themselves: of those that fit at a place the longest is taken.
+    """
     if text is None:
         return None
-    return tuple(label.strip() for label in text.split(",") if label.strip())
+    found, rest = [], text.strip()
+    while rest:
+        known = [label for label in labels if rest == label or rest.startswith((f"{label},", f"{label} ,"))]
+        label = max(known, key=len) if known else rest.partition(",")[0]
+        found.append(label.strip())
+        rest = rest[len(label) :].strip().removeprefix(",").strip()
+    return tuple(filter(None, found))

@@ -19,6 +19,7 @@ from edgessd.device import ROOT, read_board
 from edgessd.device.text_tree import Tree
 from edgessd.doctor.jetson import jetson_facts
 from edgessd.doctor.probe import PROBES
+from edgessd.errors import InputError
 from edgessd.util.cores import usable_cores
 from edgessd.util.files import free_bytes
 
@@ -42,11 +43,18 @@ def gather() -> Facts:
         "nvidia_gpu": has_nvidia_card(),
         "numpy": _version("numpy"),
         "system_opencv": system_opencv(),
-        "engine_cache": {"folder": str(cache_path()), "free_bytes": free_bytes(cache_path())},
+        "engine_cache": _engine_cache(),
         "memory": memory(),
         "cameras": cameras(),
         **answers,
     }
+
+
+def _engine_cache() -> dict[str, Any]:
+    try:
+        return {"folder": str(cache_path()), "free_bytes": free_bytes(cache_path())}
+    except InputError as error:
+        return {"folder": error.cause, "free_bytes": None}
 
 
 def system_opencv(root: Path = ROOT) -> str | None:

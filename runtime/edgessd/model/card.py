@@ -178,7 +178,7 @@ def _from_json(value: Any) -> ModelCard:
         raise CardError("expected a JSON object", fix="export the model again")
     if value.get("format") not in (FORMAT, FORMAT_OF_CODINGS):
         raise CardError(
-            f"card format {value.get('format')!r}, this edgessd reads {FORMAT} and {FORMAT_OF_CODINGS}",
+            f"card format {short(value.get('format'))}, this edgessd reads {FORMAT} and {FORMAT_OF_CODINGS}",
             fix="use one version for both",
         )
     known = {entry.name for entry in fields(ModelCard)}

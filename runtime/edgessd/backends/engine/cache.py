@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgessd.errors import BackendError, EngineError
+from edgessd.errors import BackendError, EngineError, InputError
 
 BUILDER = "edgessd_export.engine.ensure"
 GRACE_SECONDS = 30.0
@@ -23,8 +23,12 @@ class CachedEngine:
 
 
 def cache_path() -> Path:
-    """Return the folder of cached engines, which may not be there yet."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")) / "edgessd" / "engines"
+    """Return the folder of cached engines, which may not be there yet. Raises InputError for a user without a home."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(cache or Path.home() / ".cache") / "edgessd" / "engines"
+    except RuntimeError:
+        raise InputError("this user has no home folder for an engine cache", fix="set XDG_CACHE_HOME") from None
 
 
 def engine_for(onnx: Path, *, module: str = "auto") -> CachedEngine:

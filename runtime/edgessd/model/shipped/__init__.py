@@ -8,6 +8,14 @@ from edgessd.util.files import status
 HERE = Path(__file__).parent
 SUFFIXES = (".onnx", ".engine")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
+ADVICE = {
+    (".pt", ".pth"): "a checkpoint goes through `edgessd export CKPT --out M.onnx`; foreign weights first through "
+    "`edgessd import`",
+    (".plan", ".trt"): "an engine runs where `edgessd build M.onnx` made it, with its card",
+    (".xml", ".bin"): "OpenVINO runs the ONNX file itself, with --backend openvino",
+    (".tflite",): "import it, `edgessd import tflite M.tflite --out CKPT.pt`, then `edgessd export`",
+    (".safetensors", ".ckpt", ".h5", ".pb", ".keras", ".torchscript"): "`edgessd import --help` lists what is read",
+}
 DEFAULT = "ssdlite_mobilenet_v2_voc_int8"  # what ``default`` stands for: the best boxes at 59 FPS and more on two cores
 
 
@@ -31,8 +39,16 @@ def model_path(model: str | Path) -> Path:
             f"{path} is a video, not a model", fix=f"name the model first, as in `edgessd bench default {path}`"
         )
     if path.suffix not in SUFFIXES:
-        raise InputError(
-            f"a model ends in {' or '.join(SUFFIXES)}, got {path.name}",
-            fix="a checkpoint goes through `edgessd export`",
-        )
+        raise InputError(f"a model ends in {' or '.join(SUFFIXES)}, got {path.name}", fix=_advice(path))
     return path
+
+
+def _advice(path: Path) -> str:
+    """Return what to do with a file of another kind."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return f"rename it to {path.with_suffix(suffix).name}"
+    return next(
+        (advice for suffixes, advice in ADVICE.items() if suffix in suffixes),
+        "give the ONNX file that `edgessd export` wrote, an engine of `edgessd build`, or the name of a shipped model",
+    )
