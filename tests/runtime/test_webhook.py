@@ -103,6 +103,7 @@ def test_no_other_host_is_given_the_message_or_its_secrets(servers: list[tuple[t
         ("http://u:ge@heim@h/x", {}),
         ("http://h#@geheim/", {}),
         ("http://u:geheim/x", {}),
+        ("http://u:geheim%%40@h/x", {}),
         ("http://h\\@geheim/x", {}),
         ("http://[::1/geheim", {}),
         ("http://geheim" + "a" * 60 + "/x", {}),

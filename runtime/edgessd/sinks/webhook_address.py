@@ -10,6 +10,7 @@ from edgessd.errors import InputError
 from edgessd.util.names import is_host
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # what RFC 9110 calls one
+_HALF_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ def webhook_address(url: str, headers: Mapping[str, str]) -> WebhookAddress:
             "a webhook's url is http:// or https://, a host of parts of up to 63 letters and a path, "
             "without spaces and letters beyond ASCII",
             fix="correct it; write an @ of a password as %40",
+        )
+    if _HALF_ESCAPE.search(parts.netloc):
+        raise InputError(
+            "a webhook's user or password holds a % that begins no escape",
+            fix="write it as %25, or give the header Authorization in headers",
         )
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
