@@ -19,6 +19,7 @@ from edgessd.model.detections import no_detections
 from edgessd.sources import Frame, Source, VideoFile, open_source
 from edgessd.sources.fault import SourceFault
 from edgessd.streams import Result, Retry, Streams
+from edgessd.streams.delivery import Delivery
 
 
 class Listed:
@@ -41,6 +42,22 @@ class Listed:
                 raise VideoError("the cable was pulled")
         finally:
             self.closed = True
+
+
+class Late(Delivery):
+    """A queue whose first look is over before the first result comes, and whose second look is after the last."""
+
+    def __init__(self, streams: Streams) -> None:
+        super().__init__(capacity=100)
+        self.streams = streams
+        self.looked = False
+
+    def get(self, timeout: float) -> Result | None:
+        if self.looked:
+            return super().get(timeout)
+        self.looked = True
+        assert self.streams.wait(threading.Event(), 10)
+        return None
 
 
 def once(source: Source) -> Callable[[], Source]:
@@ -198,3 +215,17 @@ def test_stages_see_the_results_of_their_stream_in_order(tiny: Path) -> None:
 def test_a_name_that_cannot_be_a_file_or_a_topic(tiny: Path, name: str) -> None:
     with Detector(tiny) as detector, Streams(detector) as streams, pytest.raises(InputError, match="stream's name"):
         streams.add(name, "0")
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_no_result_is_lost_that_comes_while_the_end_is_looked_for(tiny: Path, fault: bool) -> None:
+    seen = []
+    with Detector(tiny) as detector, Streams(detector) as streams:
+        streams._delivery = Late(streams)
+        streams.add("few", once(Listed([blue_cell(0, 0)] * 3, fault=fault)))
+        try:
+            for result in streams:
+                seen.append(result.frame.index)
+        except VideoError:
+            assert fault
+    assert seen == [0, 1, 2]

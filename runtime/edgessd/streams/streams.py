@@ -152,15 +152,23 @@ class Streams:
             self._delivery = Delivery(2 * len(self._workers))
         while True:
             result = self._delivery.get(_POLL_SECONDS)
+            if result is None:
+                ended, fault = self._end()
+                result = self._delivery.get(0) if ended else None  # what came between the two looks
+                if ended and result is None:
+                    if fault is not None:
+                        raise fault
+                    return
             if result is not None:
                 yield result
-            elif self._fault is not None:
-                raise self._fault
-            elif self._all_delivered():
-                return
 
-    def _all_delivered(self) -> bool:
-        """Return whether nothing more will come. Raises the first stream's fault when none is worth waiting for."""
+    def _end(self) -> tuple[bool, BaseException | None]:
+        """Return whether nothing more will be delivered, and the fault that ended it.
+
+        That is a worker's, or the first stream's where none is worth waiting for.
+        """
+        if self._fault is not None:
+            return True, self._fault
         lanes = self._current_lanes()
         with self._batcher.ready:
             readers = [lane.reader for lane in lanes]
@@ -168,9 +176,8 @@ class Streams:
             over = all(lane.over for lane in lanes)
             pending = any(lane.pending or lane.reader.waiting for lane in lanes)
         if lanes and not pending and len(faults) == len(lanes) and all(faults):
-            assert faults[0] is not None
-            raise faults[0]
-        return bool(lanes) and over
+            return True, faults[0]
+        return bool(lanes) and over, None
 
     def _current_lanes(self) -> list[Lane]:
         with self._lock:
