@@ -153,8 +153,8 @@ def clock_set_back(folder: Path) -> Row:
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else its waits last a day
     }
     sinks = f'[[sinks]]\ntype = "snapshots"\nfolder = "{shots}"\ninterval = 0.5\nkeep = 5\n'
     with service(folder, sinks, environment=environment) as running:

@@ -28,15 +28,21 @@ class HttpPictures(Source):
     fps: float | None = None
     frame_count: int | None = None
 
-    def __init__(self, name: str, response: HTTPResponse, read_seconds: float) -> None:
-        self.name = name
-        self._response = response
+    def __init__(self, address: Address, response: HTTPResponse, read_seconds: float) -> None:
+        self.name = address.name
+        self._address = address
         self._read_seconds = read_seconds
+        self._take(response)
+
+    def _take(self, response: HTTPResponse) -> None:
+        self._response = response
         # A duplicate to cut the connection by: http.client gives its own socket away to a buffered file.
         self._socket = socket.socket(fileno=os.dup(response.fileno()))
 
     def frames(self) -> Iterator[Frame]:
-        """Yield a frame a picture until the server ends. Raises SourceFault when it freezes."""
+        """Yield a frame a picture until the server ends; connect again where it has ended. Raises SourceFault."""
+        if self._response.closed:
+            self._take(_get(self._address, self._read_seconds))
         with self._socket, self._response:
             yield from jpeg_frames(self._read, self.name, within=self._read_seconds)
 
@@ -71,7 +77,7 @@ def open_http(address: Address) -> HttpPictures | NetworkVideo:
     response = _get(address, read_seconds)
     kind = response.headers.get_content_type()
     if kind == "multipart/x-mixed-replace":
-        return HttpPictures(address.name, response, read_seconds)
+        return HttpPictures(address, response, read_seconds)
     # A length says that it ends. A playlist's is its own, not that of the stream it lists.
     playlist = any(word in kind for word in _PLAYLISTS) or urlsplit(address.target).path.endswith((".m3u8", ".mpd"))
     response.close()
