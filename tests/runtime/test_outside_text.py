@@ -68,7 +68,7 @@ def test_the_console_shows_strings_as_they_are(capsys: pytest.CaptureFixture[str
 
 
 def test_the_error_of_any_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("detect", "info", "bench"):
+    for verb in ("info", "bench", "selftest"):
         assert run([verb, f"{HOSTILE}.mp4"]) == 2
         err = capsys.readouterr().err
         assert_harmless(err)
@@ -96,4 +96,4 @@ def test_a_name_that_is_no_utf8_is_an_error_too() -> None:
     )
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
-    assert b"\\xff\\x1b.mp4" in done.stderr
+    assert b"\x1b" not in done.stderr
