@@ -20,6 +20,7 @@ from edgessd.sources.frame import Frame
 from edgessd.sources.subprocess_source import open_ffmpeg
 
 _PROBE_SECONDS = 30.0
+_SILENCED = ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_LOG_LEVEL")
 # The address comes by standard input: a command line may be read by every user.
 _PROBE = """
 import sys, cv2
@@ -52,12 +53,13 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
 
 def conversion_fails(address: Address) -> bool:
     """Return whether FFmpeg's scaler refuses the frames, as it tells a process that listens."""
+    heard = {key: value for key, value in os.environ.items() if key not in _SILENCED}
     try:
         done = subprocess.run(
             [sys.executable, "-c", _PROBE],
             input=address.target.encode(errors="surrogateescape"),
             capture_output=True,
-            env={**os.environ, "OPENCV_FFMPEG_LOGLEVEL": "16", "OPENCV_LOG_LEVEL": "WARNING"},
+            env=heard,
             timeout=_PROBE_SECONDS,
             check=False,
         )
