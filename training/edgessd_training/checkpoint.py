@@ -60,9 +60,12 @@ def load_weights_file(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
     except Exception as error:
-        raise InputError(
-            f"{path} is not a checkpoint of tensors, or is cut off", fix="copy or train it again"
-        ) from error
+        if zipfile.is_zipfile(path) or b"nsupported" in str(error).encode() or "weights_only" in str(error).lower():
+            raise InputError(
+                f"{path} holds Python objects beside its tensors, which are not loaded: they may run code",
+                fix="where it was made, load it and save torch.save(model.state_dict(), PATH)",
+            ) from error
+        raise InputError(f"{path} is not a file of PyTorch, or is cut off", fix="copy it again") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, expected a dictionary of weights")
     return content

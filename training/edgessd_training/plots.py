@@ -1,5 +1,6 @@
 """Plots of a run as PNG: the loss and the metric over time, precision over recall, confusion."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -120,5 +121,8 @@ def _figure(side: float = 5.0) -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: Path) -> None:
-    with replacing(path) as unfinished:
+    for text in figure.findobj(need("matplotlib.text", "eval").Text):
+        text.set_parse_math(False)  # a label such as a$_$b is no formula
+    with replacing(path) as unfinished, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that the font lacks shows as boxes
         figure.savefig(unfinished, dpi=90)

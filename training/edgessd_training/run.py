@@ -1,8 +1,11 @@
 """A whole run: set up, train, judge after the epochs, save, go on after a kill."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -13,7 +16,10 @@ from lightning_fabric import Fabric
 
 from edgessd.errors import InputError
 from edgessd.model.card import ModelCard
+from edgessd.util.cores import usable_cores
 from edgessd_training.checkpoint import save_checkpoint
+from edgessd_training.data.images import read_image
+from edgessd_training.data.progress import image_progress
 from edgessd_training.data.read import read_data
 from edgessd_training.data.records import DataSet
 from edgessd_training.ema import copy_weights, mixed, replace_weights
@@ -36,6 +42,8 @@ from edgessd_training.samples import SampleMaker
 from edgessd_training.start import start_network
 from edgessd_training.sync_norm import synchronised
 from edgessd_training.training_log import Bar, Table, tensorboard, training_bar
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,11 +69,28 @@ def train(recipe: Recipe, data: str, val: str, out: Path, *, resume: bool, folde
     folder = open_run(out, resume=resume)
     fabric = make_fabric(recipe.hardware)
     train_set = read_data(data)
-    run = set_up(recipe, train_set, read_data(val, train_set.labels), folder, fabric, folders)
-    if resume:
+    val_set = read_data(val, train_set.labels)
+    look_at(train_set, val_set)
+    run = set_up(recipe, train_set, val_set, folder, fabric, folders)
+    if resume and folder.state.exists():
         load(run)
+    elif resume:
+        log.warning("%s holds no saved state: the run begins anew", folder.path)
     fit(run)
     return folder
+
+
+def look_at(data: DataSet, val: DataSet) -> None:
+    """Raise InputError or DataError for what would end the run later: no boxes, or an image that cannot be decoded."""
+    for split in (data, val):
+        if not any(len(record.classes) for record in split.records):
+            raise InputError(
+                f"{split.source} has {len(split.records)} images and no box", fix="see `edgessd data check` for labels"
+            )
+    paths = list(dict.fromkeys(record.path for split in (data, val) for record in split.records))
+    with image_progress("look at the images", len(paths)) as progress, ThreadPoolExecutor(usable_cores()) as pool:
+        for _ in pool.map(read_image, paths):
+            progress.count(1)
 
 
 def set_up(
@@ -122,10 +147,12 @@ def fit(run: Run) -> None:
         tables = open_tables(folder, progress) if first else None
         if first:
             write_json(folder.recipe, run.origin)
-        rows = train_batches(training, stream, lambda batch, number: stop_run(run, batch, number))
+        rows = train_batches(training, stream, partial(stop_run, training, run.data.records, folder.path))
         for epoch in range(progress.done // plan.batches_per_epoch, plan.epochs):
             rest = (epoch + 1) * plan.batches_per_epoch - progress.done
             losses = train_epoch(run, islice(rows, rest), bar, writer, tables)
+            if first:
+                save(run)  # before it is judged: what fails there must not lose the epoch
             judged = (epoch + 1) % recipe.evaluation.every == 0 or epoch + 1 == plan.epochs
             if judged and first:
                 judge(run, epoch, losses, bar, writer, tables)
@@ -177,11 +204,21 @@ def judge(run: Run, epoch: int, losses: Sequence[float], bar: Bar, writer: Any, 
            "value": value, "seconds": monotonic() - started}  # fmt: skip
     tables[1].append(row)
     writer.add_scalar(f"val/{run.recipe.evaluation.metric}", value, progress.done)
-    plot_run(run.folder, tables[0], tables[1], run.val, result)
+    with told("plots"):
+        plot_run(run.folder, tables[0], tables[1], run.val, result)
     bar.say(
         f"epoch {epoch + 1}/{run.recipe.epochs}: loss {mean:.3f}, {run.recipe.evaluation.metric} {value:.4f} "
         f"(best {progress.best:.4f} in epoch {progress.best_epoch})"
     )
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Turn what goes wrong with something nice to have into a warning."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - matplotlib raises whatever a font or a label makes it
+        log.warning("no %s: %s: %s", what, type(error).__name__, error)
 
 
 def make_card(run: Run, network: Any, metrics: Mapping[str, Any]) -> ModelCard:
@@ -221,6 +258,7 @@ def save(run: Run) -> None:
         "optimizer": training.optimizer.state_dict(),
         "precision": training.fabric.strategy.precision.state_dict(),
         "hashes": [run.origin["data"]["sha256"], run.origin["val"]["sha256"]],
+        "images": [run.origin["data"]["images"], run.origin["val"]["images"]],
     }
     save_state(run.folder.state, tensors, training.progress, as_table(run.recipe))
 
@@ -230,7 +268,12 @@ def load(run: Run) -> None:
     training = run.training
     content, training.progress = load_state(run.folder.state, as_table(run.recipe))
     if content["hashes"] != [run.origin["data"]["sha256"], run.origin["val"]["sha256"]]:
-        raise InputError(f"the data is not what {run.folder.path} was trained on", fix="give the same --data and --val")
+        counts = [run.origin[split]["images"] for split in ("data", "val")]
+        if content.get("images", counts) != counts:
+            raise InputError(
+                f"the data is not what {run.folder.path} was trained on", fix="give the same --data and --val"
+            )
+        log.warning("the data changed since %s was last saved, its images are as many: going on", run.folder.path)
     replace_weights(training.network, content["network"])
     training.optimizer.load_state_dict(content["optimizer"])
     training.fabric.strategy.precision.load_state_dict(content["precision"])

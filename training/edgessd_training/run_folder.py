@@ -65,7 +65,7 @@ def open_run(path: Path, *, resume: bool) -> RunFolder:
     folder = RunFolder(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"--out {path} is a file", fix="give a folder")
-    if not resume and path.is_dir() and any((folder.state.exists(), folder.steps.exists())):
+    if not resume and path.is_dir() and folder.state.exists():
         raise InputError(f"{path} already holds a run", fix="continue it with --resume, or give another --out")
     try:
         path.mkdir(parents=True, exist_ok=True)

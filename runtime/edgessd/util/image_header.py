@@ -15,6 +15,7 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 _ORIENTATION = 0x0112
+UPRIGHT = 1
 _VP8_START = b"\x9d\x01\x2a"
 
 
@@ -65,6 +66,20 @@ def missing_part(content: bytes) -> str | None:
         announced = int.from_bytes(content[4:8], "little") + 8
         return None if len(content) >= announced else f"{len(content):,} of {announced:,} bytes"
     return None
+
+
+def orientation(content: bytes) -> int:
+    """Return the EXIF orientation of a JPEG or PNG, 1 (upright) where there is none."""
+    if content.startswith(PNG):
+        at = content.find(b"eXIf", 0, 1 << 20)
+        return _orientation(content[at + 4 :]) if at >= 0 else UPRIGHT
+    at = content.find(b"Exif\0\0", 0, 1 << 20) if content.startswith(JPEG) else -1
+    return _orientation(content[at + 6 :]) if at >= 0 else UPRIGHT
+
+
+def bits_per_sample(content: bytes) -> int:
+    """Return the bits of one sample of a PNG, 8 for another format."""
+    return content[24] if content.startswith(PNG) and len(content) > 24 else 8
 
 
 def is_animated(content: bytes) -> bool:

@@ -2,20 +2,24 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgessd.errors import DataError
+from edgessd.util.image_header import UPRIGHT, bits_per_sample, orientation
 from edgessd_training.data.faults import (
     BROKEN_IMAGE,
+    DARK,
     LEAK,
     MISSING_IMAGE,
     REPEATED_IMAGE,
     SIZE_DIFFERS,
     TRUNCATED_IMAGE,
+    TURNED,
     Fault,
 )
 from edgessd_training.data.images import BrokenImage, TruncatedImage, decode_image, image_bytes
@@ -25,6 +29,7 @@ from edgessd_training.data.read import parse
 from edgessd_training.data.source import Source
 
 AHEAD = 64
+_DARK = 32  # of 255: 12 bits in 16 end at 15
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class _Pixels:
     digest: bytes = b""
     kind: str = ""
     detail: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def check(
@@ -92,25 +98,35 @@ def _pixels(image: RawImage) -> _Pixels:
     if not image.path.is_file():
         return _Pixels(kind=MISSING_IMAGE, detail=f"no image at {image.path}")
     try:
-        decoded = decode_image(image_bytes(image.path), image.path)
+        content = image_bytes(image.path)
+        decoded = decode_image(content, image.path)
     except TruncatedImage as error:
         return _Pixels(kind=TRUNCATED_IMAGE, detail=str(error))
     except (BrokenImage, DataError) as error:
         return _Pixels(kind=BROKEN_IMAGE, detail=str(error))
     height, width = decoded.shape[:2]
     digest = hashlib.blake2b(np.ascontiguousarray(decoded).data, digest_size=16, key=f"{height}x{width}".encode())
-    return _Pixels((height, width), digest.digest())
+    return _Pixels((height, width), digest.digest(), notes=tuple(_notes(content, decoded)))
+
+
+def _notes(content: bytes, decoded: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
+    """Yield what surprises in a sound image."""
+    if (turn := orientation(content)) != UPRIGHT:
+        yield TURNED, f"orientation {turn}: boxes must have been drawn on the turned image; `data show` shows them"
+    if bits_per_sample(content) == 16 and int(decoded.max()) < _DARK:
+        yield DARK, f"16 bits a sample, none above {decoded.max()} of 255 in 8 bits: scale the values to 16 bits"
 
 
 def _pixel_faults(image: RawImage, index: int, pixels: _Pixels) -> list[Fault]:
     if pixels.kind:
         return [Fault(pixels.kind, image.file_name, pixels.detail, index)]
+    notes = [Fault(kind, image.file_name, detail, index) for kind, detail in pixels.notes]
     annotated_hw = (image.height, image.width)
     if pixels.size_hw and None not in annotated_hw and annotated_hw != pixels.size_hw:
         height, width = pixels.size_hw
         detail = f"the image has {width}x{height} pixels, the annotation says {image.width}x{image.height}"
-        return [Fault(SIZE_DIFFERS, image.file_name, detail, index)]
-    return []
+        return [*notes, Fault(SIZE_DIFFERS, image.file_name, detail, index)]
+    return notes
 
 
 def _size_hw(image: RawImage, pixels: _Pixels) -> tuple[int, int] | None:

@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.errors import DataError
-from edgessd_training.data.faults import BROKEN_ANNOTATION, ID_GAP, LISTED_TWICE, UNKNOWN_IMAGE, UNSAFE_PATH, Fault
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted, side
-from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder
+from edgessd_training.data.faults import (
+    BROKEN_ANNOTATION,
+    ID_GAP,
+    LISTED_TWICE,
+    UNKNOWN_IMAGE,
+    UNSAFE_PATH,
+    UNUSED_LABEL,
+    Fault,
+)
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side
+from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder, local_name
+from edgessd_training.data.text import decode_text
 
 MAX_JSON_BYTES = 2 << 30
 
@@ -20,9 +29,10 @@ def parse_coco(source: Source) -> RawSet:
     Labels stand in the order of the category ids, whose gaps do not matter.
     """
     content = read_json(source.place)
-    categories = _categories(content, source.place)
+    found: list[Fault] = []
+    categories = _categories(content, source.place, found)
     labels = tuple(categories[key] for key in sorted(categories))
-    parsed = RawSet(labels)
+    parsed = RawSet(labels, faults=found)
     if gap := _gap(sorted(categories)):
         parsed.faults.append(Fault(ID_GAP, source.place.name, gap))
     boxes, known = _boxes_by_image(content["annotations"], categories, parsed.faults)
@@ -33,7 +43,7 @@ def parse_coco(source: Source) -> RawSet:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), int) or not entry.get("file_name"):
             parsed.faults.append(Fault(BROKEN_ANNOTATION, where, "an image needs a whole-number id and a file_name"))
             continue
-        name = str(entry["file_name"])
+        name = local_name(str(entry["file_name"]), folder)
         if leaves_its_folder(name):
             parsed.faults.append(Fault(UNSAFE_PATH, name, "a file_name must not leave the folder of images"))
         elif entry["id"] in seen:
@@ -61,7 +71,7 @@ def parse_coco(source: Source) -> RawSet:
 def read_json(path: Path) -> dict[str, Any]:
     """Return a COCO file's content; its three lists are there. Raises DataError."""
     try:
-        content = json.loads(bounded_bytes(path, MAX_JSON_BYTES), parse_constant=_refuse_constant)
+        content = json.loads(decode_text(bounded_bytes(path, MAX_JSON_BYTES), str(path)), parse_constant=float)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not whole JSON ({error})", fix="copy or export it again") from error
     if not isinstance(content, dict):
@@ -72,19 +82,35 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number in JSON")
-
-
-def _categories(content: dict[str, Any], path: Path) -> dict[int, str]:
+def _categories(content: dict[str, Any], path: Path, faults: list[Fault]) -> dict[int, str]:
+    """Return the labels by category id; a category that only groups others is left out, and said."""
+    used = {entry.get("category_id") for entry in content["annotations"] if isinstance(entry, dict) and _id_of(entry)}
+    parents = {entry.get("supercategory") for entry in content["categories"] if isinstance(entry, dict)}
     categories: dict[int, str] = {}
+    names: set[str] = set()
     for entry in content["categories"]:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), int) or not entry.get("name"):
-            raise DataError(f"a category needs a whole-number id and a name, {path} has {entry!r}")
-        if entry["id"] in categories or str(entry["name"]) in categories.values():
-            raise DataError(f"categories need ids and names that differ, {path} repeats {entry!r}")
-        categories[entry["id"]] = str(entry["name"])
+            raise DataError(f"a category needs a whole-number id and a name, {path} has {_shown(entry)}")
+        name = str(entry["name"])
+        if entry["id"] not in used:
+            if name in parents and entry.get("supercategory") in ("none", "", None):
+                detail = "no box has it and others name it as theirs: it groups them, and becomes no class"
+                faults.append(Fault(UNUSED_LABEL, name, detail))
+                continue
+            faults.append(Fault(UNUSED_LABEL, name, "no box has it"))
+        if entry["id"] in categories or name in names:
+            raise DataError(f"categories need ids and names that differ, {path} repeats {_shown(entry)}")
+        categories[entry["id"]] = name
+        names.add(name)
     return categories
+
+
+def _id_of(entry: dict[str, Any]) -> bool:
+    return isinstance(entry.get("category_id"), int)
+
+
+def _shown(entry: object) -> str:
+    return quoted(json.dumps(entry, ensure_ascii=False))
 
 
 def _gap(ids: list[int]) -> str | None:
@@ -104,6 +130,9 @@ def _boxes_by_image(
         if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), int):
             faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", "it needs a whole-number image_id"))
             continue
+        if flag(entry.get("iscrowd")) is None:
+            detail = f"iscrowd must be 0 or 1, got {_shown(entry['iscrowd'])}"
+            faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", detail))
         boxes[entry["image_id"]].append(_box(entry, index, categories))
     return boxes, set(boxes)
 
@@ -117,11 +146,11 @@ def _box(entry: dict[str, Any], index: int, categories: dict[int, str]) -> RawBo
     area = number(entry.get("area"))
     known = isinstance(category, int) and category in categories
     return RawBox(
-        label=categories[category] if known else quoted(f"category {category!r}"),
+        label=categories[category] if known else f"category {_shown(category)}",
         box_xyxy=(left, top, left + width, top + height),
         drawn_wh=(width, height),
-        text=quoted(f"bbox {entry.get('bbox')!r}"),
+        text=f"bbox {_shown(entry.get('bbox'))}",
         index=index,
-        crowd=bool(entry.get("iscrowd", 0)),
+        crowd=bool(flag(entry.get("iscrowd"))),
         area=area if area >= 0 else None,
     )

@@ -25,9 +25,13 @@ SIZE_MISSING = "size missing"
 NO_BOXES = "image without boxes"
 REPEATED_IMAGE = "same image twice"
 ID_GAP = "category-id gap"
+NOT_READ = "not read"
+UNUSED_LABEL = "unused label"
+TURNED = "turned by EXIF"
+DARK = "nearly black"
 
 # Sound as they stand, though they may surprise: printed, but not counted as errors.
-NOTES = frozenset({BOX_OVER_EDGE, SIZE_MISSING, NO_BOXES, REPEATED_IMAGE, ID_GAP})
+NOTES = frozenset({BOX_OVER_EDGE, SIZE_MISSING, NO_BOXES, REPEATED_IMAGE, ID_GAP, NOT_READ, UNUSED_LABEL, TURNED, DARK})
 
 
 @dataclass(frozen=True)

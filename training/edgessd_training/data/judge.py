@@ -36,11 +36,12 @@ def image_faults(
     if not image.boxes:
         yield Fault(NO_BOXES, image.file_name, "kept as a picture of nothing", index)
     seen = set()
+    allowed = None if labels is None else frozenset(labels)
     for place, box in enumerate(image.boxes):
         where = f"{image.file_name}, box {box.index + 1} ({box.label})"
         if not box.label:
             yield Fault(UNKNOWN_LABEL, where, "the box has no label", index, place)
-        elif labels is not None and box.label not in labels:
+        elif allowed is not None and box.label not in allowed:
             yield Fault(UNKNOWN_LABEL, where, f"{box.label!r} is not among the labels", index, place)
         if (found := _shape_fault(box)) or (size_hw and (found := _edge_fault(box, *size_hw))):
             kind, rule = found

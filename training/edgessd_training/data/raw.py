@@ -68,6 +68,14 @@ def number(value: object) -> float:
         return float("nan")
 
 
+def flag(value: object) -> bool | None:
+    """Return a yes or no from a file, None where it is neither: ``bool("0")`` is True."""
+    if value is None:
+        return False
+    word = str(value).strip().lower()
+    return {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True, "": False}.get(word)
+
+
 def side(value: object) -> int | None:
     """Return an image's side in pixels, None where it is not a positive whole number."""
     size = number(value)

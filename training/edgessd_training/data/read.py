@@ -1,6 +1,6 @@
 """Reads a data set into records, or refuses it: nothing is repaired on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from edgessd_training.data.judge import image_faults
 from edgessd_training.data.raw import RawImage, RawSet
 from edgessd_training.data.records import DataSet, Record
 from edgessd_training.data.source import Source, parse_source
+from edgessd_training.data.text import decode_text
 from edgessd_training.data.voc import parse_voc
 from edgessd_training.data.yolo import parse_yolo
 
@@ -46,7 +47,10 @@ def read_annotations(text: str, labels: Sequence[str] | None = None) -> DataSet:
             raise _refusal(fault)
     if not parsed.images:
         raise DataError(f"{text} lists no image", fix="choose another split")
-    return DataSet(text, names, tuple(_record(image, index, names) for index, image in enumerate(parsed.images)))
+    places = {label: place for place, label in enumerate(names)}
+    return DataSet(
+        text, names, tuple(_record(image, index, names, places) for index, image in enumerate(parsed.images))
+    )
 
 
 def parse(source: Source) -> RawSet:
@@ -72,9 +76,9 @@ def label_order(parsed: RawSet, labels: Sequence[str] | None) -> tuple[str, ...]
 def read_labels(path: Path) -> tuple[str, ...]:
     """Return the names of a text file, one a line. Raises DataError when there is none or one comes twice."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the labels {path}: {error}") from error
+        lines = decode_text(path.read_bytes(), str(path)).splitlines()
+    except OSError as error:
+        raise DataError(f"cannot read the labels {path}: {error.strerror}") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if not names or len(set(names)) != len(names):
         raise DataError(f"a file of labels has one name a line, each once; {path} has {len(names)}")
@@ -99,7 +103,7 @@ def with_labels(data: DataSet, labels: Sequence[str]) -> DataSet:
     return DataSet(data.source, tuple(labels), records)
 
 
-def _record(image: RawImage, index: int, labels: tuple[str, ...]) -> Record:
+def _record(image: RawImage, index: int, labels: tuple[str, ...], places: Mapping[str, int]) -> Record:
     size_hw = _size_hw(image)
     for fault in image_faults(image, index, labels, size_hw):
         if fault.is_error and fault.kind != DUPLICATED_BOX and not _is_one_pixel(image, fault):
@@ -115,7 +119,7 @@ def _record(image: RawImage, index: int, labels: tuple[str, ...]) -> Record:
         height=size_hw[0],
         width=size_hw[1],
         boxes_xyxy=boxes_xyxy.astype(np.float32),
-        classes=np.array([labels.index(box.label) for box in boxes], np.int64),
+        classes=np.array([places[box.label] for box in boxes], np.int64),
         difficult=np.array([box.difficult for box in boxes], np.bool_),
         crowd=np.array([box.crowd for box in boxes], np.bool_),
         areas=areas,

@@ -5,7 +5,6 @@ one goes, since nobody knows in which of the two its boxes were drawn. Of an ima
 named keeps it.
 """
 
-import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from edgessd_training.data.check import Checked
 from edgessd_training.data.faults import (
     BOX_OUTSIDE,
     BOX_OVER_EDGE,
+    BROKEN_ANNOTATION,
     BROKEN_IMAGE,
     LEAK,
     MISSING_IMAGE,
@@ -24,25 +24,14 @@ from edgessd_training.data.faults import (
     TRUNCATED_IMAGE,
 )
 from edgessd_training.data.images import image_size_hw
-from edgessd_training.data.raw import Box, RawImage
+from edgessd_training.data.kept import KeptImage
+from edgessd_training.data.raw import Box
+from edgessd_training.data.repair_formats import write_split
 from edgessd_training.data.source import Source
 
 LEFT_OUT = frozenset({MISSING_IMAGE, BROKEN_IMAGE, TRUNCATED_IMAGE, SIZE_DIFFERS, LEAK})
 CLIPPED = frozenset({BOX_OUTSIDE, BOX_OVER_EDGE})
 MIN_CLIPPED_PIXELS = 1.0
-
-
-@dataclass(frozen=True)
-class KeptImage:
-    """One image of the copy. size_hw: pixels. boxes: what stays, by its place in the file, clipped where needed.
-
-    clipped: the places whose edges changed.
-    """
-
-    image: RawImage
-    size_hw: tuple[int, int]
-    boxes: dict[int, Box]
-    clipped: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -61,8 +50,6 @@ def repair(checked_splits: Sequence[Checked], folder: Path) -> list[Repaired]:
 
     Raises InputError for a folder with something in it, or for splits that do not fit into one copy.
     """
-    from edgessd_training.data.repair_formats import write_split
-
     refuse_folder(folder, [checked.source for checked in checked_splits])
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.unfinished")
     try:
@@ -94,6 +81,7 @@ def kept_images(checked: Checked) -> list[KeptImage]:
         if fault.box is not None and fault.is_error and fault.kind not in CLIPPED
     }
     kept = []
+    left_out |= unread_images(checked)
     for index, image in enumerate(checked.parsed.images):
         if index in left_out:
             continue
@@ -109,19 +97,15 @@ def kept_images(checked: Checked) -> list[KeptImage]:
                 changed.add(box.index)
             if edges is not None:
                 boxes[box.index] = edges
+        if image.boxes and not boxes:
+            continue  # all its objects are lost: as background it would teach that they are none
         kept.append(KeptImage(image, size_hw, boxes, frozenset(changed & boxes.keys())))
     return kept
 
 
-def place_image(source: Path, target: Path) -> None:
-    """Give an image a second name, or copy it where the file system allows no link."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        return
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
+def unread_images(checked: Checked) -> set[int | None]:
+    """Return the images whose annotation has parts that nobody could read: an object in them is unknown."""
+    return {fault.image for fault in checked.faults if fault.kind == BROKEN_ANNOTATION and fault.image is not None}
 
 
 def _clip(box_xyxy: Box, height: int, width: int) -> Box | None:
@@ -149,7 +133,9 @@ def refuse_folder(folder: Path, sources: Sequence[Source]) -> None:
 
 
 def _summary(checked: Checked, kept: list[KeptImage], source: str) -> Repaired:
-    before = sum(len(entry.image.boxes) for entry in kept)
+    # All of them, those of images left out and of lines that could not be read too: nothing is lost uncounted.
+    unreadable = sum(fault.kind == BROKEN_ANNOTATION and fault.image is not None for fault in checked.faults)
+    before = sum(len(image.boxes) for image in checked.parsed.images) + unreadable
     unread = len({fault.where for fault in checked.faults if fault.is_error and fault.image is None})
     return Repaired(
         source=source,

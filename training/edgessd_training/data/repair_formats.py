@@ -8,7 +8,7 @@ from xml.etree.ElementTree import SubElement, tostring  # writes only; reading g
 
 from edgessd.util.extras import need
 from edgessd_training.data.coco import read_json
-from edgessd_training.data.repair import KeptImage, place_image
+from edgessd_training.data.kept import KeptImage, place_image
 from edgessd_training.data.source import Source
 from edgessd_training.data.voc import EDGES, read_xml, split_file
 from edgessd_training.data.yolo import label_names, label_path, read_yaml

@@ -42,6 +42,12 @@ def leaves_its_folder(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
 
 
+def local_name(name: str, folder: Path) -> str:
+    """Return a file name from an annotation with this system's separators, where that names the file."""
+    swapped = name.replace("\\", "/")
+    return swapped if swapped != name and not (folder / name).exists() and (folder / swapped).exists() else name
+
+
 def bounded_bytes(path: Path, limit: int) -> bytes:
     """Return a file's content. Raises DataError when it is larger than any sound one, or unreadable."""
     try:
@@ -51,5 +57,5 @@ def bounded_bytes(path: Path, limit: int) -> bytes:
                 f"annotations of at most {limit:,} bytes are read, {path} has {size:,}", fix="is it the right file?"
             )
         return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

@@ -14,13 +14,17 @@ from edgessd_training.data.faults import (
     Fault,
 )
 from edgessd_training.data.images import SUFFIXES
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted, side
-from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side
+from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder, local_name
+from edgessd_training.data.text import decode_text
 
 MAX_XML_BYTES = 16 << 20
 MAX_LIST_BYTES = 256 << 20
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 # The lists of one class ("cat_val.txt") have 1, 0 or -1 behind every id.
+_DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_DEPTH = re.compile(r"(?:<[A-Za-z][^/<>]*>\s*){64}")  # elements opened one in the other
 _FLAGGED = re.compile(r"^(.*\S)\s+(?:-1|0|1)$")
 
 
@@ -37,7 +41,7 @@ def parse_voc(source: Source) -> RawSet:
         if leaves_its_folder(name):
             parsed.faults.append(Fault(UNSAFE_PATH, name, "an image id must not leave the data set's folder"))
             continue
-        annotation = root / "Annotations" / f"{name}.xml"
+        annotation = annotation_folder(root) / f"{name}.xml"
         try:
             parsed.images.append(_image(root, name, annotation))
         except FileNotFoundError:
@@ -54,15 +58,12 @@ def split_ids(root: Path, split: str) -> list[str]:
 
     Raises DataError naming the splits that exist.
     """
-    annotations = root / "Annotations"
+    annotations = annotation_folder(root)
     if leaves_its_folder(split):
         raise DataError(f"a split is a name such as train, got {split!r}")
     for path in (split_file(root, split), root / "ImageSets" / f"{split}.txt", root / f"{split}.txt"):
         if path.is_file():
-            try:
-                lines = bounded_bytes(path, MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
-            except UnicodeDecodeError as error:
-                raise DataError(f"the split {path} is not text in UTF-8", fix="write it again") from error
+            lines = decode_text(bounded_bytes(path, MAX_LIST_BYTES), f"the split {path}").splitlines()
             return [_id(line.strip(), annotations) for line in lines if line.strip()]
     if split == "all" and annotations.is_dir():
         return sorted(path.stem for path in annotations.glob("*.xml"))
@@ -84,13 +85,29 @@ def read_xml(path: Path) -> Any:
     if not path.exists():
         raise FileNotFoundError(path)
     content = bounded_bytes(path, MAX_XML_BYTES)
+    declared = _DECLARED.search(content[:200])
+    text = decode_text(content, "it", declared[1].decode("ascii", "replace") if declared else None)
+    if _DEPTH.search(text):
+        raise DataError("its XML is nested too deeply for an annotation")
     try:
-        return elements.fromstring(content)
+        # Decoded already: expat knows four encodings, and annotation tools write more.
+        return elements.fromstring(_DECLARATION.sub("", text, count=1).encode())
     except elements.ParseError as error:
         raise DataError(f"it is not whole XML ({error})") from error
-    # What defusedxml forbids (entities, external references), and bytes of an unknown encoding.
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, RecursionError) as error:  # what defusedxml forbids: entities, external references
         raise DataError(f"its XML is refused ({type(error).__name__})", fix="annotations need no entities") from error
+
+
+def annotation_folder(root: Path) -> Path:
+    """Return where the XML files lie: in Annotations, or beside the images as LabelImg and Roboflow leave them."""
+    folder = root / "Annotations"
+    return folder if folder.is_dir() or not any(root.glob("*.xml")) else root
+
+
+def image_folder(root: Path) -> Path:
+    """Return where the images lie."""
+    folder = root / "JPEGImages"
+    return folder if folder.is_dir() or annotation_folder(root) != root else root
 
 
 def _id(line: str, annotations: Path) -> str:
@@ -109,7 +126,7 @@ def _labels_file(root: Path) -> tuple[str, ...] | None:
     path = root / "labels.txt"
     if not path.is_file():
         return None
-    lines = bounded_bytes(path, MAX_XML_BYTES).decode("utf-8-sig", "replace").splitlines()
+    lines = decode_text(bounded_bytes(path, MAX_XML_BYTES), str(path)).splitlines()
     return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
 
 
@@ -118,13 +135,14 @@ def _image(root: Path, name: str, annotation: Path) -> RawImage:
     path = _image_path(root, name, (xml.findtext("filename") or "").strip())
     boxes = tuple(_box(element, index) for index, element in enumerate(xml.findall("object")))
     height, width = side(xml.findtext("size/height")), side(xml.findtext("size/width"))
-    file_name = path.relative_to(root / "JPEGImages").as_posix()
+    file_name = path.relative_to(image_folder(root)).as_posix()
     return RawImage(name, file_name, path, height, width, boxes, annotation)
 
 
 def _image_path(root: Path, name: str, filename: str) -> Path:
     """Return the image of an id: named like the annotation, or else as the annotation's <filename> says."""
-    folder = root / "JPEGImages"
+    folder = image_folder(root)
+    filename = local_name(filename, folder)
     for suffix in SUFFIXES:
         for spelling in (suffix, suffix.upper()):
             if (folder / f"{name}{spelling}").is_file():
@@ -145,5 +163,5 @@ def _box(element: Any, index: int) -> RawBox:
         drawn_wh=(right - left, bottom - top),
         text=" ".join(f"{edge} {quoted(text) or 'missing'}" for edge, text in zip(EDGES, texts, strict=True)),
         index=index,
-        difficult=(element.findtext("difficult") or "").strip() == "1",
+        difficult=bool(flag(element.findtext("difficult"))),
     )

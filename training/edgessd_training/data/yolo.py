@@ -3,7 +3,9 @@
 A label lies beside its image or, where the path holds a folder ``images``, in the folder ``labels`` instead.
 """
 
-import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,18 @@ from edgessd_training.data.faults import (
     BROKEN_IMAGE,
     LISTED_TWICE,
     MISSING_IMAGE,
+    NOT_READ,
     UNSAFE_PATH,
     Fault,
 )
 from edgessd_training.data.images import SUFFIXES, image_size_hw
 from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted
-from edgessd_training.data.source import Source, bounded_bytes
+from edgessd_training.data.source import Source, bounded_bytes, local_name
+from edgessd_training.data.text import decode_text
 
 MAX_YAML_BYTES = 1 << 20
+_NESTED = re.compile(r"[\[{](?:[^\[\]{}]*[\[{]){64}")
+_NOTHING = ("", "~", "null", "Null", "NULL")
 MAX_TEXT_BYTES = 256 << 20
 
 
@@ -34,23 +40,45 @@ def parse_yolo(source: Source) -> RawSet:
     labels = label_names(content, source.place)
     root = root_of(content, source.place)
     parsed = RawSet(labels)
+    points = key_point_sizes(content, source.place)
     seen = set()
     for path in _image_paths(content, source, root, parsed.faults):
         if path in seen:
             parsed.faults.append(Fault(LISTED_TWICE, str(path), f"the split {source.part} lists it more than once"))
             continue
         seen.add(path)
-        parsed.images.append(_image(path, root, labels, parsed.faults, len(parsed.images)))
+        parsed.images.append(_image(path, root, labels, parsed.faults, len(parsed.images), points))
+    parsed.faults += _labels_without_images(seen, root)
     return parsed
 
 
+def _labels_without_images(images: Set[Path], root: Path) -> Iterator[Fault]:
+    """Yield the label files in the images' folders of labels that no image has."""
+    with_images = {place for image in images if (place := _found_labels(image, root))}
+    folders = {label_path(image, root).parent for image in images}
+    stems = {image.with_suffix("") for image in images}
+    for folder in sorted(folder for folder in folders if folder.is_dir()):
+        for path in sorted(folder.iterdir()):
+            beside = path.with_suffix("") in stems  # another spelling of an image's own
+            if path.suffix.lower() == ".txt" and not path.name.startswith(".") and path not in with_images:
+                if path.name in ("classes.txt", "labels.txt") or beside or path.parent == root:
+                    continue
+                yield Fault(NOT_READ, str(path), "labels without an image of this split")
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the content of a data.yaml. Raises DataError when it is not a mapping."""
+    """Return the content of a data.yaml, every scalar as its text: YAML reads ``off`` as False, 1.0 as a number.
+
+    Raises DataError when it is not a mapping.
+    """
     yaml = need("yaml", "eval")
+    text = decode_text(bounded_bytes(path, MAX_YAML_BYTES), str(path))
+    if _NESTED.search(text):
+        raise DataError(f"{path} is nested too deeply for a data file", fix="is it the right file?")
     try:
-        content = yaml.safe_load(bounded_bytes(path, MAX_YAML_BYTES).decode("utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise DataError(f"{path} is not readable YAML ({' '.join(str(error).split())})") from error
+        content = yaml.load(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DataError(f"{path} is not readable YAML ({quoted(' '.join(str(error).split()))})") from error
     if not isinstance(content, dict):
         raise DataError(f"a YOLO data file holds names and splits, {path} holds {type(content).__name__}")
     return content
@@ -60,22 +88,38 @@ def label_names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
     """Return ``names`` in the order of the class numbers. Raises DataError when they are missing or leave gaps."""
     names = content.get("names")
     if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
-            raise DataError(f"names must be numbered 0 to {len(names) - 1}, {path} has {sorted(map(str, names))}")
-        names = [names[index] for index in range(len(names))]
-    if not isinstance(names, list) or not names:
-        raise DataError(f"a YOLO data file needs `names`, a list or a numbered mapping, {path} has {names!r}")
-    labels = tuple(str(name) for name in names)
-    if len(set(labels)) != len(labels):
-        raise DataError(f"names must differ, {path} repeats one of {', '.join(labels)}")
-    return labels
+        numbered = {str(index): index for index in range(len(names))}
+        if set(names) != set(numbered):
+            raise DataError(
+                f"names must be numbered 0 to {len(names) - 1}, {path} has {quoted(', '.join(map(str, names)))}",
+                fix="write each as NUMBER: TEXT",
+            )
+        names = [names[key] for key in numbered]
+    # Never shown: a few nested aliases write out as gigabytes.
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise DataError(f"a YOLO data file needs `names`, a list or a numbered mapping of texts, {path} has another")
+    if len(set(names)) != len(names):
+        repeated = next(name for name, count in Counter(names).items() if count > 1)
+        raise DataError(f"names must differ, {path} repeats {quoted(repeated)}")
+    return tuple(names)
+
+
+def key_point_sizes(content: dict[str, Any], path: Path) -> tuple[int, int] | None:
+    """Return how many key points a line of labels has and the numbers of each; None for boxes and outlines."""
+    given = content.get("kpt_shape")
+    if given is None:
+        return None
+    sizes = [int(text) for text in given if str(text).isdecimal()] if isinstance(given, list) else []
+    if len(sizes) != 2 or sizes[1] not in (2, 3):
+        raise DataError(f"kpt_shape of a YOLO pose file is [points, 2 or 3], {path} has another", fix="correct it")
+    return sizes[0], sizes[1]
 
 
 def root_of(content: dict[str, Any], path: Path) -> Path:
     """Return the folder that the splits are relative to: ``path`` of the YAML file, or the file's own folder."""
     base = path.parent.resolve()
     given = content.get("path")
-    if given is None:
+    if not isinstance(given, str) or given in _NOTHING:
         return base
     root = (base / str(given)).resolve()
     return root if root.is_dir() else base
@@ -88,6 +132,13 @@ def label_path(image: Path, root: Path) -> Path:
 
 def _found_labels(image: Path, root: Path) -> Path | None:
     """Return an image's label file; where ``path`` itself names the folder images, that is the one to swap."""
+    found = _found_text(image, root)
+    if found is None and (upper := label_path(image, root).with_suffix(".TXT")).is_file():
+        return upper
+    return found
+
+
+def _found_text(image: Path, root: Path) -> Path | None:
     place = label_path(image, root)
     for candidate in (place, _swapped(image)) if place == image.with_suffix(".txt") else (place,):
         if candidate != image.with_suffix(".txt") and candidate.is_file():
@@ -113,12 +164,28 @@ def _image_paths(content: dict[str, Any], source: Source, root: Path, faults: li
     for entry in given if isinstance(given, list) else [given]:
         place = _place(str(entry), root)
         if place.is_dir():
-            paths += sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+            seen = sorted(path for path in place.rglob("*") if not _hidden(path.relative_to(place)) and path.is_file())
+            images = [path for path in seen if path.suffix.lower() in SUFFIXES]
+            paths += images
+            for path in seen:
+                if path.suffix.lower() not in SUFFIXES and _has_labels(path, root):
+                    detail = f"it has labels, and the suffix {path.suffix} is none of {', '.join(SUFFIXES)}"
+                    faults.append(Fault(NOT_READ, str(path), detail))
         elif place.is_file():
             paths += _listed(place, root, faults)
         else:
             raise DataError(f"the split {source.part!r} of {source.place} is at {place}, which does not exist")
     return paths
+
+
+def _hidden(path: Path) -> bool:
+    """Return whether a file or a folder over it is hidden: what macOS (._a.jpg) and notebooks leave behind."""
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _has_labels(path: Path, root: Path) -> bool:
+    place = _found_labels(path, root)
+    return place is not None and place != path
 
 
 def _place(entry: str, root: Path) -> Path:
@@ -132,9 +199,10 @@ def _place(entry: str, root: Path) -> Path:
 def _listed(listing: Path, root: Path, faults: list[Fault]) -> list[Path]:
     """Return the images of a list file; its lines are relative to the root, or with ./ to the list's folder."""
     paths = []
-    text = bounded_bytes(listing, MAX_TEXT_BYTES).decode("utf-8-sig", "replace")
+    text = decode_text(bounded_bytes(listing, MAX_TEXT_BYTES), str(listing))
     for line in filter(None, (line.strip() for line in text.splitlines())):
-        base = listing.parent if line.startswith("./") else root
+        base = listing.parent if line.startswith(("./", ".\\")) else root
+        line = local_name(line, base)
         path = (base / line).resolve()
         if path.is_relative_to(root) or path.is_relative_to(listing.parent.resolve()):
             paths.append(path)
@@ -143,7 +211,9 @@ def _listed(listing: Path, root: Path, faults: list[Fault]) -> list[Path]:
     return paths
 
 
-def _image(path: Path, root: Path, labels: tuple[str, ...], faults: list[Fault], index: int) -> RawImage:
+def _image(
+    path: Path, root: Path, labels: tuple[str, ...], faults: list[Fault], index: int, points: tuple[int, int] | None
+) -> RawImage:
     file_name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     annotation = _found_labels(path, root)
     try:
@@ -154,27 +224,50 @@ def _image(path: Path, root: Path, labels: tuple[str, ...], faults: list[Fault],
         return RawImage(file_name, file_name, path, None, None, (), annotation)
     boxes = []
     if annotation:
-        lines = bounded_bytes(annotation, MAX_TEXT_BYTES).decode("utf-8", "replace").splitlines()
-        for row, line in enumerate(lines):
+        try:
+            text = decode_text(bounded_bytes(annotation, MAX_TEXT_BYTES), annotation.name)
+        except DataError as error:
+            faults.append(Fault(BROKEN_ANNOTATION, str(annotation), str(error), image=index))
+            text = ""
+        for row, line in enumerate(text.splitlines()):
             if not line.strip():
                 continue
-            box = _box(line.split(), row, labels, height, width)
+            box = _box(line.split(), row, labels, height, width, points)
             if box is None:
-                detail = f"line {row + 1} must be a class and 4 numbers, or an outline's points, got {line[:60]!r}"
+                detail = f"line {row + 1} must be {_wanted(points)}, got {line[:60]!r}"
                 faults.append(Fault(BROKEN_ANNOTATION, str(annotation), detail, image=index))
             else:
                 boxes.append(box)
     return RawImage(file_name, file_name, path, height, width, tuple(boxes), annotation)
 
 
-def _box(fields: list[str], row: int, labels: tuple[str, ...], height: int, width: int) -> RawBox | None:
-    """Return the box of a line: class, centre, size; or class and an outline of 3 points or more."""
+def _wanted(points: tuple[int, int] | None) -> str:
+    if points is not None:
+        return f"a class, 4 numbers and {points[0]} keypoints of {points[1]} (kpt_shape)"
+    return "a class and 4 numbers, or an outline's points; keypoints need kpt_shape in the YAML file"
+
+
+def _like_key_points(values: list[float]) -> bool:
+    """Return whether every third number behind the first four is a flag of visibility: 0, 1 or 2."""
+    return len(values) > 9 and (len(values) - 4) % 3 == 0 and all(value in (0, 1, 2) for value in values[6::3])
+
+
+def _box(
+    fields: list[str], row: int, labels: tuple[str, ...], height: int, width: int, points: tuple[int, int] | None
+) -> RawBox | None:
+    """Return the box of a line: class, centre, size and perhaps key points; or class and an outline of 3 points."""
     values = [number(field) for field in fields[1:]]
     kind = number(fields[0])
+    if points is not None:
+        if len(values) not in (4, 4 + points[0] * points[1]):
+            return None
+        values = values[:4]
     if len(values) == 4:
         x, y, w, h = values
         left, top, right, bottom = x - w / 2, y - h / 2, x + w / 2, y + h / 2
-    elif len(values) >= 6 and len(values) % 2 == 0 and not any(math.isnan(value) for value in values):
+    elif len(values) >= 6 and len(values) % 2 == 0 and all(-1 <= value <= 2 for value in values):
+        if _like_key_points(values):
+            return None
         left, right, top, bottom = min(values[::2]), max(values[::2]), min(values[1::2]), max(values[1::2])
     else:
         return None
