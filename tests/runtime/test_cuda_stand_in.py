@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -49,8 +50,12 @@ def test_on_the_stand_in(checks: str, driver: str, library: Path, tmp_path: Path
         "-p",
         "stand_in_fixtures",
         f"--basetemp={tmp_path / 'child'}",
+        f"--junitxml={tmp_path / 'child.xml'}",
     ]
     child = subprocess.run(
         [*command, str(STAND_IN / checks)], env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert child.returncode == 0, child.stdout[-8000:] + child.stderr[-4000:]
+    suite = ElementTree.parse(tmp_path / "child.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert int(suite.attrib["tests"]) > int(suite.attrib["skipped"]), child.stdout[-8000:]

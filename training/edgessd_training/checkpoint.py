@@ -17,6 +17,7 @@ from edgessd_training.networks import build
 from edgessd_training.networks.ssd import SSD
 
 FORMAT = 1
+ARCHIVE_SLACK = 1 << 20
 FOREIGN = {
     ".onnx": "an ONNX file",
     ".engine": "a TensorRT engine",
@@ -56,6 +57,7 @@ def load_weights_file(path: Path) -> dict[str, Any]:
             f"{path} is {kind}, expected a checkpoint (.pt)",
             fix="give the checkpoint that it was exported from, as `edgessd train` or `edgessd import` wrote it",
         )
+    _refuse_bomb(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
@@ -82,6 +84,22 @@ def _foreign_kind(path: Path) -> str | None:
     except CardError:
         return None
     return FOREIGN[".onnx"]
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Raise InputError for an archive that unpacks to more than it weighs; torch stores tensors as they are."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
+        return  # torch says what is wrong with it
+    if unpacked > path.stat().st_size + ARCHIVE_SLACK:
+        raise InputError(
+            f"{path} unpacks to {unpacked / 1e6:.0f} MB from {path.stat().st_size / 1e6:.1f} MB",
+            fix="a checkpoint is not compressed; save it again with torch.save",
+        )
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

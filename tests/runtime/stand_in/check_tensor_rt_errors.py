@@ -21,7 +21,7 @@ from edgessd.backends.cuda.library import state
 from edgessd.backends.tensorrt import TensorRTBackend
 from edgessd.commands.cli import run as edgessd
 from edgessd.doctor.model_findings import model_findings
-from edgessd.errors import BackendError, EngineError, MissingExtra
+from edgessd.errors import BackendError, CardError, EngineError, MissingExtra
 from edgessd.model.card import sidecar
 
 ILLEGAL_ADDRESS, OUT_OF_MEMORY, NOT_PERMITTED = 700, 2, 800
@@ -67,7 +67,7 @@ def test_a_changed_engine_is_never_loaded(engine: Path) -> None:
 
 def test_an_engine_without_a_card(engine: Path) -> None:
     sidecar(engine).unlink()
-    with pytest.raises(EngineError, match="without a card"):
+    with pytest.raises(CardError, match="without a card"):
         TensorRTBackend(engine, workers=1)
 
 
