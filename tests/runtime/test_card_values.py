@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgessd import Detector
-from edgessd.errors import CardError
+from edgessd.errors import CardError, EdgessdError
 from edgessd.model.card import METADATA_KEY, card_of, loads
 
 onnx = pytest.importorskip("onnx")
@@ -97,3 +98,12 @@ def test_a_card_of_another_input_size_is_refused(tiny: Path, tmp_path: Path, bac
     path = with_card(tiny, tmp_path / "m.onnx", json.dumps(card))
     with pytest.raises(CardError, match=r"image is \(48, 32, 3\)"):
         Detector(path, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_names_that_are_no_text_are_one_line(tiny: Path, tmp_path: Path, backend: str) -> None:
+    pytest.importorskip(backend)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(tiny.read_bytes().replace(b"batch", b"b\x80\xffch"))
+    with pytest.raises(EdgessdError) if backend == "onnxruntime" else nullcontext():
+        Detector(path, backend=backend).close()

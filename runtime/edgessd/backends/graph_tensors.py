@@ -1,6 +1,7 @@
 """A graph's tensors held to its card when a model is loaded: names, types and sizes, on every backend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,15 @@ class GraphTensor(NamedTuple):
 
     dtype: str
     shape: tuple[int | None, ...]
+
+
+@contextmanager
+def names_as_text(path: Path) -> Iterator[None]:
+    """Raise CardError where a graph's names are bytes that are no UTF-8, which the engines' bindings trip over."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise CardError(f"{path} has names that are not UTF-8 text", fix="export the model again") from error
 
 
 def check_graph(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.backends.fixed_batch import in_parts
-from edgessd.backends.graph_tensors import GraphTensor, check_graph, load_advice
+from edgessd.backends.graph_tensors import GraphTensor, check_graph, load_advice, names_as_text
 from edgessd.errors import BackendError
 from edgessd.model.card import ModelCard
 from edgessd.util.extras import need
@@ -59,9 +59,9 @@ class OnnxRuntimeBackend:
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         self.name = f"onnxruntime {runtime.__version__} ({provider})"
         self._outputs = list(card.outputs)
-        check_graph(
-            card, path, *(_tensors(found) for found in (self._session.get_inputs(), self._session.get_outputs()))
-        )
+        with names_as_text(path):
+            inputs, outputs = _tensors(self._session.get_inputs()), _tensors(self._session.get_outputs())
+        check_graph(card, path, inputs, outputs)
         size = self._session.get_inputs()[0].shape[0]
         self.most: int | None = size if isinstance(size, int) else None
 

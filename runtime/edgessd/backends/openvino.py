@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.backends.fixed_batch import in_parts
-from edgessd.backends.graph_tensors import GraphTensor, check_graph, load_advice
+from edgessd.backends.graph_tensors import GraphTensor, check_graph, load_advice, names_as_text
 from edgessd.errors import BackendError
 from edgessd.model.card import ModelCard
 from edgessd.util.extras import need
@@ -42,7 +42,9 @@ class OpenVinoBackend:
             raise BackendError(
                 f"OpenVINO cannot load {path}: {_last_line(error)}", fix=load_advice(path, "openvino")
             ) from error
-        check_graph(card, path, _tensors(self._compiled.inputs), _tensors(self._compiled.outputs))
+        with names_as_text(path):
+            inputs, outputs = _tensors(self._compiled.inputs), _tensors(self._compiled.outputs)
+        check_graph(card, path, inputs, outputs)
         self._outputs = [self._compiled.output(name) for name in card.outputs]
         self.name = f"openvino {openvino.__version__.split('-')[0]} (CPU)"
         size = self._compiled.input(0).partial_shape[0]
