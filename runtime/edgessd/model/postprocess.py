@@ -5,6 +5,7 @@ Nothing is decoded that the threshold drops: of 1917 x 90 or 8732 x 20 scores a 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import cv2
@@ -94,8 +95,8 @@ class RawDecoder:
             wanted = ~(values < self._thresholds[classes])
             rows, classes, values = rows[wanted], classes[wanted], values[wanted]
         nonfinite = 0
-        finite = np.isfinite(values)
-        if not finite.all():
+        if not isfinite(values.sum()):  # one pass: a NaN or an infinity stays one in the sum
+            finite = np.isfinite(values)
             nonfinite = int(values.size - finite.sum())
             rows, classes, values = rows[finite], classes[finite], values[finite]
         if values.size > self._settings.candidates:
