@@ -69,19 +69,22 @@ class FfmpegWriter:
         command += ["-analyzeduration", "0", "-fpsprobesize", "0", "-f", "matroska", "-i", "pipe:0", "-c:v", encoder]
         if encoder == "libx264":
             command += ["-preset", "ultrafast", "-tune", "zerolatency", "-threads", "1"]
-        # H.264 wants even sides; a keyframe every 30 frames is a fragment's length.
-        command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-g", "30"]
+        command += ["-pix_fmt", "yuv420p", "-g", "30"]  # a keyframe every 30 frames is a fragment's length
         command += [*frame_timing("passthrough"), "-enc_time_base", f"1:{_TICKS}", "-flush_packets", "1", *options]
         # A session of its own: Ctrl-C is ours, and it must finish what we still write.
         self._process = subprocess.Popen(
             [*command, str(path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
-        self._send(_matroska_head(height, width, fps))
+        self._send(_matroska_head(height + height % 2, width + width % 2, fps))
 
     def write(self, image: NDArray[np.uint8], seconds: float) -> None:
         """Append one frame. Raises VideoError with ffmpeg's complaint."""
-        self._send(_matroska_frame_head(image.nbytes, round(seconds * _TICKS)))
-        self._send(np.ascontiguousarray(image).data)
+        height, width = image.shape[:2]
+        if height % 2 or width % 2:  # a colour belongs to two by two pixels
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)  # half the bytes, and ffmpeg need not convert them
+        self._send(_matroska_frame_head(planes.nbytes, round(seconds * _TICKS)))
+        self._send(planes.data)
 
     def _send(self, content: "bytes | memoryview") -> None:
         assert self._process.stdin is not None
@@ -153,11 +156,11 @@ def count_frames(path: Path, most: float = float("inf")) -> int:
 
 
 def _matroska_head(height: int, width: int, fps: float) -> bytes:
-    """Return the start of a Matroska stream of raw BGR frames, which unlike raw video carries their times.
+    """Return the start of a Matroska stream of raw I420 frames, which unlike raw video carries their times.
 
-    Elements by number are those of RFC 9559; ``BGR`` and 24 are ffmpeg's name of the pixels' format.
+    The numbers are those of the elements in RFC 9559.
     """
-    shape = _number("b0", width) + _number("ba", height) + _element("2eb524", b"BGR\x18")
+    shape = _number("b0", width) + _number("ba", height) + _element("2eb524", b"I420")
     usual = _number("23e383", round(1e9 / fps))  # nanoseconds, of a frame without a next one
     track = usual + _number("d7", 1) + _number("73c5", 1) + _number("83", 1) + _element("86", b"V_UNCOMPRESSED")
     return (
