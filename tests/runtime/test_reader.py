@@ -53,6 +53,16 @@ class Hanging:
         self.released.wait(30)
 
 
+class SlowPipe(Hanging):
+    """Standard input whose writer takes its time."""
+
+    live = False
+
+    def frames(self) -> Iterator[Frame]:
+        yield from super().frames()
+        yield Frame(IMAGE, self.name, 1, time.monotonic())
+
+
 class Interruptible(Hanging):
     def interrupt(self) -> None:
         self.released.set()
@@ -255,3 +265,16 @@ def test_a_lack_of_open_files_is_named_and_passes(video: Path) -> None:
     assert (status.reason, status.over) == ("too many open files", False)
     assert "ulimit -n" in (status.text or "")
     assert [frame.index for frame in read(reader)] == list(range(20))
+
+
+def test_a_pipe_that_waits_for_its_writer_is_read_by_one_thread() -> None:
+    source, opened = SlowPipe(), []
+    reader = Reader("-", lambda: opened.append(source) or source, retry=QUICK)  # type: ignore[func-returns-value]
+    reader.start()
+    end = time.monotonic() + QUICK.hang_after + 1.5
+    while time.monotonic() < end:
+        reader.watch()
+        time.sleep(0.05)
+    source.released.set()
+    assert [frame.index for frame in read(reader)] == [0, 1]
+    assert len(opened) == 1

@@ -12,6 +12,7 @@ from typing import Any
 from edgessd.errors import EdgessdError
 from edgessd.sources import Frame, Interruptible, Source
 from edgessd.sources.fault import Reason, SourceFault
+from edgessd.streams.pauses import Pauses
 from edgessd.streams.policy import Policy, policy_named
 from edgessd.streams.retry import Retry
 from edgessd.streams.status import State, Status
@@ -23,7 +24,6 @@ _MAX_ABANDONED = 3
 _GRACE_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 _RATE_WINDOW = 64
-_STOPPED_SECONDS = 2.0  # between two looks of the watcher, which come ten times a second: the process was stopped
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +40,7 @@ class _Turn:
 class Reader:
     """Reads one source for weeks; its frames wait to be popped, the newest alone or every one.
 
-    A hang is first interrupted; a thread that cannot be is left behind (three at most) and another takes over.
+    A camera's hang is first interrupted; a thread that cannot be is left behind (three at most) and another takes over.
     """
 
     def __init__(
@@ -72,8 +72,7 @@ class Reader:
         self._read_at: deque[float] = deque(maxlen=_RATE_WINDOW)
         self._count = self._dropped = self._reconnects = self._attempt = 0
         self._live_source = True
-        self._watched_at: float | None = None
-        self._continued_at = 0.0
+        self._pauses = Pauses()
         self._turn = _Turn()
         self._threads: list[threading.Thread] = []
 
@@ -110,26 +109,25 @@ class Reader:
         return len(self._frames)
 
     def watch(self) -> None:
-        """Break off a read that hangs. To be called ten times a second; a longer pause was ours, not the camera's."""
-        now = monotonic()
-        paused = now - (self._watched_at or now)
-        self._watched_at = now
+        """Break off a camera's read that hangs. To be called ten times a second; a longer pause was ours.
+
+        A file or a pipe may take its time: read anew it would begin again.
+        """
+        paused = self._pauses.look()
         turn = self._turn
-        if paused > _STOPPED_SECONDS:
-            self._continued_at = now
-            if turn.busy_since is not None:
-                turn.busy_since += paused
-        began = turn.busy_since
-        if began is None or self._stop.is_set():
+        began = turn.busy_since  # the reading thread sets it too, so it is read once and written only after a pause
+        if began is not None and paused:
+            turn.busy_since = began = began + paused
+        if began is None or self._stop.is_set() or (turn.source is not None and not self._live_source):
             return
-        late = now - began - self._retry.hang_after
+        late = monotonic() - began - self._retry.hang_after
         if late > 0 and not turn.interrupted:
             turn.interrupted = True
             if isinstance(turn.source, Interruptible):
                 turn.source.interrupt()
         if late > _GRACE_SECONDS and sum(thread.is_alive() for thread in self._threads) <= _MAX_ABANDONED:
             turn.abandoned = True
-            cause = f"{self.name} hung for {now - began:.0f} s and was left"
+            cause = f"{self.name} hung for {monotonic() - began:.0f} s and was left"
             self.fault = SourceFault(Reason.HUNG, cause, fix="see the camera")
             log.warning("%s", self.fault, extra={"stream": self.name})
             self.start()
@@ -146,7 +144,7 @@ class Reader:
         elif age is None:
             state = State.CONNECTING
         else:
-            stale = min(age, monotonic() - self._continued_at) > self._retry.stale_after
+            stale = min(age, monotonic() - self._pauses.continued_at) > self._retry.stale_after
             state = State.STALE if self._live_source and stale else State.LIVE
         if state is State.STALE and fault is None:
             fault = SourceFault(Reason.NO_FRAMES, f"{self.name} gives no frames", fix="see the camera")
@@ -182,7 +180,7 @@ class Reader:
             if fault is not None and none_is_left():
                 cause = f"{self.name}: this process has all the files open that it may ({descriptor_limit()})"
                 over, fault = False, SourceFault(Reason.NO_DESCRIPTOR, cause, fix=RAISE_THE_LIMIT)
-            if fault is not None and self._was_stopped():
+            if fault is not None and self._pauses.recent:
                 fault = SourceFault(Reason.STOPPED, f"{self.name} was cut off while this process was stopped")
             self.fault, self.over = fault, over
             with self.ready:
@@ -208,10 +206,6 @@ class Reader:
             return True, None
         cause = f"{self.name} ended the connection"
         return False, SourceFault(Reason.CUT_OFF, cause, fix="see the camera and the network")
-
-    def _was_stopped(self) -> bool:
-        now = monotonic()
-        return now - self._continued_at < 1 or now - (self._watched_at or now) > _STOPPED_SECONDS
 
     def _pause(self, fault: SourceFault | None, *, lived: float) -> float:
         if fault is not None and fault.reason is Reason.AUTHENTICATION:

@@ -6,15 +6,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 
-import cv2
-
 from edgessd.detector import Detector
-from edgessd.errors import EdgessdError, InputError
+from edgessd.errors import InputError
 from edgessd.sources import Source, open_address, parse_address
 from edgessd.streams.batcher import Batcher
 from edgessd.streams.capacity import check_batch, check_stream_count
 from edgessd.streams.delivery import Delivery
-from edgessd.streams.lane import Lane, Stage, Ticket
+from edgessd.streams.lane import Lane, Stage
 from edgessd.streams.policy import Policy
 from edgessd.streams.reader import Reader
 from edgessd.streams.reports import Reports
@@ -22,13 +20,13 @@ from edgessd.streams.result import Result
 from edgessd.streams.retry import Retry
 from edgessd.streams.sink_queue import QueuedSink
 from edgessd.streams.status import Status
+from edgessd.streams.workers import Workers
 from edgessd.util.outside_text import quoted
 
 BATCH_DEADLINE = 0.005
 DRAIN_SECONDS = 3.0
 _TICK_SECONDS = 0.1
 _POLL_SECONDS = 0.02
-_WORKER_HANG_SECONDS = 30.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST_NAME = 100
 log = logging.getLogger(__name__)
@@ -64,30 +62,23 @@ class Streams:
         workers: threads that detect, as the detector was opened for. batch: frames in one call of the engine.
         batch_deadline: seconds to wait for other streams' frames. Raises InputError for a batch the model refuses.
         """
-        cv2.setNumThreads(1)  # the workers use the cores; OpenCV's own pool would fight them for a resize of 0.2 ms
         check_batch(detector, batch)
-        self._detector = detector
         self._sinks = list(sinks or ())
         self._retry = retry
         self._batcher = Batcher(limit=batch, deadline=batch_deadline)
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._fault: BaseException | None = None
         self._reports = Reports(self._sinks)
         self._delivery = Delivery(2 * workers * batch) if sinks is None else None
-        self._busy_since: list[float | None] = [None] * workers
-        self._workers = [
-            threading.Thread(target=self._work, args=(number,), name=f"detect {number}", daemon=True)
-            for number in range(workers)
-        ]
+        self._workers = Workers(detector, self._batcher, self._deliver, count=workers)
         for sink in self._sinks:
             sink.watch(self)
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def __enter__(self) -> "Streams":
-        for thread in (*self._workers, self._watcher):
-            thread.start()
+        self._workers.start()
+        self._watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,7 +140,7 @@ class Streams:
         the first connection of all failed.
         """
         if self._delivery is None:
-            self._delivery = Delivery(2 * len(self._workers))
+            self._delivery = Delivery(2 * self._workers.count)
         while True:
             result = self._delivery.get(_POLL_SECONDS)
             if result is None:
@@ -167,8 +158,8 @@ class Streams:
 
         That is a worker's, or the first stream's where none is worth waiting for.
         """
-        if self._fault is not None:
-            return True, self._fault
+        if self._workers.fault is not None:
+            return True, self._workers.fault
         lanes = self._current_lanes()
         with self._batcher.ready:
             readers = [lane.reader for lane in lanes]
@@ -200,9 +191,7 @@ class Streams:
     @property
     def healthy(self) -> bool:
         """Return whether the workers make progress: what systemd's watchdog is told."""
-        now = monotonic()
-        alive = all(thread.is_alive() for thread in self._workers)
-        return alive and not any(since and now - since > _WORKER_HANG_SECONDS for since in list(self._busy_since))
+        return self._workers.healthy
 
     def wait(self, until: threading.Event, timeout: float | None = None) -> bool:
         """Return True when every stream is over, False when ``until`` was set or the time is up.
@@ -211,8 +200,8 @@ class Streams:
         """
         give_up = None if timeout is None else monotonic() + timeout
         while not until.wait(_TICK_SECONDS):
-            if self._fault is not None:
-                raise self._fault
+            if self._workers.fault is not None:
+                raise self._workers.fault
             statuses = self.statuses()
             if statuses and all(status.over for status in statuses):
                 return True
@@ -229,8 +218,7 @@ class Streams:
         for lane in lanes:
             lane.reader.stop()
         self._batcher.close()
-        for worker in self._workers:
-            worker.join(max(0.0, give_up - monotonic()))
+        self._workers.join(give_up)
         self._stop.set()
         self._watcher.join(1.0)
         self._reports.tell(self.statuses())
@@ -240,30 +228,6 @@ class Streams:
             sink.join(max(0.1, give_up - monotonic()))
         for lane in lanes:
             lane.reader.stop(timeout=max(0.0, min(0.5, give_up - monotonic())))
-
-    def _work(self, number: int) -> None:
-        try:
-            while (tickets := self._batcher.take()) is not None:
-                self._busy_since[number] = monotonic()
-                self._detect(tickets)
-                self._busy_since[number] = None
-                for ticket in tickets:
-                    ticket.lane.deliver(self._deliver)
-        except BaseException as error:  # raised again in wait() and where results are read
-            self._fault = error
-            if not isinstance(error, EdgessdError):
-                log.exception("a worker failed")
-
-    def _detect(self, tickets: list[Ticket]) -> None:
-        started_at = monotonic()
-        images = [ticket.frame.image for ticket in tickets]
-        if len(images) == 1:
-            found = [self._detector.detect_timed(images[0])]
-        else:
-            found = self._detector.detect_batch_timed(images)
-        finished_at = monotonic()
-        for ticket, (detections, stages) in zip(tickets, found, strict=True):
-            ticket.result = Result(ticket.frame, detections, stages, started_at, finished_at)
 
     def _deliver(self, result: Result) -> None:
         for sink in self._sinks:

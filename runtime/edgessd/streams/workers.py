@@ -1,0 +1,76 @@
+"""The threads that detect: each takes frames, detects them, and delivers every stream's results in order."""
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+import cv2
+
+from edgessd.detector import Detector
+from edgessd.errors import EdgessdError
+from edgessd.streams.batcher import Batcher
+from edgessd.streams.lane import Ticket
+from edgessd.streams.result import Result
+
+_HANG_SECONDS = 30.0
+log = logging.getLogger(__name__)
+
+
+class Workers:
+    """So many threads between a batcher and whoever takes results. ``fault`` is what made one of them fail."""
+
+    def __init__(self, detector: Detector, batcher: Batcher, deliver: Callable[[Result], None], *, count: int) -> None:
+        """deliver: called with each result, those of one stream one after the other."""
+        cv2.setNumThreads(1)  # the workers use the cores; OpenCV's own pool would fight them for a resize of 0.2 ms
+        self.count = count
+        self.fault: BaseException | None = None
+        self._detector = detector
+        self._batcher = batcher
+        self._deliver = deliver
+        self._busy_since: list[float | None] = [None] * count
+        self._threads = [
+            threading.Thread(target=self._work, args=(number,), name=f"detect {number}", daemon=True)
+            for number in range(count)
+        ]
+
+    def start(self) -> None:
+        """Begin to take frames."""
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, give_up: float) -> None:
+        """Wait until the closed batcher is empty, at most to a time of the monotonic clock."""
+        for thread in self._threads:
+            thread.join(max(0.0, give_up - monotonic()))
+
+    @property
+    def healthy(self) -> bool:
+        """Return whether all make progress."""
+        now = monotonic()
+        alive = all(thread.is_alive() for thread in self._threads)
+        return alive and not any(since and now - since > _HANG_SECONDS for since in list(self._busy_since))
+
+    def _work(self, number: int) -> None:
+        try:
+            while (tickets := self._batcher.take()) is not None:
+                self._busy_since[number] = monotonic()
+                self._detect(tickets)
+                self._busy_since[number] = None
+                for ticket in tickets:
+                    ticket.lane.deliver(self._deliver)
+        except BaseException as error:  # raised again where results are read or waited for
+            self.fault = error
+            if not isinstance(error, EdgessdError):
+                log.exception("a worker failed")
+
+    def _detect(self, tickets: list[Ticket]) -> None:
+        started_at = monotonic()
+        images = [ticket.frame.image for ticket in tickets]
+        if len(images) == 1:
+            found = [self._detector.detect_timed(images[0])]
+        else:
+            found = self._detector.detect_batch_timed(images)
+        finished_at = monotonic()
+        for ticket, (detections, stages) in zip(tickets, found, strict=True):
+            ticket.result = Result(ticket.frame, detections, stages, started_at, finished_at)
