@@ -18,6 +18,7 @@ import cv2
 
 from edgessd.sinks.video_writer import count_frames
 
+MOST_UNFINISHED = 4  # a segment, a snapshot, a video, and one more of the time between
 WRITER = """
 import sys, time
 from pathlib import Path
@@ -94,7 +95,7 @@ def main() -> None:
     print(
         f"{kills} kills: {files} files at the end, broken {dict(broken) or 'none'}, unfinished at most {left} at once"
     )
-    sys.exit(bool(broken))
+    sys.exit(bool(broken) or left > MOST_UNFINISHED)
 
 
 if __name__ == "__main__":

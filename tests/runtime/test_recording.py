@@ -177,3 +177,11 @@ def test_every_frame_of_a_video_stands_at_its_own_time(suffix: str, tmp_path: Pa
     command = ["ffprobe", "-v", "error", "-show_entries", "packet=pts_time", "-of", "csv=p=0", f"o{suffix}"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
     assert [float(each) for each in found] == pytest.approx([0, 0.04, 0.3, 0.31, 1.0, 1.1], abs=1.1e-3)
+
+
+def test_a_video_removes_what_a_killed_run_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / ".o.0123abcd.unfinished.mp4").write_bytes(b"half")
+    sink = VideoSink(tmp_path / "o.mp4", LABELS)
+    sink.write(result(0))
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]

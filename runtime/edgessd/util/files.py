@@ -132,7 +132,8 @@ class Unfinished:
     """
 
     def __init__(self, target: Path, mark: str = "unfinished") -> None:
-        """Create it. Raises OSError."""
+        """Create it, and remove what killed processes left unfinished in that folder. Raises OSError."""
+        _sweep(target.parent.absolute())
         self.target = target
         stem = os.fsdecode(os.fsencode(target.stem)[:_UNFINISHED_STEM])
         self.path = target.with_name(f".{stem}.{secrets.token_hex(4)}.{mark}{target.suffix}")
@@ -189,7 +190,6 @@ def replacing(path: Path) -> Iterator[Path]:
     On an error it is removed, and what a killed process left in that folder too.
     """
     writable(path)
-    _sweep(path.parent.absolute())
     unfinished = None
     try:
         unfinished = Unfinished(path)
