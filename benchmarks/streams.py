@@ -53,7 +53,7 @@ def measure(video: Path, model: str, *, streams: int, fps: float, seconds: float
         for index in range(streams):
             # A camera starts when it likes; in step they would all want the cores at the same moment.
             time.sleep(1 / fps / streams)
-            running.add(f"camera {index}", lambda: Repeated(VideoFile(video), fps))
+            running.add(f"camera-{index}", lambda: Repeated(VideoFile(video), fps))
         threading.Event().wait(WARM_UP_SECONDS)
         before = {status.name: status for status in running.statuses()}
         skipped = {name: len(values) for name, values in ages.ages.items()}
