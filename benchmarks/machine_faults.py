@@ -183,7 +183,7 @@ def few_descriptors(folder: Path) -> Row:
     named = next((line for line in done.stderr.splitlines() if "open files" in line or "descriptors" in line), None)
     named = (named or done.stderr.strip().splitlines()[-1]).replace(str(folder), "")[-110:]
     trace = ", a TRACEBACK" if "Traceback" in done.stderr else ""
-    return Row("`ulimit -n 40`, 30 streams", f"exit {done.returncode}{trace}, `{named}`", "what it could not open")
+    return Row("`ulimit -n 40`, 30 streams", f"exit {done.returncode}{trace}, `{named}`", "not counted")
 
 
 def frozen(folder: Path, seconds: float) -> Row:
