@@ -1,15 +1,13 @@
-"""Makes the shipped models from a checkpoint: `python export/ship_models.py best.pt TRAIN VAL DATA_NAME`.
+"""Makes the shipped models: `python export/ship_models.py best.pt VAL DATA_NAME SIZE[:PRECISION]...`.
 
-A checkpoint's scores are balanced first. In its place the shipped fp16 file may be given, whose scores are balanced
-already: its weights are quantised anew. Ranges are measured on images of TRAIN, balance on those and
-VAL. Writes NAME_int8.onnx, NAME_int8_tensorrt.onnx and NAME_fp16.onnx into the runtime's shipped models, each judged on
-VAL as it ships; the figures and DATA_NAME, which stands in the card for the folders of this machine, go into its card.
+A network that tells distances takes any input size with the same weights, so one checkpoint gives every file:
+NAME_SIZE.onnx in fp32 or NAME_SIZE_fp16.onnx, among the runtime's shipped models. Each is judged on VAL as it ships,
+in ONNX Runtime; its figures, its thresholds and DATA_NAME (in place of the folders of this machine) go into its card.
 """
 
 import hashlib
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -17,86 +15,74 @@ import onnx
 from edgessd import Detector, ModelCard
 from edgessd.model.postprocess import EVALUATION
 from edgessd.util.files import replacing
-from edgessd_export.graph.float_graph import Layout, float_graph, write_card
-from edgessd_export.graph.layers import Graph
-from edgessd_export.graph.restore import restore_checkpoint
-from edgessd_export.images import for_gate, inputs, spread
-from edgessd_export.quantisation.calibration import calibrate
-from edgessd_export.quantisation.int8 import Int8
-from edgessd_export.write import weights_hash, write_fp16, write_int8
-from edgessd_training.balance import best_thresholds, shift_scores
+from edgessd_export.graph.float_graph import Layout, write_card
+from edgessd_export.write import export_onnx, write_fp16
+from edgessd_training.balance import shown_thresholds
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data
 from edgessd_training.metrics.evaluate import evaluate
-from edgessd_training.metrics.network import network_detector
+from edgessd_training.networks import build
 
+SPLITS = {"data": "train", "val": "val"}
 MODELS = Path(__file__).parents[1] / "runtime/edgessd/model/shipped"
-CALIBRATION_IMAGES = 300
-BALANCE_IMAGES = 1000
 
 
-def main(checkpoint_path: Path, train: str, val: str, data_name: str) -> None:
-    """Write the three files and print what each scores."""
-    if checkpoint_path.suffix == ".onnx":
-        checkpoint = restore_checkpoint(checkpoint_path)
-        thresholds = checkpoint.card.training["balanced_thresholds"]
-    else:
-        checkpoint = load_checkpoint(checkpoint_path)
-        thresholds = balance(checkpoint, train, val)
-    card, layout = checkpoint.card, Layout()
-    plain = float_graph(checkpoint, layout)
-    _, paths, held_out = for_gate(train, val, CALIBRATION_IMAGES)
-    ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "percentile", weights_hash(checkpoint))
-    sample = held_out(card)
-    files = {kind: MODELS / f"{card.name}_{kind}.onnx" for kind in ("int8", "int8_tensorrt", "fp16")}
-    # 255 steps over all of a logit's range are coarse where scores decide the order; these layers are 2% of the work.
-    heads = [layer.name for layer in Graph(plain).layers if layer.name.startswith("confidence.")]
-    write_int8(checkpoint, files["int8"], layout, Int8("cpu", ranges, keep_float=heads), plain, sample)
-    write_int8(checkpoint, files["int8_tensorrt"], layout, Int8("tensorrt", ranges, rest="fp16"), images=sample)
-    write_fp16(checkpoint, files["fp16"], layout)
-    for path in files.values():
-        figures = judged(path, val, data_name, thresholds)
-        print(path.name, f"{path.stat().st_size / 1e6:.1f} MB", f"voc07 {figures['mAP']:.4f}")
+def main(checkpoint_path: Path, val: str, data_name: str, kinds: list[str]) -> None:
+    """Write the files and print what each scores."""
+    source = load_checkpoint(checkpoint_path)
+    for kind in kinds:
+        size, _, precision = kind.partition(":")
+        checkpoint = resized(source, int(size))
+        path = MODELS / f"{checkpoint.card.name}{'_fp16' if precision == 'fp16' else ''}.onnx"
+        if precision == "fp16":
+            write_fp16(checkpoint, path, Layout())
+        else:
+            export_onnx(checkpoint, path)
+        mean = judged(path, val, data_name)
+        print(path.name, f"{path.stat().st_size / 1e6:.1f} MB", f"voc07 {mean:.4f}", flush=True)
 
 
-def balance(checkpoint: Checkpoint, train: str, val: str) -> dict[str, float]:
-    """Shift the checkpoint's scores so that 0.5 is a good threshold for every class; return what was one before."""
-    data, unseen = (read_data(source, labels=checkpoint.card.labels) for source in (train, val))
-    data = replace(data, records=(*spread(data.records, BALANCE_IMAGES), *unseen.records))
-    with network_detector(checkpoint.network, checkpoint.card) as detect:
-        thresholds = best_thresholds(data, evaluate(detect, data, "voc07", batch=8).detections)
-    shift_scores(checkpoint.network, thresholds)
-    return {label: round(float(at), 4) for label, at in zip(data.labels, thresholds, strict=True)}
+def resized(source: Checkpoint, size: int) -> Checkpoint:
+    """Return the checkpoint with another input size. Raises ValueError where its heads answer for priors of one."""
+    if source.network.coding != "ltrb":
+        raise ValueError(f"{source.card.name} has priors for one input size: export it with `edgessd export`")
+    description = {**source.description, "input_size": size}
+    network = build(description)
+    network.load_state_dict(source.network.state_dict())
+    card = source.card.with_changes(
+        name=f"{source.card.name}_{size}", height=size, width=size, priors=network.priors, metrics={}
+    )
+    return Checkpoint(network.eval(), description, card)
 
 
-def judged(path: Path, val: str, data_name: str, thresholds: dict[str, float]) -> dict[str, object]:
-    """Return a file's figures on VAL, and write them into its card."""
-    with Detector(path, backend="onnxruntime", settings=EVALUATION) as detector:
+def judged(path: Path, val: str, data_name: str) -> float:
+    """Return a file's mAP on VAL, and write its figures and thresholds into its card."""
+    with Detector(path, backend="onnxruntime", settings=EVALUATION, threads=1) as detector:
         data = read_data(val, labels=detector.card.labels)
-        figures = evaluate(detector.detect_batch, data, "voc07").figures
+        result = evaluate(detector.detect_batch, data, "voc07")
         card = detector.card
     kept = {"metric", "mAP", "per_class", "images"}
-    metrics = {"voc07": {key: value for key, value in figures.items() if key in kept}, "data": f"{data_name}, val"}
+    figures = {key: value for key, value in result.figures.items() if key in kept}
+    card = card.with_changes(
+        metrics={"voc07": figures, "data": f"{data_name}, val"},
+        training=training_of(card, data_name),
+        thresholds=shown_thresholds(data, result.detections),
+    )
     model = onnx.load(str(path))
-    write_card(model, card.with_changes(metrics=metrics, training=training_of(card, data_name, thresholds)))
+    write_card(model, card)
     with replacing(path) as unfinished:
         onnx.save(model, str(unfinished))
-    return figures
+    return float(result.figures["mAP"])
 
 
-def training_of(card: ModelCard, data_name: str, thresholds: dict[str, float]) -> dict[str, object]:
-    """Return the card's record of the training: its data under their public name, its recipe with a hash.
-
-    thresholds: which score of each class became 0.5.
-    """
-    splits = {"data": "train", "val": "val"}
-    named = {key: {**card.training[key], "source": f"{data_name}, {split}"} for key, split in splits.items()}
+def training_of(card: ModelCard, data_name: str) -> dict[str, object]:
+    """Return the card's record of the training: its data under their public name, its recipe with a hash."""
+    named = {key: {**card.training[key], "source": f"{data_name}, {split}"} for key, split in SPLITS.items()}
     recipe = json.dumps(card.training["recipe"], sort_keys=True)
-    digest = hashlib.sha256(recipe.encode()).hexdigest()
-    return {**card.training, **named, "recipe_sha256": digest, "balanced_thresholds": thresholds}
+    return {**card.training, **named, "recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest()}
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
+    if len(sys.argv) < 5:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), *sys.argv[2:5])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])

@@ -15,7 +15,7 @@ SUITE=${SUITE:-bookworm}
 FRAMES=${FRAMES:-60} # of the demo; a board plays 360
 # The emulated CPUs: one like an Orin's (Armv8.2 with int8 dot products), one with all that qemu knows (SVE2, i8mm).
 CPUS=${CPUS:-cortex-a76 max}
-MODELS="default ssdlite_mobilenet_v2_voc_fp16"
+MODELS="default picodet_s_voc_352_fp16"
 
 fail() {
     echo "$0: $*" >&2

@@ -11,9 +11,9 @@ from edgessd.sources import open_source
 MOST_BYTES = 25_000_000
 
 
-def test_default_is_the_int8_one() -> None:
+def test_default_is_a_raw_model_of_vocs_classes() -> None:
     card = card_of(model_path("default"))
-    assert (card.precision, card.contract) == ("int8", "raw")
+    assert (card.precision, card.contract) == ("fp32", "raw")
     assert "person" in card.labels
     assert len(card.labels) == 20
 
@@ -25,7 +25,8 @@ def test_every_shipped_card_is_complete() -> None:
         assert card.origin, name
         assert card.self_test, name
         assert card.metrics, name
-        assert card.training, name
+        assert card.training["data"]["source"] == "VOC2007 trainval, train", name
+        assert set(card.thresholds) == set(card.labels), name
 
 
 def test_the_shipped_models_stay_small() -> None:

@@ -17,6 +17,8 @@ from edgessd_training.metrics.voc import voc_curves
 from edgessd_training.networks.ssd import SSD
 
 EDGE = 0.01  # thresholds stay this far from 0 and 1, where a logit is infinite
+SURE = 0.9  # precision from which a viewer agrees
+LEAST_SHOWN, MOST_FOR_PRECISION = 0.5, 0.7
 NEARLY_BEST = 0.99  # of the best F1: its peak is flat, and one detection more or less moves it
 
 
@@ -25,6 +27,20 @@ def best_thresholds(data: DataSet, detections: Sequence[Detections]) -> NDArray[
     return np.array(
         [_middle(curve.scores, curve.precision, curve.recall) for curve in voc_curves(data, detections).values()]
     )
+
+
+def shown_thresholds(data: DataSet, detections: Sequence[Detections]) -> dict[str, float]:
+    """Return by label from which score on a detection is worth showing, for the card; 0.5 to 0.99.
+
+    Where F1 is best, or higher, up to 0.7, where precision reaches 0.9: a viewer sees a wrong box sooner than a gap.
+    """
+    thresholds = {}
+    for label, curve in voc_curves(data, detections).items():
+        precise = curve.scores[curve.precision >= SURE]
+        wanted = min(float(precise.min()) if len(precise) else MOST_FOR_PRECISION, MOST_FOR_PRECISION)
+        middle = _middle(curve.scores, curve.precision, curve.recall)
+        thresholds[label] = round(max(middle, wanted, LEAST_SHOWN), 3)
+    return thresholds
 
 
 def _middle(scores: NDArray[np.float64], precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
