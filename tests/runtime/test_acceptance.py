@@ -103,7 +103,7 @@ def test_a_model_fixed_at_one_says_so(tiny: Path, tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"model": "other.onnx"}, "holds the accuracy of other.onnx, not of tiny.onnx: run `edgessd eval tiny.onnx"),
-        ({"model": "default"}, "holds the accuracy of picodet_s_voc_352.onnx"),
+        ({"model": "default"}, "holds the accuracy of picodet_s_voc_336.onnx"),
         ({"metric": None}, "holds no figures of `edgessd eval`"),
         ({"mAP": None}, "holds no figures of `edgessd eval`"),
         ({"mAP": float("nan")}, "holds no figures of `edgessd eval`"),

@@ -16,7 +16,7 @@ ADVICE = {
     (".tflite",): "import it, `edgessd import tflite M.tflite --out CKPT.pt`, then `edgessd export`",
     (".safetensors", ".ckpt", ".h5", ".pb", ".keras", ".torchscript"): "`edgessd import --help` lists what is read",
 }
-DEFAULT = "picodet_s_voc_352"  # what ``default`` stands for: the best boxes at 59 FPS and more on two cores
+DEFAULT = "picodet_s_voc_336"  # what ``default`` stands for: the best boxes at 59 FPS and more on two cores
 
 
 def shipped() -> dict[str, Path]:
