@@ -222,9 +222,11 @@ def test_coco_faults_and_the_repaired_copy(tmp_path):
     }
     assert "leave out 2" in found["category-id gap"][0]
     (copy,) = copied([text], tmp_path / "fixed")
-    assert set(findings(copy)) == {"category-id gap", "image without boxes"}
+    assert set(findings(copy)) == {"category-id gap"}
     data = read_data(copy)
-    assert [record.file_name for record in data.records] == ["1.png", "3.png"]  # all objects of 2 are lost
+    assert [record.file_name for record in data.records] == [
+        "1.png"
+    ]  # all objects of 2 are lost, and one of an unknown image may be of 3
     assert data.records[0].boxes_xyxy.tolist() == [[1, 1, 11, 11], [35, 20, 40, 30]]
     assert data.records[0].areas.tolist() == [99.5, 50]
     content = json.loads((tmp_path / "fixed" / "instances.json").read_text())

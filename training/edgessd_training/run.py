@@ -83,9 +83,10 @@ def train(recipe: Recipe, data: str, val: str, out: Path, *, resume: bool, folde
 def look_at(data: DataSet, val: DataSet) -> None:
     """Raise InputError or DataError for what would end the run later: no boxes, or an image that cannot be decoded."""
     for split in (data, val):
-        if not any(len(record.classes) for record in split.records):
+        if not any((~record.difficult & ~record.crowd).any() for record in split.records):
             raise InputError(
-                f"{split.source} has {len(split.records)} images and no box", fix="see `edgessd data check` for labels"
+                f"{split.source} has {len(split.records)} images and no box to learn from or to be found",
+                fix="see its labels in `edgessd data check`; boxes that are difficult or crowds do not count",
             )
     paths = list(dict.fromkeys(record.path for split in (data, val) for record in split.records))
     with image_progress("look at the images", len(paths)) as progress, ThreadPoolExecutor(usable_cores()) as pool:

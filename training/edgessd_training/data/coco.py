@@ -16,7 +16,7 @@ from edgessd_training.data.faults import (
     UNUSED_LABEL,
     Fault,
 )
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side, whole
 from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder, local_name
 from edgessd_training.data.text import decode_text
 
@@ -127,13 +127,14 @@ def _boxes_by_image(
 ) -> tuple[dict[int, list[RawBox]], set[int]]:
     boxes: dict[int, list[RawBox]] = defaultdict(list)
     for index, entry in enumerate(annotations):
-        if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), int):
+        image_id = whole(entry.get("image_id")) if isinstance(entry, dict) else None
+        if image_id is None:
             faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", "it needs a whole-number image_id"))
             continue
         if flag(entry.get("iscrowd")) is None:
             detail = f"iscrowd must be 0 or 1, got {_shown(entry['iscrowd'])}"
             faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", detail))
-        boxes[entry["image_id"]].append(_box(entry, index, categories))
+        boxes[image_id].append(_box(entry, index, categories))
     return boxes, set(boxes)
 
 

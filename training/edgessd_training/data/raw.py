@@ -76,6 +76,13 @@ def flag(value: object) -> bool | None:
     return {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True, "": False}.get(word)
 
 
+def whole(value: object) -> int | None:
+    """Return a whole number, written as one or as its text; None for another value."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def side(value: object) -> int | None:
     """Return an image's side in pixels, None where it is not a positive whole number."""
     size = number(value)

@@ -22,6 +22,7 @@ from edgessd_training.data.faults import (
     MISSING_IMAGE,
     SIZE_DIFFERS,
     TRUNCATED_IMAGE,
+    UNKNOWN_IMAGE,
 )
 from edgessd_training.data.images import image_size_hw
 from edgessd_training.data.kept import KeptImage
@@ -82,6 +83,8 @@ def kept_images(checked: Checked) -> list[KeptImage]:
     }
     kept = []
     left_out |= unread_images(checked)
+    # An annotation whose image nobody knows may belong to any image without boxes.
+    unknown = any(fault.kind in (BROKEN_ANNOTATION, UNKNOWN_IMAGE) and fault.image is None for fault in checked.faults)
     for index, image in enumerate(checked.parsed.images):
         if index in left_out:
             continue
@@ -97,6 +100,8 @@ def kept_images(checked: Checked) -> list[KeptImage]:
                 changed.add(box.index)
             if edges is not None:
                 boxes[box.index] = edges
+        if not image.boxes and unknown:
+            continue
         if image.boxes and not boxes:
             continue  # all its objects are lost: as background it would teach that they are none
         kept.append(KeptImage(image, size_hw, boxes, frozenset(changed & boxes.keys())))

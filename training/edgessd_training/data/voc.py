@@ -67,6 +67,8 @@ def split_ids(root: Path, split: str) -> list[str]:
             return [_id(line.strip(), annotations) for line in lines if line.strip()]
     if split == "all" and annotations.is_dir():
         return sorted(path.stem for path in annotations.glob("*.xml"))
+    if annotations == root:
+        raise DataError(f"{root} is a flat folder without lists of splits, got {split!r}", fix=f"give voc:{root}@all")
     known = sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt"))
     raise DataError(
         f"no split {split!r} in {root / 'ImageSets' / 'Main'}",
