@@ -3,16 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from small_network import small_checkpoint
 
 from edgessd.errors import ExportError
+from edgessd.model.card import card_of
 from edgessd.model.shipped import model_path
-from edgessd_export.graph.float_graph import Layout
+from edgessd_export.graph.float_graph import Layout, write_card
 from edgessd_export.graph.restore import restore_checkpoint
 from edgessd_export.write import export_onnx, write_fp16
-from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 
 def trained() -> Checkpoint:
@@ -41,5 +43,15 @@ def test_what_tells_no_network_or_has_no_float_weights_is_refused(tmp_path: Path
     export_onnx(small_checkpoint(), tmp_path / "untrained.onnx")
     with pytest.raises(ExportError, match="tells no network"):
         restore_checkpoint(tmp_path / "untrained.onnx")
+    model = onnx.load(str(model_path("default")))
+    write_card(model, card_of(model_path("default")).with_changes(precision="int8"))
+    onnx.save(model, str(tmp_path / "int8.onnx"))
     with pytest.raises(ExportError, match="are int8"):
-        restore_checkpoint(model_path("default"))
+        restore_checkpoint(tmp_path / "int8.onnx")
+
+
+def test_a_shipped_file_is_a_start_for_training(tmp_path: Path) -> None:
+    checkpoint = restore_checkpoint(model_path("default"))
+    assert checkpoint.network.input_hw == (checkpoint.card.height, checkpoint.card.width)
+    save_checkpoint(tmp_path / "start.pt", checkpoint.network, checkpoint.description, checkpoint.card)
+    assert load_checkpoint(tmp_path / "start.pt").card == checkpoint.card

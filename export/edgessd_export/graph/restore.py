@@ -68,4 +68,4 @@ def _description(card: ModelCard, path: Path) -> dict[str, object]:
         raise ExportError(f"the card of {path} tells no network", fix="restore from a file of a trained model")
     if card.precision not in ("fp32", "fp16"):
         raise ExportError(f"the weights of {path} are {card.precision}", fix="restore from the fp32 or fp16 file")
-    return {**network, "classes": len(card.labels)}
+    return {**network, "classes": len(card.labels), "input_size": [card.height, card.width]}
