@@ -20,7 +20,6 @@ from edgessd.util.files import readable
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.labels import labels_for
 from edgessd_training.networks import build
-from edgessd_training.networks.esnet import Stage
 from edgessd_training.networks.picodet import BINS
 from edgessd_training.networks.ssd import SSD
 
@@ -126,7 +125,7 @@ def _put(layer: nn.Conv2d, weight: Tensor, bias: Tensor, columns: Mapping[nn.Mod
     layer.bias.copy_(bias[order] if depthwise else bias)
 
 
-def _layers(network: SSD) -> Iterator[list[nn.Conv2d]]:
+def _layers(network: Any) -> Iterator[list[nn.Conv2d]]:
     """Yield our convolutions in the order of the file; the last one of every level is two of ours, scores first."""
     pan = network.neck.neck
     modules = [network.backbone, pan.lateral, pan.up]
@@ -141,7 +140,7 @@ def _layers(network: SSD) -> Iterator[list[nn.Conv2d]]:
         yield list(head)
 
 
-def _columns(network: SSD) -> Iterator[tuple[nn.Module, Tensor]]:
+def _columns(network: Any) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield for every convolution that reads shuffled channels which of the file's columns each of ours is."""
     stages = list(network.backbone.stages)
     for number, stage in enumerate(stages):
@@ -153,7 +152,7 @@ def _columns(network: SSD) -> Iterator[tuple[nn.Module, Tensor]]:
             yield from ((layer, whole) for layer in (behind.short[0], behind.short[1][0], behind.expand[0]))
 
 
-def _orders(stage: Stage) -> list[Tensor]:
+def _orders(stage: Any) -> list[Tensor]:
     """Return, for what every block takes in and for what the stage puts out, the file's place of each channel."""
     count = 2 * stage.blocks[0].expand[0].in_channels
     theirs = list(range(count))  # channels by number, the new ones of a block behind those that are there
