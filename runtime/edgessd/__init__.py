@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 # Read by OpenCV when it loads: a broken file or an absent camera is our one-line error, not a page of FFmpeg's.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+# The second guard of util/image_header.py, for formats and headers that only the decoder knows. OpenCV allows 1 << 30.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
 # Read at every opening. TCP: a lost packet is sent again instead of smearing the picture. FFmpeg otherwise
 # listens to a camera for five seconds before it gives the first frame.
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|analyzeduration;500000")

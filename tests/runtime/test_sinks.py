@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from disks import fill_up
 from results import LABELS, result, status
@@ -19,6 +20,7 @@ from edgessd.errors import InputError
 from edgessd.sinks.images import SnapshotSink
 from edgessd.sinks.line_file import LineFile
 from edgessd.sinks.records import CsvSink, JsonlSink
+from edgessd.sinks.video_writer import count_frames, open_writer
 from edgessd.sinks.webhook import Webhook
 from edgessd.streams import QueuedSink
 from edgessd.streams.status import State, Status
@@ -301,3 +303,14 @@ def test_mqtt_last_will(tmp_path: Path) -> None:
             process.kill()
         assert eventually(lambda: heard == ["online", "offline"], 30)
         client.loop_stop()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_a_video_with_a_colon_in_its_name(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a relative name: FFmpeg takes what stands before the colon for a protocol
+    path = Path(f"10:15{suffix}")
+    writer = open_writer(path, height=48, width=64, fps=10, encoder="libx264")
+    for number in range(3):
+        writer.write(np.full((48, 64, 3), number * 50, np.uint8), number / 10)
+    writer.close(10)
+    assert count_frames(path) == 3

@@ -41,6 +41,7 @@ def open_writer(
 
     options: ffmpeg's. Raises VideoError.
     """
+    path = path.absolute()  # FFmpeg takes what stands before a colon for a protocol
     if path.suffix.lower() != ".avi" and has_ffmpeg() and (encoder != "libx264" or _has_libx264()):
         return FfmpegWriter(path, height=height, width=width, fps=fps, encoder=encoder, options=options)
     return OpenCvWriter(path, height=height, width=width, fps=fps)
@@ -145,6 +146,7 @@ class OpenCvWriter:
 
 def count_frames(path: Path, most: float = float("inf")) -> int:
     """Return how many frames can be read from a video, at most ``most``; they are not decoded."""
+    path = path.absolute()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])  # packets as they are
     if not capture.isOpened():
         capture = cv2.VideoCapture(str(path))  # an OpenCV without FFmpeg

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from shutil import which
 
 import cv2
@@ -20,11 +22,15 @@ from edgessd.sources.frame import Frame
 from edgessd.sources.subprocess_source import open_ffmpeg
 
 _PROBE_SECONDS = 30.0
+_NETWORK_SECONDS = 6.0  # less than a reader's patience
 _SILENCED = ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_LOG_LEVEL")
 # The address comes by standard input: a command line may be read by every user.
 _PROBE = """
-import sys, cv2
-capture = cv2.VideoCapture(sys.stdin.read(), cv2.CAP_FFMPEG)
+import os, sys, cv2
+name = os.fsdecode(sys.stdin.buffer.read())
+if not name.isprintable():
+    name = f"/proc/self/fd/{os.open(name, os.O_RDONLY)}"
+capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
 for _ in range(2):
     capture.read()
 """
@@ -39,7 +45,7 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
     second = next(frames, None) if first is not None else None
     known = [frame for frame in (first, second) if frame is not None]
     suspicious = len(known) == 1 or (len(known) == 2 and np.array_equal(known[0].image, known[1].image))
-    if not suspicious or not conversion_fails(address):
+    if not suspicious or not conversion_fails(address.target, _changed(address)):
         yield from chain(known, frames)
         return
     frames.close()  # type: ignore[attr-defined]
@@ -51,16 +57,24 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
     yield from open_ffmpeg(address).frames()
 
 
-def conversion_fails(address: Address) -> bool:
-    """Return whether FFmpeg's scaler refuses the frames, as it tells a process that listens."""
+def _changed(address: Address) -> float | None:
+    return Path(address.target).stat().st_mtime if address.kind == "path" else None
+
+
+@lru_cache(maxsize=256)  # a camera with a still picture is asked once, not at every reconnection
+def conversion_fails(target: str, changed: float | None) -> bool:
+    """Return whether FFmpeg's scaler refuses the frames, as it tells a process that listens.
+
+    changed: when the file was, None for a URL.
+    """
     heard = {key: value for key, value in os.environ.items() if key not in _SILENCED}
     try:
         done = subprocess.run(
             [sys.executable, "-c", _PROBE],
-            input=address.target.encode(errors="surrogateescape"),
+            input=os.fsencode(target),
             capture_output=True,
             env=heard,
-            timeout=_PROBE_SECONDS,
+            timeout=_NETWORK_SECONDS if changed is None else _PROBE_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -17,10 +17,11 @@ from edgessd.sources.capture import CapturedSource
 from edgessd.sources.conversion import when_converted
 from edgessd.sources.frame import Frame, Source
 from edgessd.util.files import readable
-from edgessd.util.image_header import check_pixels, is_animated, missing_part
+from edgessd.util.image_header import MAX_PIXELS, check_pixels, is_animated, missing_part, size_hw
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_FILE_BYTES = 1 << 30
+MAX_ANIMATION_PIXELS = 2 * MAX_PIXELS  # 400 MB when decoded
 _SHOWN = 5  # names in a warning
 log = logging.getLogger(__name__)
 
@@ -96,12 +97,36 @@ def read_images(path: Path) -> list[NDArray[np.uint8]]:
     if not hasattr(cv2, "imdecodeanimation"):
         log.warning("%s is animated; OpenCV %s reads its first picture alone", path, cv2.__version__)
         return [read_image(path)]
-    done, animation = cv2.imdecodeanimation(np.frombuffer(content, np.uint8))
-    if not done:
+    pictures = _animated(content, path)
+    if not pictures:
         raise VideoError(
             f"{path} is an animated image that OpenCV cannot read", fix="convert it with ffmpeg to a video"
         )
-    return [np.ascontiguousarray(picture[..., :3], np.uint8) for picture in animation.frames]
+    return pictures
+
+
+def _animated(content: bytes, path: Path) -> list[NDArray[np.uint8]]:
+    """Return the pictures of an animated image. Raises InputError for more than fit into memory."""
+    pictures: list[NDArray[np.uint8]] = []
+    height, width = size_hw(content) or (1, 1)
+    at_once = MAX_PIXELS // (4 * height * width)  # OpenCV holds the bytes of one call to its limit of pixels
+    while at_once:
+        try:
+            done, animation = cv2.imdecodeanimation(np.frombuffer(content, np.uint8), len(pictures), at_once)
+        except cv2.error:
+            break
+        found = animation.frames if done else ()
+        pictures += [np.ascontiguousarray(picture[..., :3], np.uint8) for picture in found]
+        if len(found) < at_once:
+            return pictures
+        if len(pictures) * height * width > MAX_ANIMATION_PIXELS:
+            break
+    if at_once == 0 or len(pictures) * height * width > MAX_ANIMATION_PIXELS:
+        raise InputError(
+            f"an animated image has at most {MAX_ANIMATION_PIXELS:,} pixels in all, {path} ({width}x{height}) has more",
+            fix="convert it with ffmpeg to a video",
+        )
+    return pictures
 
 
 def _image_bytes(path: Path) -> bytes:

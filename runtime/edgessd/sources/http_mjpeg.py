@@ -50,8 +50,8 @@ class HttpPictures(Source):
         try:
             return self._response.read1(_PIECE_BYTES)
         except TimeoutError as error:
-            text = f"{self.name} sent nothing for {self._read_seconds:g} s: see the camera"
-            raise SourceFault(Reason.FROZEN, text) from error
+            cause = f"{self.name} sent nothing for {self._read_seconds:g} s"
+            raise SourceFault(Reason.FROZEN, cause, fix="see the camera") from error
         except (OSError, HTTPException) as error:
             raise SourceFault(
                 Reason.CUT_OFF, f"{self.name} cut the connection", fix="see the camera and the network"
@@ -76,6 +76,10 @@ def open_http(address: Address) -> HttpPictures | NetworkVideo:
     # One deadline for both: urllib passes it on to every later read.
     response = _get(address, read_seconds)
     kind = response.headers.get_content_type()
+    if (encoding := response.headers.get("Content-Encoding", "identity").lower()) != "identity":
+        response.close()
+        cause = f"{address.name} sends its answer compressed ({encoding[:20]!r}), which nobody asked for"
+        raise SourceFault(Reason.NOT_A_STREAM, cause, fix="turn compression off in the server")
     if kind == "multipart/x-mixed-replace":
         return HttpPictures(address, response, read_seconds)
     # A length says that it ends. A playlist's is its own, not that of the stream it lists.

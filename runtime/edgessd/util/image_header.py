@@ -12,9 +12,11 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # those thr
 _START_OF_SCAN, _END_OF_IMAGE, _EXIF = 0xDA, 0xD9, 0xE1
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 # Entropy-coded data ends at a marker; a stuffed zero, a restart and a fill byte belong to it.
+_MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)  # decoders skip what else stands between segments
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-_ORIENTATION = 0x0112
+_WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112  # tags of TIFF and EXIF
+_LONG = 4
 UPRIGHT = 1
 _VP8_START = b"\x9d\x01\x2a"
 
@@ -41,7 +43,7 @@ def size_hw(content: bytes) -> tuple[int, int] | None:
 
 def check_pixels(content: bytes, name: str) -> None:
     """Raise InputError for an image whose header declares more than MAX_PIXELS."""
-    found = size_hw(content)
+    found = size_hw(content) or _tiff_size(content)
     if found and found[0] * found[1] > MAX_PIXELS:
         raise too_large(name, *found)
 
@@ -103,14 +105,14 @@ def _png_size(content: bytes) -> tuple[int, int]:
 
 def _jpeg_size(content: bytes) -> tuple[int, int] | None:
     at, turned = 2, False
-    while at + 4 <= len(content) and content[at] == 0xFF:
+    while found := _MARKER.search(content, at):
+        at = found.start()
         marker = content[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
-            continue
         if marker in _ALONE:
             at += 2
             continue
+        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
+            return None
         (length,) = struct.unpack_from(">H", content, at + 2)
         if marker in _START_OF_FRAME:
             height, width = struct.unpack_from(">HH", content, at + 5)
@@ -140,13 +142,12 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 def _jpeg_is_whole(content: bytes) -> bool:
     """Return whether its end is reached from its start, whatever lies behind it: a phone appends a video."""
     at = 2
-    while at + 2 <= len(content) and content[at] == 0xFF:
+    while next_marker := _MARKER.search(content, at):
+        at = next_marker.start()
         marker = content[at + 1]
         if marker == _END_OF_IMAGE:
             return True
-        if marker == 0xFF:
-            at += 1
-        elif marker in _ALONE:
+        if marker in _ALONE:
             at += 2
         else:
             at += 2 + max(int.from_bytes(content[at + 2 : at + 4], "big"), 2)
@@ -173,18 +174,29 @@ def _missing_png(content: bytes) -> str | None:
     return "no IEND chunk"
 
 
+def _tiff_size(content: bytes) -> tuple[int, int] | None:
+    """Return a TIFF's height and width as stored, None for another format."""
+    tags = _tags(content)
+    return (tags[_HEIGHT], tags[_WIDTH]) if _HEIGHT in tags and _WIDTH in tags else None
+
+
 def _orientation(tiff: bytes) -> int:
     """Return the EXIF orientation, 1 (upright) where there is none."""
+    return _tags(tiff).get(_ORIENTATION, UPRIGHT)
+
+
+def _tags(tiff: bytes) -> dict[int, int]:
+    """Return the numbers of the first directory of a TIFF, or of EXIF, which is one; empty where it is neither."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    tags: dict[int, int] = {}
+    if order is None:
+        return tags
     try:
-        if order is None:
-            return 1
         (first,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, first)
         for entry in range(first + 2, first + 2 + 12 * count, 12):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, entry)
-            if tag == _ORIENTATION:
-                return int(value)
+            tag, kind, _ = struct.unpack_from(order + "HHI", tiff, entry)
+            (tags[tag],) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), tiff, entry + 8)
     except struct.error:
-        return 1
-    return 1
+        pass  # it is cut off: what came before holds
+    return tags
