@@ -16,7 +16,8 @@ class Detections:
 
     boxes_xyxy: (N, 4) float32, pixels of the frame, continuous edges. scores: (N,) float32 in 0..1.
     classes: (N,) int64, index into the card's labels. nonfinite: candidates left out because the network gave NaN or
-    infinity for them. A mask or indices choose rows::
+    infinity for them. ids: (N,) int64, the track of each box, -1 for none; None where nothing was tracked.
+    A mask or indices choose rows::
 
         sure = found[found.scores >= 0.6]
     """
@@ -25,13 +26,15 @@ class Detections:
     scores: NDArray[np.float32]
     classes: NDArray[np.int64]
     nonfinite: int = 0
+    ids: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def __getitem__(self, chosen: Any) -> "Detections":
         """Return the rows that a mask or an array of indices chooses."""
-        return Detections(self.boxes_xyxy[chosen], self.scores[chosen], self.classes[chosen])
+        ids = None if self.ids is None else self.ids[chosen]
+        return Detections(self.boxes_xyxy[chosen], self.scores[chosen], self.classes[chosen], ids=ids)
 
     def to_supervision(self, labels: tuple[str, ...]) -> Any:
         """Return ``supervision.Detections`` with the field ``class_name``. Raises MissingExtra without supervision."""

@@ -1,0 +1,104 @@
+"""Lines: who crosses a segment of the frame, and in which direction."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from edgessd.errors import InputError
+from edgessd.model.detections import Detections
+from edgessd.tracking.regions import Point, bottom_centres, check_points, segments_cross, side
+from edgessd.tracking.zones import check_classes, check_inertia
+
+
+@dataclass(frozen=True)
+class Line:
+    """A segment in fractions of the frame. "in" goes from its left to its right as one walks from start to end.
+
+    classes: labels that count; None for all. inertia: frames in a row that a track must be seen on the other side
+    before its crossing counts. Raises InputError.
+    """
+
+    name: str
+    start: Point
+    end: Point
+    classes: tuple[str, ...] | None = None
+    inertia: int = 3
+
+    def __post_init__(self) -> None:
+        place = f"line {self.name!r}"
+        check_points((self.start, self.end), place)
+        check_inertia(self.inertia, place)
+        if self.start == self.end:
+            raise InputError(f"{place}: it starts and ends at {list(self.start)}", fix="give two points")
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One track over one line: ``direction`` is "in" or "out"."""
+
+    line: str
+    direction: str
+    track: int
+    label: str
+    seconds: float
+
+
+@dataclass
+class _Walk:
+    side: int  # as confirmed
+    last: Point  # on that side
+    first: Point | None = None  # on the other side
+    against: int = 0  # frames in a row on the other side
+
+
+class LineMonitor:
+    """Counts one line; ``counts`` is how many crossed so far, by (direction, label)."""
+
+    def __init__(self, line: Line, labels: tuple[str, ...]) -> None:
+        check_classes(line.classes, labels, f"line {line.name!r}")
+        self.line = line
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._labels = labels
+        self._walks: dict[int, _Walk] = {}
+
+    def update(
+        self, tracked: Detections, alive: frozenset[int], seconds: float, height: int, width: int
+    ) -> list[Crossing]:
+        """Return who has crossed as of this frame; the arguments are those of ``ZoneMonitor.update``.
+
+        A track crosses when its bottom centre has passed the segment itself, not its extension, and stays beyond.
+        """
+        assert tracked.ids is not None
+        for track in self._walks.keys() - alive:
+            del self._walks[track]
+        points = bottom_centres(tracked.boxes_xyxy, height, width).tolist()
+        crossings = []
+        for track, index, (x, y) in zip(tracked.ids.tolist(), tracked.classes.tolist(), points, strict=True):
+            label = self._labels[index]
+            if track <= 0 or not (self.line.classes is None or label in self.line.classes):
+                continue
+            direction = self._step(track, (x, y))
+            if direction:
+                self.counts[direction, label] += 1
+                crossings.append(Crossing(self.line.name, direction, track, label, seconds))
+        return crossings
+
+    def _step(self, track: int, point: Point) -> str | None:
+        now = side(point, self.line.start, self.line.end)
+        walk = self._walks.get(track)
+        if now == 0:  # on the line is on neither side
+            return None
+        if walk is None:
+            self._walks[track] = _Walk(now, point)
+            return None
+        if now == walk.side:
+            walk.last, walk.first, walk.against = point, None, 0
+            return None
+        walk.first = walk.first or point
+        walk.against += 1
+        if walk.against < self.line.inertia:
+            return None
+        crossed = segments_cross((walk.last, walk.first), (self.line.start, self.line.end))
+        walk.side, walk.last, walk.first, walk.against = now, point, None, 0
+        if not crossed:
+            return None
+        return "in" if now > 0 else "out"

@@ -1,0 +1,188 @@
+"""Ids that stay: detections of successive frames become tracks."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd.errors import InputError
+from edgessd.model.boxes import FloatArray, cxcywh_to_xyxy, iou, xyxy_to_cxcywh
+from edgessd.model.detections import Detections
+from edgessd.tracking.assignment import exact, greedy
+from edgessd.tracking.motion import Motion, advance, begin, correct, join
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """Rules of birth, matching and death.
+
+    birth_score: a box of no track starts one from here. high_score: boxes from here are matched first; those below,
+    down to low_score, only keep a track that was just seen alive (ByteTrack, arXiv 2110.06864, sec. 3).
+    buffers: by which part of its size a box is widened on each side before overlaps are taken, first small, then
+    large for what is left (C-BIoU, arXiv 2211.14317, sec. 3.2). least_overlap: widened boxes that overlap less are no
+    match. confirm_hits: frames that a track must be seen in before it gets an id. lost_seconds: how long one lives
+    unseen. exact_from_seconds: frames at least this far apart are matched by the Hungarian algorithm, closer ones
+    greedily, which is faster and as good there.
+
+    Scores are the detector's own: the defaults suit one that is sure of what it finds (docs/tracking.md). For another,
+    set birth_score to where hardly a box is wrong.
+    """
+
+    birth_score: float = 0.8
+    high_score: float = 0.5
+    low_score: float = 0.1
+    buffers: tuple[float, float] = (0.0, 0.3)
+    least_overlap: float = 0.2
+    confirm_hits: int = 1
+    lost_seconds: float = 1.0
+    exact_from_seconds: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Raise InputError for rules that contradict each other."""
+        if not 0 <= self.low_score <= self.high_score <= self.birth_score <= 1:
+            given = f"{self.low_score}, {self.high_score}, {self.birth_score}"
+            raise InputError(f"low, high and birth score rise within 0 to 1, got {given}", fix="put them in order")
+        if not self.lost_seconds > 0 or self.confirm_hits < 1:
+            given = f"{self.lost_seconds} and {self.confirm_hits}"
+            raise InputError(f"a track lives above 0 s and is seen from 1 frame, got {given}", fix="raise them")
+
+
+class Tracker:
+    """Tracks of one source of frames; ids count from 1 and are never used again."""
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self.settings = settings or TrackerSettings()
+        self._seconds: float | None = None
+        self._next_id = 1
+        self._motion: Motion = begin(np.zeros((0, 4)))
+        self._ids = np.zeros(0, np.int64)  # 0 while unconfirmed
+        self._hits = np.zeros(0, np.int64)
+        self._seen = np.zeros(0)  # seconds of the last match
+        self._classes = np.zeros(0, np.int64)
+        self._scores = np.zeros(0, np.float32)
+
+    @property
+    def alive(self) -> frozenset[int]:
+        """Ids of the tracks that have not ended, seen in the last frame or not."""
+        return frozenset(self._ids[self._ids > 0].tolist())
+
+    def update(self, detections: Detections, seconds: float) -> Detections:
+        """Return the same detections with the id of each one's track, -1 where it has none (yet).
+
+        The box of a track is the filtered one, which trembles less and fits better than what was detected.
+        detections: of one frame, of every score: those below ``high_score`` keep tracks alive. seconds: time of the
+        frame on any clock that only rises.
+        A frame in which nothing was found is told too; one that was not looked at is left out.
+
+        Raises InputError when time falls.
+        """
+        elapsed = self._elapsed(seconds)
+        settings = self.settings
+        just_seen = self._seen_last()
+        self._seconds = seconds
+        self._motion.velocity[~just_seen, 2:] = 0  # the size of what is hidden is not guessed
+        self._motion = advance(self._motion, elapsed)
+        living = (seconds - self._seen <= settings.lost_seconds) & ((self._ids > 0) | just_seen)
+        just_seen = just_seen[living]
+        self._keep(living)
+        track_of = self._match(detections, just_seen, elapsed)
+        rows = np.flatnonzero(track_of >= 0)
+        self._seen_again(track_of[rows], detections, rows, seconds)
+        ids = np.full(len(detections), -1, np.int64)
+        ids[rows] = np.where(self._ids[track_of[rows]] > 0, self._ids[track_of[rows]], -1)
+        born = np.flatnonzero((track_of < 0) & (detections.scores >= settings.birth_score))
+        ids[born] = self._bear(detections, born, seconds)
+        boxes_xyxy = detections.boxes_xyxy.copy()
+        boxes_xyxy[rows] = cxcywh_to_xyxy(self._motion.boxes_cxcywh[track_of[rows]])
+        return replace(detections, boxes_xyxy=boxes_xyxy, ids=ids)
+
+    def predict(self, seconds: float) -> Detections:
+        """Return where the tracks seen in the last frame are now, best score first; nothing is changed.
+
+        For frames that are not detected in. Scores are those of the last match. Raises InputError when ``seconds``
+        lies before the last update.
+        """
+        state = advance(self._motion, self._elapsed(seconds))
+        rows = np.flatnonzero(
+            (self._ids > 0) & self._seen_last() & (seconds - self._seen <= self.settings.lost_seconds)
+        )
+        rows = rows[np.argsort(-self._scores[rows], kind="stable")]
+        boxes_xyxy = cxcywh_to_xyxy(state.boxes_cxcywh[rows]).astype(np.float32)
+        return Detections(boxes_xyxy, self._scores[rows], self._classes[rows], ids=self._ids[rows])
+
+    def _seen_last(self) -> NDArray[np.bool_]:
+        """Return which tracks were matched in the last frame."""
+        return np.asarray(self._seen == self._seconds, dtype=bool).reshape(self._seen.shape)
+
+    def _elapsed(self, seconds: float) -> float:
+        if not math.isfinite(seconds):
+            raise InputError(f"the time of a frame is a finite number of seconds, got {seconds}", fix="give its time")
+        if self._seconds is not None and seconds < self._seconds:
+            raise InputError(
+                f"the time of frames rises, got {seconds} s after {self._seconds} s",
+                fix="use a new Tracker for a new source",
+            )
+        return 0.0 if self._seconds is None else seconds - self._seconds
+
+    def _match(self, detections: Detections, just_seen: NDArray[np.bool_], elapsed: float) -> NDArray[np.intp]:
+        """Return the track of each detection, (N,), -1 for none: high scores twice, then low scores."""
+        settings = self.settings
+        boxes_xyxy, tracks_xyxy = detections.boxes_xyxy.astype(np.float64), cxcywh_to_xyxy(self._motion.boxes_cxcywh)
+        same_class = self._classes[:, None] == detections.classes[None, :]
+        high = detections.scores >= settings.high_score
+        low = ~high & (detections.scores >= settings.low_score)
+        free = np.full(len(self._ids), True)
+        track_of = np.full(len(detections), -1, np.intp)
+        small, large = settings.buffers
+        for buffer, tracks, boxes in ((small, free, high), (large, free, high), (small, just_seen, low)):
+            track_rows = np.flatnonzero(tracks & free)
+            box_rows = np.flatnonzero(boxes & (track_of < 0))
+            if not len(track_rows) or not len(box_rows):
+                continue
+            overlap = iou(_widened(tracks_xyxy[track_rows], buffer), _widened(boxes_xyxy[box_rows], buffer))
+            overlap *= same_class[np.ix_(track_rows, box_rows)]
+            assign = exact if elapsed >= settings.exact_from_seconds else greedy
+            chosen_tracks, chosen_boxes = assign(overlap, settings.least_overlap)
+            track_of[box_rows[chosen_boxes]] = track_rows[chosen_tracks]
+            free[track_rows[chosen_tracks]] = False
+        return track_of
+
+    def _seen_again(
+        self, tracks: NDArray[np.intp], detections: Detections, rows: NDArray[np.intp], seconds: float
+    ) -> None:
+        correct(self._motion, tracks, xyxy_to_cxcywh(detections.boxes_xyxy[rows].astype(np.float64)))
+        self._hits[tracks] += 1
+        self._seen[tracks] = seconds
+        self._scores[tracks] = detections.scores[rows]
+        confirmed = tracks[(self._ids[tracks] == 0) & (self._hits[tracks] >= self.settings.confirm_hits)]
+        self._ids[confirmed] = self._new_ids(len(confirmed))
+
+    def _bear(self, detections: Detections, rows: NDArray[np.intp], seconds: float) -> NDArray[np.int64]:
+        """Start a track at each of these boxes; return their ids, -1 for those not confirmed yet."""
+        count = len(rows)
+        ids = self._new_ids(count) if self.settings.confirm_hits <= 1 else np.zeros(count, np.int64)
+        self._motion = join(self._motion, begin(xyxy_to_cxcywh(detections.boxes_xyxy[rows].astype(np.float64))))
+        self._ids = np.concatenate([self._ids, ids])
+        self._hits = np.concatenate([self._hits, np.ones(count, np.int64)])
+        self._seen = np.concatenate([self._seen, np.full(count, seconds)])
+        self._classes = np.concatenate([self._classes, detections.classes[rows]])
+        self._scores = np.concatenate([self._scores, detections.scores[rows]])
+        return np.where(ids > 0, ids, -1)
+
+    def _new_ids(self, count: int) -> NDArray[np.int64]:
+        self._next_id += count
+        return np.arange(self._next_id - count, self._next_id, dtype=np.int64)
+
+    def _keep(self, rows: NDArray[np.bool_]) -> None:
+        if rows.all():
+            return
+        self._motion = self._motion[rows]
+        self._ids, self._hits, self._seen = self._ids[rows], self._hits[rows], self._seen[rows]
+        self._classes, self._scores = self._classes[rows], self._scores[rows]
+
+
+def _widened(boxes_xyxy: FloatArray, part: float) -> FloatArray:
+    """Return boxes grown by a part of their width and height on each side (C-BIoU, eq. 1)."""
+    grown = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * part
+    return np.concatenate([boxes_xyxy[:, :2] - grown, boxes_xyxy[:, 2:] + grown], axis=1)

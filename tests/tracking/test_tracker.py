@@ -1,0 +1,125 @@
+"""Ids, births and deaths in tables small enough to follow by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgessd.errors import InputError
+from edgessd.model.detections import Detections, no_detections
+from edgessd.tracking.tracker import Tracker, TrackerSettings
+
+
+def found(*rows: tuple[float, float, int]) -> Detections:
+    """Return boxes 40 wide and 80 high at y 100 by (left edge, score, class)."""
+    table = np.array(rows, dtype=float).reshape(-1, 3)
+    left, top = table[:, 0], np.full(len(table), 100.0)
+    boxes = np.stack([left, top, left + 40, top + 80], axis=1).astype(np.float32)
+    return Detections(boxes, table[:, 1].astype(np.float32), table[:, 2].astype(np.int64))
+
+
+def ids(tracked: Detections) -> list[int]:
+    assert tracked.ids is not None
+    return tracked.ids.tolist()
+
+
+def test_ids_stay_with_their_boxes_whatever_the_order() -> None:
+    tracker = Tracker()
+    assert ids(tracker.update(found((0, 0.9, 0), (300, 0.8, 0)), 0.0)) == [1, 2]
+    assert ids(tracker.update(found((304, 0.9, 0), (4, 0.8, 0)), 0.04)) == [2, 1]
+
+
+def test_a_low_score_keeps_a_track_alive_and_starts_none() -> None:
+    tracker = Tracker()
+    tracker.update(found((0, 0.9, 0)), 0.0)
+    assert ids(tracker.update(found((2, 0.2, 0), (300, 0.7, 0), (500, 0.05, 0)), 0.04)) == [1, -1, -1]
+    tracker.update(no_detections(), 0.08)
+    assert ids(tracker.update(found((2, 0.2, 0)), 0.12)) == [-1]  # unseen in the last frame: only a high score will do
+    assert ids(tracker.update(found((2, 0.6, 0)), 0.16)) == [1]
+
+
+def test_the_second_buffer_catches_what_does_not_overlap() -> None:
+    jump = found((50, 0.9, 0))  # 10 pixels beyond the box of the track, which stands still
+    for buffers, expected in (((0.0, 0.3), 1), ((0.0, 0.0), 2)):
+        tracker = Tracker(TrackerSettings(buffers=buffers, least_overlap=0.1))
+        tracker.update(found((0, 0.9, 0)), 0.0)
+        assert ids(tracker.update(jump, 0.04)) == [expected]
+
+
+def test_a_class_is_not_taken_for_another() -> None:
+    tracker = Tracker()
+    tracker.update(found((0, 0.9, 0)), 0.0)
+    assert ids(tracker.update(found((0, 0.9, 1)), 0.04)) == [2]
+
+
+def test_a_track_dies_by_seconds_not_by_frames() -> None:
+    few, many = Tracker(), Tracker()
+    for tracker in (few, many):
+        tracker.update(found((0, 0.9, 0)), 0.0)
+    for frame in range(1, 90):
+        many.update(no_detections(), frame / 100)
+    assert many.alive == few.alive == {1}
+    assert ids(few.update(found((0, 0.9, 0)), 0.9)) == ids(many.update(found((0, 0.9, 0)), 0.9)) == [1]
+    assert ids(few.update(found((0, 0.9, 0)), 2.0)) == [2]
+    assert few.alive == {2}
+
+
+def test_two_hits_make_an_id_and_one_alone_is_forgotten() -> None:
+    tracker = Tracker(TrackerSettings(confirm_hits=2))
+    assert ids(tracker.update(found((0, 0.9, 0)), 0.0)) == [-1]
+    tracker.update(no_detections(), 0.04)
+    assert ids(tracker.update(found((0, 0.9, 0)), 0.08)) == [-1]
+    assert ids(tracker.update(found((0, 0.9, 0)), 0.12)) == [1]
+
+
+def test_speed_is_learnt_in_seconds_over_uneven_times() -> None:
+    """100 pixels a second; half a second unseen is 50 pixels, more than the box is wide."""
+    tracker = Tracker()
+    times = [0.0, 0.04, 0.12, 0.16, 0.28, 0.32, 0.44, 0.48, 0.6]
+    for seconds in times:
+        tracker.update(found((100 * seconds, 0.9, 0)), seconds)
+    before = tracker.predict(1.1)
+    assert before.boxes_xyxy[0].tolist() == pytest.approx([110, 100, 150, 180], abs=2)
+    assert ids(before) == [1]
+    assert tracker.predict(1.1).boxes_xyxy.tolist() == before.boxes_xyxy.tolist()  # asking changes nothing
+    assert ids(tracker.update(found((110, 0.9, 0)), 1.1)) == [1]
+
+
+def test_nothing_is_predicted_of_what_was_not_seen_last() -> None:
+    tracker = Tracker()
+    assert len(tracker.predict(0.0)) == 0
+    tracker.update(found((0, 0.9, 0)), 0.0)
+    tracker.update(no_detections(), 0.04)
+    assert len(tracker.predict(0.08)) == 0
+    assert tracker.alive == {1}
+
+
+def test_times_and_rules_that_mean_nothing_are_refused() -> None:
+    tracker = Tracker()
+    tracker.update(found((0, 0.9, 0)), 1.0)
+    for seconds in (0.9, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="time"):
+            tracker.update(no_detections(), seconds)
+    with pytest.raises(InputError, match="rise"):
+        TrackerSettings(birth_score=0.4)
+    with pytest.raises(InputError, match="0 s"):
+        TrackerSettings(lost_seconds=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 600), st.floats(0, 1), st.integers(0, 1)), max_size=6), max_size=12))
+def test_rows_stay_in_place_and_no_id_is_given_twice_in_a_frame(frames: list[list[tuple[int, float, int]]]) -> None:
+    tracker = Tracker()
+    for frame, rows in enumerate(frames):
+        given_boxes = found(*rows)
+        tracked = tracker.update(given_boxes, frame / 10)
+        assert tracked.scores.tolist() == given_boxes.scores.tolist()
+        assert np.isfinite(tracked.boxes_xyxy).all()
+        named = [track for track in ids(tracked) if track > 0]
+        assert len(named) == len(set(named))
+        assert set(named) <= tracker.alive
+
+
+def test_ids_go_with_chosen_rows() -> None:
+    tracked = Tracker().update(found((0, 0.9, 0), (300, 0.8, 0)), 0.0)
+    assert ids(tracked[tracked.scores < 0.85]) == [2]
