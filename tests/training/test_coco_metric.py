@@ -63,7 +63,7 @@ def by_pycocotools(data, detections):
         truth = coco.COCO()
         truth.dataset = coco_truth(data)
         truth.createIndex()
-        run = evaluation.COCOeval(truth, truth.loadRes(coco_results(detections)), "bbox")
+        run = evaluation.COCOeval(truth, truth.loadRes(coco_results(data, detections)), "bbox")
         run.evaluate()
         run.accumulate()
         run.summarize()

@@ -1,6 +1,5 @@
 """``edgessd data``: what a data set holds and what is wrong with it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +49,7 @@ def check(
     from edgessd_training.data.read import read_labels
     from edgessd_training.data.repair import refuse_folder, repair
     from edgessd_training.data.source import parse_source
+    from edgessd_training.data.text import to_json
 
     sources = [parse_source(text) for text in data]
     if as_json:
@@ -62,7 +62,7 @@ def check(
         checked = run(sources, allowed, readers=usable_cores(), on_total=progress.expect, on_images=progress.count)
     repaired = repair(checked, fix) if fix else []
     if as_json:
-        write_text(as_json, json.dumps(_as_json(checked, repaired), indent=1, ensure_ascii=False))
+        write_text(as_json, to_json(_as_json(checked, repaired), indent=1))
     _print(checked, repaired)
     if any(split.errors for split in checked):
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """COCO: one JSON file with images, annotations and categories (cocodataset.org, "Data format")."""
 
 import json
+import math
 from collections import defaultdict
 from itertools import islice, pairwise
 from pathlib import Path
@@ -40,27 +41,29 @@ def parse_coco(source: Source) -> RawSet:
     seen: set[int] = set()
     for index, entry in enumerate(content["images"]):
         where = f"{source.place.name}, image {index}"
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), int) or not entry.get("file_name"):
+        key = whole(entry.get("id")) if isinstance(entry, dict) else None
+        if key is None or not entry.get("file_name"):
             parsed.faults.append(Fault(BROKEN_ANNOTATION, where, "an image needs a whole-number id and a file_name"))
             continue
         name = local_name(str(entry["file_name"]), folder)
         if leaves_its_folder(name):
-            parsed.faults.append(Fault(UNSAFE_PATH, name, "a file_name must not leave the folder of images"))
-        elif entry["id"] in seen:
-            parsed.faults.append(Fault(LISTED_TWICE, name, f"the image id {entry['id']} is taken by another image"))
+            parsed.faults.append(Fault(UNSAFE_PATH, quoted(name), "a file_name names a file in the folder of images"))
+        elif key in seen:
+            parsed.faults.append(Fault(LISTED_TWICE, name, f"the image id {key} is taken by another image"))
         else:
             parsed.images.append(
                 RawImage(
-                    str(entry["id"]),
+                    str(key),
                     name,
                     folder / name,
                     side(entry.get("height")),
                     side(entry.get("width")),
-                    tuple(boxes.get(entry["id"], ())),
+                    tuple(boxes.get(key, ())),
                     source.place,
+                    key,
                 )
             )
-        seen.add(entry["id"])
+        seen.add(key)
     for image_id in sorted(known - seen):
         count = len(boxes[image_id])
         detail = f"{count} annotations name the image id {image_id}, which is not listed"
@@ -84,29 +87,26 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _categories(content: dict[str, Any], path: Path, faults: list[Fault]) -> dict[int, str]:
     """Return the labels by category id; a category that only groups others is left out, and said."""
-    used = {entry.get("category_id") for entry in content["annotations"] if isinstance(entry, dict) and _id_of(entry)}
+    used = {whole(entry.get("category_id")) for entry in content["annotations"] if isinstance(entry, dict)}
     parents = {entry.get("supercategory") for entry in content["categories"] if isinstance(entry, dict)}
     categories: dict[int, str] = {}
     names: set[str] = set()
     for entry in content["categories"]:
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), int) or not entry.get("name"):
+        key = whole(entry.get("id")) if isinstance(entry, dict) else None
+        if key is None or not entry.get("name"):
             raise DataError(f"a category needs a whole-number id and a name, {path} has {_shown(entry)}")
         name = str(entry["name"])
-        if entry["id"] not in used:
+        if key not in used:
             if name in parents and entry.get("supercategory") in ("none", "", None):
                 detail = "no box has it and others name it as theirs: it groups them, and becomes no class"
                 faults.append(Fault(UNUSED_LABEL, name, detail))
                 continue
             faults.append(Fault(UNUSED_LABEL, name, "no box has it"))
-        if entry["id"] in categories or name in names:
+        if key in categories or name in names:
             raise DataError(f"categories need ids and names that differ, {path} repeats {_shown(entry)}")
-        categories[entry["id"]] = name
+        categories[key] = name
         names.add(name)
     return categories
-
-
-def _id_of(entry: dict[str, Any]) -> bool:
-    return isinstance(entry.get("category_id"), int)
 
 
 def _shown(entry: object) -> str:
@@ -143,15 +143,14 @@ def _box(entry: dict[str, Any], index: int, categories: dict[int, str]) -> RawBo
     if not isinstance(values, list) or len(values) != 4:
         values = [None] * 4
     left, top, width, height = (number(value) for value in values)
-    category = entry.get("category_id")
+    category = whole(entry.get("category_id"))
     area = number(entry.get("area"))
-    known = isinstance(category, int) and category in categories
     return RawBox(
-        label=categories[category] if known else f"category {_shown(category)}",
+        label=categories[category] if category in categories else f"category {_shown(entry.get('category_id'))}",
         box_xyxy=(left, top, left + width, top + height),
         drawn_wh=(width, height),
         text=f"bbox {_shown(entry.get('bbox'))}",
         index=index,
         crowd=bool(flag(entry.get("iscrowd"))),
-        area=area if area >= 0 else None,
+        area=area if 0 <= area < math.inf else None,
     )

@@ -60,9 +60,9 @@ def decode_image(content: bytes, path: Path) -> NDArray[np.uint8]:
     except cv2.error:
         image = None
     if image is None:
-        raise BrokenImage(
-            f"{path} is no image that OpenCV can decode ({len(content):,} bytes): copy it again or leave it out"
-        )
+        page = content[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        found = "it is a web page: its download failed" if page else f"{len(content):,} bytes"
+        raise BrokenImage(f"{path} is no image that OpenCV can decode ({found})", fix="copy it again or leave it out")
     return np.asarray(image, np.uint8)
 
 

@@ -42,6 +42,7 @@ class RawImage:
     width: int | None
     boxes: tuple[RawBox, ...]
     annotation: Path | None
+    image_id: int | None = None
 
 
 @dataclass

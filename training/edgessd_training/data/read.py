@@ -123,6 +123,7 @@ def _record(image: RawImage, index: int, labels: tuple[str, ...], places: Mappin
         difficult=np.array([box.difficult for box in boxes], np.bool_),
         crowd=np.array([box.crowd for box in boxes], np.bool_),
         areas=areas,
+        image_id=image.image_id,
     )
 
 

@@ -16,6 +16,7 @@ class Record:
     classes: (M,) int64, index into the data set's labels. difficult: (M,) bool, VOC's flag: not scored.
     crowd: (M,) bool, COCO's flag: neither trained on nor scored.
     areas: (M,) float64, square pixels as annotated (COCO's are those of the outline); the boxes' own where None.
+    image_id: COCO's, by whose order its metric takes equal scores; None where the order of the records is that order.
     """
 
     file_name: str
@@ -27,6 +28,7 @@ class Record:
     difficult: NDArray[np.bool_]
     crowd: NDArray[np.bool_]
     areas: NDArray[np.float64] | None = None
+    image_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The three formats of a repaired copy; whatever else the annotations hold stays in them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,11 @@ from xml.etree.ElementTree import SubElement, tostring  # writes only; reading g
 from edgessd.util.extras import need
 from edgessd_training.data.coco import read_json
 from edgessd_training.data.kept import KeptImage, place_image
-from edgessd_training.data.source import Source
+from edgessd_training.data.raw import whole
+from edgessd_training.data.source import Source, bounded_bytes
+from edgessd_training.data.text import decode_text, to_json
 from edgessd_training.data.voc import EDGES, read_xml, split_file
-from edgessd_training.data.yolo import label_names, label_path, read_yaml
+from edgessd_training.data.yolo import MAX_TEXT_BYTES, key_point_sizes, label_names, label_path, read_yaml
 
 
 def write_split(source: Source, kept: Sequence[KeptImage], folder: Path) -> Source:
@@ -63,14 +64,15 @@ def _repaired_xml(entry: KeptImage) -> Any:
 def _write_coco(source: Source, kept: Sequence[KeptImage], folder: Path) -> Source:
     content = read_json(source.place)
     images = folder / Path(source.part).name
-    by_id = {int(entry.image.key): entry for entry in kept}
+    by_id = {whole(entry.image.key): entry for entry in kept}
     boxes = {place: edges for entry in kept for place, edges in entry.boxes.items()}
     clipped = {place for entry in kept for place in entry.clipped}
     listed = {}
     for item in content["images"]:
-        if isinstance(item, dict) and item.get("id") in by_id and item["id"] not in listed:
-            height, width = by_id[item["id"]].size_hw
-            listed[item["id"]] = {**item, "height": height, "width": width}
+        key = whole(item.get("id")) if isinstance(item, dict) else None
+        if key is not None and key in by_id and key not in listed:
+            (height, width), name = by_id[key].size_hw, by_id[key].image.file_name
+            listed[key] = {**item, "file_name": name, "height": height, "width": width}
     annotations = []
     for place, item in enumerate(content["annotations"]):
         if place in clipped:
@@ -85,12 +87,13 @@ def _write_coco(source: Source, kept: Sequence[KeptImage], folder: Path) -> Sour
     images.mkdir(parents=True, exist_ok=True)
     target = folder / source.place.name
     repaired = {**content, "images": list(listed.values()), "annotations": annotations}
-    target.write_text(json.dumps(repaired, ensure_ascii=False), encoding="utf-8")
+    target.write_text(to_json(repaired), encoding="utf-8")
     return Source("coco", target, str(images))
 
 
 def _write_yolo(source: Source, kept: Sequence[KeptImage], folder: Path) -> Source:
     lines = []
+    points = key_point_sizes(read_yaml(source.place), source.place)
     for entry in kept:
         image = folder / entry.image.file_name
         place_image(entry.image.path, image)
@@ -98,27 +101,30 @@ def _write_yolo(source: Source, kept: Sequence[KeptImage], folder: Path) -> Sour
         if entry.image.annotation:
             labels = label_path(image, folder)
             labels.parent.mkdir(parents=True, exist_ok=True)
-            labels.write_text(_yolo_lines(entry), encoding="utf-8")
+            labels.write_text(_yolo_lines(entry, key_points=bool(points)), encoding="utf-8")
     (folder / f"{source.part}.txt").write_text("".join(lines), encoding="utf-8")
     target = folder / source.place.name
     earlier = read_yaml(target) if target.exists() else {}
     names = list(label_names(read_yaml(source.place), source.place))
     yaml = need("yaml", "eval")
-    content = {**earlier, "names": names, source.part: f"{source.part}.txt"}
+    pose = {"kpt_shape": list(points)} if points else {}  # without it a line of key points is an outline
+    content = {**earlier, "names": names, **pose, source.part: f"{source.part}.txt"}
     target.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return Source("yolo", target, source.part)
 
 
-def _yolo_lines(entry: KeptImage) -> str:
+def _yolo_lines(entry: KeptImage, *, key_points: bool) -> str:
     assert entry.image.annotation is not None  # asked by the caller
     height, width = entry.size_hw
     kept = []
-    for row, line in enumerate(entry.image.annotation.read_text(encoding="utf-8", errors="replace").splitlines()):
+    text = decode_text(bounded_bytes(entry.image.annotation, MAX_TEXT_BYTES), str(entry.image.annotation))
+    for row, line in enumerate(text.splitlines()):
         if row in entry.clipped:
             left, top, right, bottom = entry.boxes[row]
             centre_and_size = ((left + right) / 2 / width, (top + bottom) / 2 / height)
             centre_and_size += ((right - left) / width, (bottom - top) / height)
-            line = " ".join([line.split()[0], *(f"{value:.8f}" for value in centre_and_size)])
+            behind = line.split()[5:] if key_points else []
+            line = " ".join([line.split()[0], *(f"{value:.8f}" for value in centre_and_size), *behind])
         if row in entry.boxes:
             kept.append(line + "\n")
     return "".join(kept)

@@ -1,10 +1,12 @@
 """Where a data set lies: the text ``voc:ROOT@SPLIT``, ``coco:ANNOTATIONS.json@IMAGES`` or ``yolo:DATA.yaml@SPLIT``."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edgessd.errors import DataError
 
+LONGEST_NAME, LONGEST_PATH = 255, 3000  # bytes of one part; characters of all
 FORMATS = {"voc": "voc:ROOT@SPLIT", "coco": "coco:ANNOTATIONS.json@IMAGES", "yolo": "yolo:DATA.yaml@SPLIT"}
 
 
@@ -37,13 +39,24 @@ def parse_source(text: str) -> Source:
 
 
 def leaves_its_folder(name: str) -> bool:
-    """Return whether a file name from an annotation is absolute or climbs out with "..", on any system."""
+    """Return whether a file name from an annotation is absolute, climbs out with "..", or is none on any system."""
     path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
+    return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or not is_name(name)
+
+
+def is_name(name: str) -> bool:
+    """Return whether a disk can hold a file of that name: no zero byte, no half surrogate, no part too long."""
+    try:
+        longest = max((len(os.fsencode(part)) for part in PurePosixPath(name.replace("\\", "/")).parts), default=0)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name and longest <= LONGEST_NAME and len(name) <= LONGEST_PATH
 
 
 def local_name(name: str, folder: Path) -> str:
     """Return a file name from an annotation with this system's separators, where that names the file."""
+    if not is_name(name):
+        return name
     swapped = name.replace("\\", "/")
     return swapped if swapped != name and not (folder / name).exists() and (folder / swapped).exists() else name
 

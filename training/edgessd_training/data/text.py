@@ -1,6 +1,7 @@
 """Text of annotation files, whatever editor wrote it; a byte is never replaced in silence."""
 
 import codecs
+import json
 
 from edgessd.errors import DataError
 
@@ -28,3 +29,13 @@ def decode_text(content: bytes, name: str, declared: str | None = None) -> str:
     except (UnicodeDecodeError, LookupError) as error:
         said = f"declares the encoding {declared[:40]!r} and" if declared else "declares no encoding and"
         raise DataError(f"{name} {said} is not text in {encoding[:40]}", fix="save it as UTF-8") from error
+
+
+def to_json(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON that UTF-8 can hold: a file's name may have bytes that are none of it."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text

@@ -22,7 +22,7 @@ from edgessd_training.data.faults import (
 )
 from edgessd_training.data.images import SUFFIXES, image_size_hw
 from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted
-from edgessd_training.data.source import Source, bounded_bytes, local_name
+from edgessd_training.data.source import Source, bounded_bytes, is_name, local_name
 from edgessd_training.data.text import decode_text
 
 MAX_YAML_BYTES = 1 << 20
@@ -119,7 +119,7 @@ def root_of(content: dict[str, Any], path: Path) -> Path:
     """Return the folder that the splits are relative to: ``path`` of the YAML file, or the file's own folder."""
     base = path.parent.resolve()
     given = content.get("path")
-    if not isinstance(given, str) or given in _NOTHING:
+    if not isinstance(given, str) or given in _NOTHING or not is_name(given):
         return base
     root = (base / str(given)).resolve()
     return root if root.is_dir() else base
@@ -133,9 +133,8 @@ def label_path(image: Path, root: Path) -> Path:
 def _found_labels(image: Path, root: Path) -> Path | None:
     """Return an image's label file; where ``path`` itself names the folder images, that is the one to swap."""
     found = _found_text(image, root)
-    if found is None and (upper := label_path(image, root).with_suffix(".TXT")).is_file():
-        return upper
-    return found
+    others = (label_path(image, root).with_suffix(".TXT"), image.with_suffix(".txt"), image.with_suffix(".TXT"))
+    return found or next((path for path in others if path != image and path.is_file()), None)
 
 
 def _found_text(image: Path, root: Path) -> Path | None:
@@ -156,13 +155,15 @@ def _swapped(image: Path) -> Path:
 def _image_paths(content: dict[str, Any], source: Source, root: Path, faults: list[Fault]) -> list[Path]:
     splits = sorted(key for key in ("train", "val", "test", "minival") if content.get(key))
     given = content.get(source.part)
-    if not given or source.part in ("names", "nc", "path"):
+    if not given or source.part in ("names", "nc", "path", "kpt_shape"):
         raise DataError(
             f"no split {source.part!r} in {source.place}", fix=f"choose {', '.join(splits) or 'another file'}"
         )
     paths: list[Path] = []
     for entry in given if isinstance(given, list) else [given]:
-        place = _place(str(entry), root)
+        if not isinstance(entry, str) or not is_name(entry):
+            raise DataError(f"the split {source.part!r} of {source.place} is a path or a list of paths, it has another")
+        place = _place(entry, root)
         if place.is_dir():
             seen = sorted(path for path in place.rglob("*") if not _hidden(path.relative_to(place)) and path.is_file())
             images = [path for path in seen if path.suffix.lower() in SUFFIXES]
@@ -203,11 +204,11 @@ def _listed(listing: Path, root: Path, faults: list[Fault]) -> list[Path]:
     for line in filter(None, (line.strip() for line in text.splitlines())):
         base = listing.parent if line.startswith(("./", ".\\")) else root
         line = local_name(line, base)
-        path = (base / line).resolve()
+        path = (base / line).resolve() if is_name(line) else Path("/")
         if path.is_relative_to(root) or path.is_relative_to(listing.parent.resolve()):
             paths.append(path)
         else:
-            faults.append(Fault(UNSAFE_PATH, line, f"a line of {listing.name} must not leave {root}"))
+            faults.append(Fault(UNSAFE_PATH, quoted(line), f"a line of {listing.name} names a file below {root}"))
     return paths
 
 

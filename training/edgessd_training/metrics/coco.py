@@ -31,7 +31,8 @@ def coco_result(data: DataSet, detections: Sequence[Detections]) -> dict[str, An
         )
     library = need("faster_coco_eval", "eval")
     known = library.COCO(truth)
-    evaluation = library.COCOeval_faster(known, known.loadRes(coco_results(detections)), "bbox", print_function=_quiet)
+    found = known.loadRes(coco_results(data, detections))
+    evaluation = library.COCOeval_faster(known, found, "bbox", print_function=_quiet)
     evaluation.run()
     figures = dict(zip(KEYS, map(float, evaluation.stats[: len(KEYS)]), strict=True))
     return {
@@ -46,9 +47,10 @@ def coco_result(data: DataSet, detections: Sequence[Detections]) -> dict[str, An
 
 
 def coco_truth(data: DataSet) -> dict[str, Any]:
-    """Return the data set as COCO writes it; ids count from 1, in the order of records and labels."""
+    """Return the data set as COCO writes it; ids count from 1, in the order of COCO's own image ids and of labels."""
     annotations: list[dict[str, Any]] = []
-    for image_id, record in enumerate(data.records, start=1):
+    ids = image_ids(data)
+    for image_id, record in zip(ids, data.records, strict=True):
         crowd = record.crowd | record.difficult
         for box, label, is_crowd, size in zip(
             record.boxes_xyxy.tolist(), record.classes.tolist(), crowd.tolist(), _areas(record), strict=True
@@ -66,14 +68,21 @@ def coco_truth(data: DataSet) -> dict[str, Any]:
     return {
         "images": [
             {"id": index, "file_name": record.file_name, "height": record.height, "width": record.width}
-            for index, record in enumerate(data.records, start=1)
+            for index, record in zip(ids, data.records, strict=True)
         ],
         "annotations": annotations,
         "categories": [{"id": index, "name": label} for index, label in enumerate(data.labels, start=1)],
     }
 
 
-def coco_results(detections: Sequence[Detections]) -> list[dict[str, Any]]:
+def image_ids(data: DataSet) -> list[int]:
+    """Return an id a record, in the order of COCO's own: the metric takes equal scores in the order of the ids."""
+    own = [index if record.image_id is None else record.image_id for index, record in enumerate(data.records)]
+    places = {index: place for place, index in enumerate(sorted(range(len(own)), key=own.__getitem__), start=1)}
+    return [places[index] for index in range(len(own))]
+
+
+def coco_results(data: DataSet, detections: Sequence[Detections]) -> list[dict[str, Any]]:
     """Return detections as COCO's results file has them; image and category ids as in ``coco_truth``."""
     return [
         {
@@ -82,7 +91,7 @@ def coco_results(detections: Sequence[Detections]) -> list[dict[str, Any]]:
             "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
             "score": score,
         }
-        for image_id, found in enumerate(detections, start=1)
+        for image_id, found in zip(image_ids(data), detections, strict=True)
         for box, label, score in zip(
             found.boxes_xyxy.tolist(), found.classes.tolist(), found.scores.tolist(), strict=True
         )

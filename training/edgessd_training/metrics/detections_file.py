@@ -17,6 +17,7 @@ from edgessd.model.detections import Detections
 from edgessd.util.files import readable, replacing
 from edgessd_training.data.records import DataSet
 from edgessd_training.data.source import bounded_bytes
+from edgessd_training.data.text import to_json
 
 MAX_BYTES = 2 << 30
 Row = dict[str, Any]
@@ -41,7 +42,7 @@ def to_rows(data: DataSet, detections: Sequence[Detections]) -> list[Row]:
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write a DETECTIONS file, one row a line, whole or not at all."""
     with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
-        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
+        lines = map(to_json, rows)
         file.write("[")
         for index, line in enumerate(lines):
             file.write(",\n" if index else "\n")
