@@ -67,6 +67,7 @@ def test_no_name_holds_a_password(text: str) -> None:
         f"rtsp://admin:{SECRET}@h:port/live",
         f"rtsp://admin:{SECRET}@{'a' * 70}.com/live",
         f"rtsp://admin:{SECRET}@h/live\nx",
+        f"rt{{p://admin:{SECRET}/live?channel=1",
     ],
 )
 def test_what_is_no_url_is_refused_and_not_shown(text: str) -> None:

@@ -94,11 +94,11 @@ def start(*words: object) -> subprocess.Popen[bytes]:
 
 def test_a_closed_terminal_loses_no_video(tmp_path: Path, tiny: Path, video: Path) -> None:
     out = tmp_path / "o.mp4"
-    process = start("detect", f"{video}?pace=10&loop=1", "-m", tiny, "--out", out)
+    lines = tmp_path / "o.jsonl"
+    process = start("detect", f"{video}?pace=10&loop=1", "-m", tiny, "--out", out, "--jsonl", lines)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".*unfinished*")) and time.monotonic() < deadline:
+    while (not lines.exists() or lines.read_text().count("\n") < 8) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(1)
     process.send_signal(signal.SIGHUP)
     _, err = process.communicate(timeout=60)
     assert b"Traceback" not in err

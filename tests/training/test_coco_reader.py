@@ -73,7 +73,7 @@ def box(**changes):
         (content(images=[]), "unknown image"),
         (content(images=[], annotations=[]), "lists no image"),
         (content(categories=[{"id": 2, "name": "a"}, {"id": 3, "name": "a"}]), "ids and names that differ"),
-        (content(images=[{"id": "7", "file_name": "c.png"}]), "broken annotation.*whole-number id"),
+        (content(images=[{"id": "seven", "file_name": "c.png"}]), "broken annotation.*whole-number id"),
         (content(images=[{"id": 7, "file_name": "../c.png"}], annotations=[]), "unsafe path"),
         (content(images=[{"id": 7, "file_name": "/c.png"}], annotations=[]), "unsafe path"),
         (content(images=content()["images"] * 2), "listed twice"),

@@ -29,7 +29,7 @@ HARMLESS = ("channel", "subtype", "stream", "profile", "camera", "resolution", "
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
 # Bounded, and it begins at a word: unbounded it is quadratic in a long text without a URL.
 _EMBEDDED_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,15}://[^\s'\"!]+")
-_LIKE_A_URL = re.compile(r"^\s*[a-z][a-z0-9+.-]{1,15}:/|@|(password|passwd|pwd|token)=", re.IGNORECASE)
+_LIKE_A_URL = re.compile(r"://|^\s*[a-z][a-z0-9+.-]{1,15}:/|@|(password|passwd|pwd|token)=", re.IGNORECASE)
 _PIPELINE_SECRET = re.compile(
     r"([\w-]{0,40}(?:pw|password|token|secret|user-id)\s*=\s*)(\"[^\"]*\"|\S+)", re.IGNORECASE
 )
