@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from edgessd.model.detections import Detections, no_detections
-from edgessd.sinks.draw import _places, _Text, _text_for, draw
+from edgessd.sinks.draw import _places, _Text, _text_for, class_colour, draw
 
 TEXT = _Text("cat 0.90", 0.4, 30, 10, 2)
 
@@ -53,7 +53,9 @@ def test_no_box_cuts_through_a_label() -> None:
              zip(boxes, ("cat", "dog", "bird"), (0.9, 0.8, 0.7), strict=True)]  # fmt: skip
     for left, top, right, _ in _places(boxes.astype(int), texts, 120, 160).tolist():
         row = drawn[top, left : right + 1]
-        assert (row == row[0]).all()  # the plate's upper edge is of one colour
+        others = [colour for colour in map(class_colour, range(3)) if colour != tuple(row[0].tolist())]
+        # Letters may reach the plate's upper edge, by OpenCV's version; another box's line must not.
+        assert not any((row == colour).all(axis=1).any() for colour in others)
 
 
 def test_the_frame_itself_is_left_alone() -> None:
