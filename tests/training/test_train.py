@@ -285,7 +285,7 @@ def test_a_folder_with_a_run_is_continued_only_on_request(unbroken, data, recipe
         train_here(recipe, data, unbroken, "optimizer.lr=0.5", resume=True)
     with pytest.raises(InputError, match="nothing to resume"):
         train_here(recipe, data, tmp_path / "none", resume=True)
-    other = write_squares(tmp_path / "other", 41, seed=1)
+    other = write_squares(tmp_path / "other", 47, seed=1)
     with pytest.raises(InputError, match="the data is not what"):
         train_here(recipe, other, unbroken, resume=True)
 

@@ -72,10 +72,10 @@ def train(recipe: Recipe, data: str, val: str, out: Path, *, resume: bool, folde
     val_set = read_data(val, train_set.labels)
     look_at(train_set, val_set)
     run = set_up(recipe, train_set, val_set, folder, fabric, folders)
-    if resume and folder.state.exists():
-        load(run)
+    if resume and folder.steps.exists() and not folder.state.exists():
+        log.warning("%s was ended before its first save: the run begins anew", folder.path)
     elif resume:
-        log.warning("%s holds no saved state: the run begins anew", folder.path)
+        load(run)
     fit(run)
     return folder
 
