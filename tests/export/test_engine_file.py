@@ -1,7 +1,6 @@
 """An engine file is believed only as far as its card confirms it; what it is can be said without TensorRT."""
 
 import json
-import shutil
 from pathlib import Path
 
 import onnx
@@ -23,7 +22,6 @@ from edgessd.commands.cli import run
 from edgessd.errors import BackendError, CardError, EngineError, InputError
 from edgessd.model.card import ModelCard, read_sidecar, sidecar
 from edgessd.model.engine_kind import kind_of, prefix_of
-from edgessd.model.shipped import shipped
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.options import BuildOptions, capability_from_text, options_from_json
 from edgessd_export.engine.trtexec import trtexec_line
@@ -244,10 +242,6 @@ def test_a_trtexec_line_is_checked_as_a_build_is(
 def test_int8_for_cpus_names_the_file_for_tensorrt(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    shutil.copy(shipped()["default"], tmp_path / "copy.onnx")
-    for model in ("default", str(tmp_path / "copy.onnx")):
-        assert run(["build", model, *words]) == 2
-        assert "`edgessd build ssdlite_mobilenet_v2_voc_int8_tensorrt`" in " ".join(capsys.readouterr().err.split())
     card = CARD.with_changes(precision="int8", quantisation={"for": "cpu"})
     own = write_model(tmp_path / "own.onnx")
     model = onnx.load(str(own))

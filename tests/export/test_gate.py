@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_network import small_checkpoint
 
-from edgessd.errors import ExportError
+from edgessd.errors import BackendError, ExportError
 from edgessd.model.card import ModelCard
 from edgessd_export.graph.contracts import card_for, wrap
 from edgessd_export.graph.half_network import HalfNetwork
@@ -108,7 +108,8 @@ def test_a_swapped_aspect_ratio_in_the_graph_is_refused(checkpoint: Checkpoint, 
 
 def test_nan_is_refused(checkpoint: Checkpoint) -> None:
     sound = candidate(checkpoint.network, checkpoint.card, "int8")
-    refuse(checkpoint, replace(sound, infer=lambda images: [t * np.nan for t in sound.infer(images)]))
+    with pytest.raises(BackendError, match="NaN or infinity"):
+        refuse(checkpoint, replace(sound, infer=lambda images: [t * np.nan for t in sound.infer(images)]))
 
 
 def test_nothing_found_by_either_is_no_complaint() -> None:

@@ -62,7 +62,8 @@ def load_weights_file(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
     except Exception as error:
-        if zipfile.is_zipfile(path) or b"nsupported" in str(error).encode() or "weights_only" in str(error).lower():
+        pickled = path.read_bytes()[:1] == b"\x80" and any(word in str(error) for word in ("nsupported", "GLOBAL"))
+        if pickled or zipfile.is_zipfile(path):
             raise InputError(
                 f"{path} holds Python objects beside its tensors, which are not loaded: they may run code",
                 fix="where it was made, load it and save torch.save(model.state_dict(), PATH)",
