@@ -50,9 +50,9 @@ def test_an_epoch_has_whole_batches_of_different_images():
     draws = flat(Order(PLAN, 0, 0, 1))
     assert len(draws) == 3 * 2 * 4
     for epoch in range(3):
-        indices = [draw.index for draw in draws if draw.epoch == epoch]
+        indices = [draw.record for draw in draws if draw.epoch == epoch]
         assert len(set(indices)) == len(indices) == 8
-    first, second = ([draw.index for draw in draws if draw.epoch == epoch] for epoch in (0, 1))
+    first, second = ([draw.record for draw in draws if draw.epoch == epoch] for epoch in (0, 1))
     assert first != second
 
 
@@ -115,7 +115,7 @@ def test_loader_gives_the_same_batches_with_any_workers(data, workers):
         assert batch.images.shape == (4, 64, 48, 3)
         assert batch.images.dtype == torch.uint8
         assert batch.labels.shape == (4, 120)
-        assert batch.indices.tolist() == [draw.index for draw in draws]
+        assert batch.indices.tolist() == [draw.record for draw in draws]
         for position, draw in enumerate(draws):
             image, wanted = make(data)(draw)
             assert (batch.images[position].numpy() == image).all()

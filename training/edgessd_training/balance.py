@@ -14,6 +14,7 @@ from edgessd.errors import InputError
 from edgessd.model.detections import Detections
 from edgessd_training.data.records import DataSet
 from edgessd_training.metrics.voc import voc_curves
+from edgessd_training.networks.layers import last_convolution
 from edgessd_training.networks.ssd import SSD
 
 EDGE = 0.01  # thresholds stay this far from 0 and 1, where a logit is infinite
@@ -62,6 +63,6 @@ def shift_scores(network: SSD, thresholds: NDArray[np.float64]) -> None:
     shift = torch.from_numpy(np.log(thresholds / (1 - thresholds))).float()
     with torch.no_grad():
         for predictor in network.confidence.predictors:
-            *_, last = [module for module in predictor.modules() if isinstance(module, torch.nn.Conv2d)]
+            last = last_convolution(predictor)
             assert last.bias is not None  # every head has one: the prior probability of the focal loss is set there
             last.bias -= shift.repeat(len(last.bias) // len(shift))

@@ -4,6 +4,7 @@ import os
 import platform
 import warnings
 from collections.abc import Iterable
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -13,7 +14,11 @@ from edgessd.errors import InputError
 from edgessd_training.networks.ssd import SSD
 from edgessd_training.recipe import Hardware, Recipe
 
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}
 
 
 def make_fabric(settings: Hardware) -> Fabric:
@@ -57,13 +62,13 @@ def precision_on(settings: Hardware, device: str) -> str:
 def bf16_is_fast(device: str) -> bool:
     """Return whether this machine's GPU, or its CPU, has units for bf16; one without imitates them."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device != "cpu" or not torch.backends.mkldnn.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch's
         return False
     if platform.machine() in ("x86_64", "AMD64"):
         # oneDNN says yes to any AVX-512; on AVX2 PyTorch takes plain loops: 1 image a second was measured, 16 in fp32.
-        return torch.cpu._is_avx512_bf16_supported()
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return bool(torch.cpu._is_avx512_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def check_layout(recipe: Recipe, device: torch.device, networks: Iterable[SSD]) -> None:

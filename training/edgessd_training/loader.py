@@ -1,6 +1,6 @@
 """Batches for the loop: which samples, in which order, made by worker processes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -100,7 +100,7 @@ def collate(samples: list[object]) -> "Batch | EdgessdError":
         torch.from_numpy(np.stack(images)),
         torch.from_numpy(_stacked(labels)),
         torch.from_numpy(_stacked(offsets)),
-        torch.tensor([draw.index for draw in draws]),
+        torch.tensor([draw.record for draw in draws]),
         draws[0].size,
     )
 
@@ -124,9 +124,10 @@ def make_loader(maker: SampleMaker, order: Order, *, workers: int, pin_memory: b
     )
 
 
-def batches(loader: DataLoader[object]) -> Iterator[Batch]:
+def batches(loader: Iterable[object]) -> Iterator[Batch]:
     """Yield the batches. Raises what a worker met, such as DataError for a broken image."""
     for batch in loader:
         if isinstance(batch, EdgessdError):
             raise batch
+        assert isinstance(batch, Batch)  # what ``collate`` returns
         yield batch

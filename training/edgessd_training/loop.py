@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
@@ -46,7 +46,7 @@ class Training:
     recipe: Recipe
     plan: Plan
     network: SSD
-    trained: torch.nn.Module
+    trained: Any  # Fabric's wrapper, a class that it keeps private
     optimizer: torch.optim.Optimizer
     priors_cxcywh: list[Tensor]
     variances: Variances
@@ -88,16 +88,9 @@ def train_batches(training: Training, batches: Iterator[Batch], on_nonfinite: On
             update(training, step)
         training.progress.done += 1
         now = monotonic()
-        values = totals.tolist()
-        yield Row(
-            number,
-            number // training.plan.batches_per_epoch,
-            *values[:3],
-            matched=int(values[3]),
-            lr=rate,
-            seconds=now - before,
-            waited=waited,
-        )
+        mean, scores, boxes, matched = totals.tolist()
+        epoch = number // training.plan.batches_per_epoch
+        yield Row(number, epoch, mean, scores, boxes, int(matched), rate, now - before, waited)
         before = monotonic()  # what the caller did with the row, such as judging an epoch, is not the batch's time
 
 
@@ -124,8 +117,9 @@ def over_processes(fabric: Fabric, parts: LossParts) -> tuple[Tensor, Tensor]:
     The paper divides by the matched priors of the whole batch (eq. 1), so their number is summed over the processes;
     the gradients are averaged over them afterwards, hence the factor.
     """
-    sums = torch.stack([parts.scores, parts.boxes, parts.matched]).detach()
-    sums = fabric.all_reduce(sums, reduce_op="sum")
+    own = torch.stack([parts.scores, parts.boxes, parts.matched]).detach()
+    sums = fabric.all_reduce(own, reduce_op="sum")
+    assert isinstance(sums, Tensor)  # a tensor for a tensor
     matched = sums[2].clamp(min=1)
     totals = torch.stack([(sums[0] + sums[1]) / matched, sums[0] / matched, sums[1] / matched, sums[2]])
     return parts.over(matched) * fabric.world_size, totals

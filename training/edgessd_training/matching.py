@@ -67,7 +67,7 @@ def _best_priors(overlaps: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDA
     nearest = overlaps.argmax(axis=1)
     heights = overlaps.max(axis=1).astype(np.float64)
     taken = np.zeros(overlaps.shape[1], bool)
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     while len(pairs) < count:
         box = int(heights.argmax())
         prior = int(nearest[box])

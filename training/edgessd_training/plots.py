@@ -111,7 +111,7 @@ def confusion(data: DataSet, detections: Sequence[Detections], score: float) -> 
                     table[record.classes[box], found.classes[index]] += 1
             else:
                 table[none, found.classes[index]] += 1
-        np.add.at(table, (record.classes[~taken & ~ignored], none), 1)
+        table[:none, none] += np.bincount(record.classes[~taken & ~ignored], minlength=none)
     return table
 
 

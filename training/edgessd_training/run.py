@@ -112,7 +112,7 @@ def set_up(
     check_layout(recipe, fabric.device, recipe_networks(recipe, len(data.labels)))
     freeze(network, recipe.optimizer)
     if recipe.hardware.channels_last:
-        network = network.to(memory_format=torch.channels_last)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's lack it
     if recipe.hardware.sync_bn and fabric.world_size > 1:
         network = synchronised(network)
     average = copy_weights(network.to(fabric.device)) if recipe.optimizer.ema else None

@@ -1,6 +1,6 @@
 """The sample maker of a recipe: the one that trains, and that the contact sheet shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgessd.model.boxes import Variances
@@ -34,7 +34,7 @@ def recipe_networks(recipe: Recipe, classes: int) -> Iterator["SSD"]:
     """Yield the network at every input size that the recipe trains at, with weights of no meaning."""
     from edgessd_training.networks import build
 
-    description: Mapping[str, Any] = {**recipe.network, "classes": classes}
+    description: dict[str, Any] = {**recipe.network, "classes": classes}
     sizes = recipe.augment.multi_scale
     for each in [{**description, "input_size": size} for size in sizes] or [description]:
         yield build(each)

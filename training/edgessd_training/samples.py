@@ -1,7 +1,7 @@
 """One training sample: read, augment, resize, match and encode. Runs in the loader's workers; needs no torch.
 
-Sample ``index`` of ``epoch`` is the same whichever process or worker makes it: its randomness comes from
-(seed, epoch, index) alone, so that a resumed run and a run on more processes see the same images.
+Sample ``record`` of ``epoch`` is the same whichever process or worker makes it: its randomness comes from
+(seed, epoch, record) alone, so that a resumed run and a run on more processes see the same images.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ ReadImage = Callable[[Record], NDArray[np.uint8]]
 
 
 class Draw(NamedTuple):
-    """Which sample: its epoch, the record's index, and which of the input sizes."""
+    """Which sample: its epoch, the record's place in the data set, and which of the input sizes."""
 
     epoch: int
-    index: int
+    record: int
     size: int = 0
 
 
@@ -58,14 +58,15 @@ class SampleMaker:
         """Return the image at the network's size and its targets. Raises DataError for an image not to be read."""
         labelled = self.labelled(draw)
         grid = self.grids[draw.size]
-        fractions_xyxy = labelled.boxes_xyxy / np.array([grid.width, grid.height] * 2, np.float32)
-        return labelled.image, targets(fractions_xyxy, labelled.classes, grid.priors, threshold=self.threshold)
+        sides = np.array([grid.width, grid.height] * 2, np.float32)
+        boxes_xyxy = labelled.boxes_xyxy / sides
+        return labelled.image, targets(boxes_xyxy, labelled.classes, grid.priors, threshold=self.threshold)
 
     def labelled(self, draw: Draw) -> Labelled:
         """Return the augmented image at the network's size with its boxes in that size's pixels."""
         grid = self.grids[draw.size]
-        rng = np.random.default_rng([self.seed, draw.epoch, draw.index])
-        labelled = self._read(draw.index)
+        rng = np.random.default_rng([self.seed, draw.epoch, draw.record])
+        labelled = self._read(draw.record)
         if draw.epoch < self.plain_from:
             if rng.random() < self.augment.mosaic:
                 others = [self._read(int(index)) for index in rng.integers(0, len(self.records), 3)]

@@ -32,7 +32,8 @@ def contact_sheet(maker: SampleMaker, labels: Sequence[str], count: int, epoch: 
 def tile(labelled: Labelled, wanted: Targets, grid: Grid, labels: Sequence[str]) -> NDArray[np.uint8]:
     """Return one sample: matched priors thin and white, boxes in their class's colour, ignored ones grey."""
     scale = TILE / max(grid.height, grid.width)
-    picture = cv2.resize(labelled.image, (round(grid.width * scale), round(grid.height * scale)))
+    size = (round(grid.width * scale), round(grid.height * scale))
+    picture = np.asarray(cv2.resize(labelled.image, size), np.uint8)
     pixels = np.array([grid.width, grid.height] * 2) * scale
     matched = np.flatnonzero(wanted.labels > 0)
     decoded_xyxy = wanted.offsets[matched]
@@ -50,7 +51,7 @@ def tile(labelled: Labelled, wanted: Targets, grid: Grid, labels: Sequence[str])
             continue
         corner = (int(box_xyxy[0]) + 2, int(box_xyxy[1]) + 11)
         cv2.putText(picture, labels[class_index], corner, cv2.FONT_HERSHEY_PLAIN, 0.8, class_bgr(int(class_index)), 1)
-    return np.asarray(picture, np.uint8)
+    return picture
 
 
 def montage(tiles: Sequence[NDArray[np.uint8]], columns: int, gap: int = 4) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from edgessd.util.files import readable
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.metrics.labels import read_label_map
 from edgessd_training.networks import build
+from edgessd_training.networks.layers import last_convolution
 from edgessd_training.networks.ssd import SSD
 from edgessd_training.recipe import Recipe, Start
 
@@ -77,10 +78,7 @@ def find(text: str, folders: Sequence[Path]) -> Path:
 
 def classifiers(network: SSD) -> list[nn.Conv2d]:
     """Return the last convolution of every confidence predictor: the rows that belong to classes."""
-    return [
-        [module for module in predictor.modules() if isinstance(module, nn.Conv2d)][-1]
-        for predictor in network.confidence.predictors
-    ]
+    return [last_convolution(predictor) for predictor in network.confidence.predictors]
 
 
 def reuse(

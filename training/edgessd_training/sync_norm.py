@@ -25,6 +25,12 @@ class SumOverProcesses(torch.autograd.Function):
         return total
 
 
+def sum_over_processes(tensor: Tensor) -> Tensor:
+    """Return the sum of every process's tensor, with a gradient."""
+    total: Tensor = SumOverProcesses.apply(tensor)  # type: ignore[no-untyped-call]  # torch gives it no types
+    return total
+
+
 class SyncNorm(nn.BatchNorm2d):
     """Normalises by the mean and variance of the global batch; like BatchNorm2d in evaluation."""
 
@@ -34,15 +40,20 @@ class SyncNorm(nn.BatchNorm2d):
         values = maps.float()
         count = values.numel() // values.shape[1] * dist.get_world_size()
         # Two passes, the mean first: the difference of squares would lose what a small variance has of digits.
-        mean = SumOverProcesses.apply(values.sum((0, 2, 3))) / count
+        mean = sum_over_processes(values.sum((0, 2, 3))) / count
         centred = values - mean[:, None, None]
-        variance = SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / count
+        variance = sum_over_processes(centred.square().sum((0, 2, 3))) / count
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        assert self.num_batches_tracked is not None  # ``synchronised`` exchanges norms that keep statistics
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / max(1, count - 1), self.momentum)
-            self.num_batches_tracked += 1
+            self.num_batches_tracked.add_(1)
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(maps.dtype)
+        normalised: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        return normalised.to(maps.dtype)
 
 
 def synchronised(network: SSD) -> SSD:

@@ -56,8 +56,8 @@ def _repaired_xml(entry: KeptImage) -> Any:
             xml.remove(element)
         elif index in entry.clipped:
             left, top, right, bottom = entry.boxes[index]
-            for edge, value in zip(EDGES, (left + 1, top + 1, right, bottom), strict=True):
-                element.find("bndbox").find(edge).text = _text(value)
+            for edge, place in zip(EDGES, (left + 1, top + 1, right, bottom), strict=True):
+                element.find("bndbox").find(edge).text = _text(place)
     return xml
 
 
@@ -121,10 +121,10 @@ def _yolo_lines(entry: KeptImage, *, key_points: bool) -> str:
     for row, line in enumerate(text.splitlines()):
         if row in entry.clipped:
             left, top, right, bottom = entry.boxes[row]
-            centre_and_size = ((left + right) / 2 / width, (top + bottom) / 2 / height)
-            centre_and_size += ((right - left) / width, (bottom - top) / height)
+            centre = ((left + right) / 2 / width, (top + bottom) / 2 / height)
+            size = ((right - left) / width, (bottom - top) / height)
             behind = line.split()[5:] if key_points else []
-            line = " ".join([line.split()[0], *(f"{value:.8f}" for value in centre_and_size), *behind])
+            line = " ".join([line.split()[0], *(f"{value:.8f}" for value in (*centre, *size)), *behind])
         if row in entry.boxes:
             kept.append(line + "\n")
     return "".join(kept)

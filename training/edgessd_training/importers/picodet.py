@@ -112,7 +112,7 @@ def _fill(network: SSD, found: list[Convolution], path: Path) -> None:
             if not fits:
                 wanted = (sum(outputs), *layers[0].weight.shape[1:])
                 raise InputError(f"{path} has a convolution of {tuple(weight.shape)} for {wanted}", fix=FAMILY)
-            rows = zip(layers, weight.split(outputs), bias.split(outputs), strict=True)
+            rows = zip(layers, torch.split(weight, outputs), torch.split(bias, outputs), strict=True)
             for layer, own_weight, own_bias in rows:
                 _put(layer, own_weight, own_bias, columns)
 

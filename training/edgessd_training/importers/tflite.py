@@ -25,6 +25,7 @@ from edgessd.util.files import readable
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.labels import checked_labels, read_labels
 from edgessd_training.networks import build
+from edgessd_training.networks.layers import last_convolution
 from edgessd_training.networks.ssd import SSD
 
 Array = NDArray[np.float32]
@@ -173,10 +174,10 @@ def _values(model: Any, tensor: Any) -> Array:
         )
     raw = model.Buffers(tensor.Buffer()).DataAsNumpy().view(kind).reshape(tensor.ShapeAsNumpy())
     quantisation = tensor.Quantization()
-    if kind == np.float32 or quantisation is None or quantisation.ScaleLength() == 0:
-        return raw.astype(np.float32)
-    zero_point = quantisation.ZeroPoint(0) if quantisation.ZeroPointLength() else 0
-    return ((raw.astype(np.float64) - zero_point) * quantisation.Scale(0)).astype(np.float32)
+    if kind != np.float32 and quantisation is not None and quantisation.ScaleLength():
+        zero_point = quantisation.ZeroPoint(0) if quantisation.ZeroPointLength() else 0
+        raw = (raw.astype(np.float64) - zero_point) * quantisation.Scale(0)
+    return np.asarray(raw, np.float32)
 
 
 def _head(convolutions: list[Convolution], kind: str) -> list[Convolution]:
@@ -205,13 +206,20 @@ def _fill(
         for layer, norm, source in zip(layers, norms, body, strict=True):
             _copy(layer.weight, source.weight, source.name)
             _copy(norm.bias, source.bias, source.name)
+            assert norm.running_var is not None
             norm.running_var.fill_(1 - norm.eps)  # with mean 0 and weight 1: the identity
-        for layer, source in zip(network.location.predictors, boxes, strict=True):
-            _copy(layer.weight, _rows(source.weight, 4)[:, [1, 0, 3, 2]], source.name)  # ty tx th tw
-            _copy(layer.bias, _rows(source.bias, 4)[:, [1, 0, 3, 2]], source.name)
-        for layer, source in zip(network.confidence.predictors, classes, strict=True):
-            _copy(layer.weight, _rows(source.weight, class_count + 1)[:, 1:], source.name)
-            _copy(layer.bias, _rows(source.bias, class_count + 1)[:, 1:], source.name)
+        for predictor, source in zip(network.location.predictors, boxes, strict=True):
+            _copy_head(predictor, source, 4, [1, 0, 3, 2])  # ty tx th tw
+        for predictor, source in zip(network.confidence.predictors, classes, strict=True):
+            _copy_head(predictor, source, class_count + 1, slice(1, None))
+
+
+def _copy_head(predictor: nn.Module, source: Convolution, columns: int, kept: list[int] | slice) -> None:
+    """Copy a predictor. kept: which of the columns that the file has for every prior, in our order."""
+    layer = last_convolution(predictor)
+    assert layer.bias is not None
+    _copy(layer.weight, _rows(source.weight, columns)[:, kept], source.name)
+    _copy(layer.bias, _rows(source.bias, columns)[:, kept], source.name)
 
 
 def _rows(values: Array, columns: int) -> Array:

@@ -67,7 +67,7 @@ def distribution_losses(location: Tensor, distances: Tensor, bins: int) -> Tenso
     wanted = distances.clamp(0, bins - 1.01)
     low = wanted.floor()
     share = wanted - low
-    logs = location.unflatten(-1, (4, bins)).log_softmax(dim=-1)
+    logs = torch.unflatten(location, -1, (4, bins)).log_softmax(dim=-1)
     at_low, at_high = (logs.gather(-1, (low.long() + step)[..., None])[..., 0] for step in (0, 1))
     return -(at_low * (1 - share) + at_high * share).mean(dim=-1)
 

@@ -100,8 +100,8 @@ def from_rows(data: DataSet, rows: Sequence[Row], label_map: Mapping[str, str] |
 def _places(data: DataSet) -> dict[str, int]:
     """Return the record's index by file name; by its last part and its stem too, where one record alone has it."""
     places: dict[str, int] = {}
-    for shortened in (lambda name: name.stem, lambda name: name.name):
-        names = [shortened(PurePosixPath(record.file_name)) for record in data.records]
+    paths = [PurePosixPath(record.file_name) for record in data.records]
+    for names in ([path.stem for path in paths], [path.name for path in paths]):
         counts = Counter(names)
         places.update((name, index) for index, name in enumerate(names) if counts[name] == 1)
     places.update((record.file_name, index) for index, record in enumerate(data.records))

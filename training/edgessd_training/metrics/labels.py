@@ -23,7 +23,7 @@ DROPPED = -1
 
 def read_label_map(name: str) -> dict[str, str]:
     """Return a label map by its shipped name or its file, nulls left out. Raises InputError."""
-    shipped = {Path(entry.name).stem: entry for entry in files("edgessd").joinpath("model", "label_maps").iterdir()}
+    shipped = {Path(entry.name).stem: entry for entry in (files("edgessd") / "model" / "label_maps").iterdir()}
     if name in shipped:
         text = shipped[name].read_text(encoding="utf-8")
     elif Path(name).is_file():

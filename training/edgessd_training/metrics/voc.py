@@ -69,7 +69,7 @@ def voc_curves(data: DataSet, detections: Sequence[Detections]) -> dict[str, Cur
     Equal scores keep the order of the images, and within an image that of its detections.
     """
     verdicts = [_verdicts(record, found) for record, found in zip(data.records, detections, strict=True)]
-    scores = np.concatenate([found.scores for found in detections] or [np.zeros(0)]).astype(np.float64)
+    scores = np.concatenate([found.scores for found in detections] or [np.zeros(0, np.float32)]).astype(np.float64)
     classes = np.concatenate([found.classes for found in detections] or [np.zeros(0, np.int64)])
     places = np.concatenate(
         [np.full(len(found), index) for index, found in enumerate(detections)] or [np.zeros(0, int)]

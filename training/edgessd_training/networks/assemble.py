@@ -11,6 +11,7 @@ from torch.func import functional_call
 from edgessd.errors import InputError
 from edgessd.model.card import ACTIVATIONS, MAX_INPUT_SIDE
 from edgessd.model.priors import FeatureMap, PriorSpec, spec_from_json
+from edgessd_training.networks.layers import last_convolution
 from edgessd_training.networks.neck import FPN, NECKS, TopDown
 from edgessd_training.networks.ssd import SSD, Head, Normalise
 
@@ -71,8 +72,7 @@ def assemble(
     initialise(confidence)
     if activation == "sigmoid":
         for layers in confidence.predictors:
-            last = [layer for layer in layers.modules() if isinstance(layer, nn.Conv2d)][-1]
-            nn.init.constant_(last.bias, log(initial_score / (1 - initial_score)))
+            start_scores(last_convolution(layers), initial_score)
     return SSD(
         Normalise(list(mean), list(std), rgb=True),
         backbone,
@@ -83,6 +83,12 @@ def assemble(
         input_hw=input_hw(input_size),
         activation=activation,
     )
+
+
+def start_scores(last: nn.Conv2d, score: float) -> None:
+    """Set the biases of a head's last convolution so that every sigmoid score is ``score`` (1708.02002, sec. 4.1)."""
+    assert last.bias is not None
+    nn.init.constant_(last.bias, log(score / (1 - score)))
 
 
 def input_hw(input_size: InputSize) -> tuple[int, int]:

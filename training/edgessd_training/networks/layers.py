@@ -1,12 +1,19 @@
 """The layers that several networks share."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 SSDLITE_EPS, SSDLITE_MOMENTUM = 1e-3, 0.03  # batch norm of TensorFlow's SSDLite, and of torchvision's
+
+
+class Norm(TypedDict):
+    """The keywords of ``conv_bn`` that are batch norm's."""
+
+    eps: float
+    momentum: float
 
 
 class SamePad(nn.Conv2d):
@@ -89,14 +96,12 @@ class InvertedResidual(nn.Module):
     ) -> None:
         """shared: keywords of ``conv_bn`` for all of them."""
         super().__init__()
-
-        def layer(*sizes: int, groups: int = 1, act: type[nn.Module] = activation) -> nn.Sequential:
-            return conv_bn(*sizes, groups=groups, activation=act, **shared)
-
-        self.expand = layer(inputs, expanded, 1) if expanded != inputs else nn.Identity()
-        self.depthwise = layer(expanded, expanded, kernel, stride, groups=expanded)
+        active: dict[str, Any] = {"activation": activation, **shared}
+        self.expanded = expanded
+        self.expand = conv_bn(inputs, expanded, 1, **active) if expanded != inputs else nn.Identity()
+        self.depthwise = conv_bn(expanded, expanded, kernel, stride, expanded, **active)
         self.squeeze = SqueezeExcite(expanded, squeezed) if squeezed else nn.Identity()
-        self.project = layer(expanded, outputs, 1, act=nn.Identity)
+        self.project = conv_bn(expanded, outputs, 1, activation=nn.Identity, **shared)
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -104,7 +109,7 @@ class InvertedResidual(nn.Module):
 
     def finish(self, maps: Tensor, expanded: Tensor) -> Tensor:
         """Return the block's output from its input and the output of ``expand``, on which a head may stand."""
-        projected = self.project(self.squeeze(self.depthwise(expanded)))
+        projected: Tensor = self.project(self.squeeze(self.depthwise(expanded)))
         return maps + projected if self.residual else projected
 
 
@@ -121,6 +126,12 @@ class L2Norm(nn.Module):
         maps = maps.float()
         lengths = torch.rsqrt((maps * maps).sum(dim=1, keepdim=True) + self.eps)
         return maps * lengths * self.scale.reshape(1, -1, 1, 1)
+
+
+def last_convolution(layers: nn.Module) -> nn.Conv2d:
+    """Return the last convolution of a predictor: its output channels are the values of the head."""
+    *_, last = (module for module in layers.modules() if isinstance(module, nn.Conv2d))
+    return last
 
 
 def xavier(module: nn.Module) -> None:

@@ -12,8 +12,9 @@ def count_macs(network: SSD) -> int:
 
     def add(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
         # Each output value is a sum over one filter, which is one row of the weights.
-        total += output[0].numel() * layer.weight[0].numel()  # type: ignore[union-attr,operator,index]
+        total += output[0].numel() * layer.weight[0].numel()
 
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     handles = [layer.register_forward_hook(add) for layer in layers]

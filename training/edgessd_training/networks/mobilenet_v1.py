@@ -1,5 +1,6 @@
 """SSD on MobileNetV1 (Howard et al. 2017, arXiv 1704.04861) as TensorFlow's object detection API builds it."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ FIRST_HEAD_BLOCK = 11  # conv 11 at stride 16 is the first map, conv 13 the seco
 EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 # Input RGB, (x - 128) / 128, as the published quantised file has it.
 MEAN, STD = (128.0,) * 3, (128.0,) * 3
-LAYER = {"convolution": SamePad}
+conv_same = partial(conv_bn, convolution=SamePad)
 
 
 class MobileNetV1(nn.Module):
@@ -42,18 +43,18 @@ class MobileNetV1(nn.Module):
         def scaled(channels: int) -> int:
             return max(8, int(channels * width))
 
-        self.first = conv_bn(3, scaled(32), 3, stride=2, **LAYER)
+        self.first = conv_same(3, scaled(32), 3, stride=2)
         blocks, inputs = [], scaled(32)
         for channels, stride in BLOCKS:
             outputs = scaled(channels)
-            depthwise = conv_bn(inputs, inputs, 3, stride, groups=inputs, **LAYER)
+            depthwise = conv_same(inputs, inputs, 3, stride, groups=inputs)
             blocks.append(nn.Sequential(depthwise, conv_bn(inputs, outputs, 1)))
             inputs = outputs
         self.blocks = nn.ModuleList(blocks)
         extras = []
         for squeeze, channels in EXTRAS:
             outputs = scaled(channels)
-            reach = conv_bn(scaled(squeeze), outputs, 3, 2, **LAYER)
+            reach = conv_same(scaled(squeeze), outputs, 3, 2)
             extras.append(nn.Sequential(conv_bn(inputs, scaled(squeeze), 1), reach))
             inputs = outputs
         self.extras = nn.ModuleList(extras)

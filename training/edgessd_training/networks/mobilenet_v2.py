@@ -1,6 +1,5 @@
 """SSDLite on MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, sec. 6.2)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from edgessd_training.networks.layers import (
     SSDLITE_EPS,
     SSDLITE_MOMENTUM,
     InvertedResidual,
+    Norm,
     SamePad,
     conv_bn,
     divisible,
@@ -33,35 +33,35 @@ STAGES = (
 FIRST_HEAD_BLOCK = 13  # its expansion, at stride 16, is the first map; the last layer is the second (sec. 6.2)
 LAST_CHANNELS = 1280
 # torchvision's classifier has PyTorch's epsilon; the momentum is TensorFlow's, for small batches.
-NORM = {"eps": 1e-5, "momentum": 0.03}
+NORM: Norm = {"eps": 1e-5, "momentum": 0.03}
 # torchvision's ImageNet means and deviations, on the 0..255 scale.
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # What TensorFlow's object detection API builds otherwise: padding, epsilon, and colours scaled to -1..1.
-TENSORFLOW_NORM = {"eps": SSDLITE_EPS, "momentum": SSDLITE_MOMENTUM}
+TENSORFLOW_NORM: Norm = {"eps": SSDLITE_EPS, "momentum": SSDLITE_MOMENTUM}
 TENSORFLOW_MEAN, TENSORFLOW_STD = (127.5,) * 3, (127.5,) * 3
 
 
 class MobileNetV2(nn.Module):
     """The backbone with its four extra maps: six maps, 19 to 1 cells wide at 300 pixels."""
 
-    def __init__(self, width: float, norm: Mapping[str, Any] = NORM, **shared: Any) -> None:
+    def __init__(self, width: float, norm: Norm = NORM, **shared: Any) -> None:
         """norm: batch norm of the classifier's layers; shared: keywords of ``conv_bn`` for these and the extra maps."""
         super().__init__()
         inputs = divisible(32 * width)
         self.first = conv_bn(3, inputs, 3, stride=2, **norm, **shared)
-        self.blocks = nn.ModuleList()
+        blocks = []
         for expansion, channels, repeats, first_stride in STAGES:
             outputs = divisible(channels * width)
             for repeat in range(repeats):
                 stride = first_stride if repeat == 0 else 1
-                self.blocks.append(InvertedResidual(inputs, inputs * expansion, outputs, stride, **norm, **shared))
+                blocks.append(InvertedResidual(inputs, inputs * expansion, outputs, stride, **norm, **shared))
                 inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
         last = divisible(LAST_CHANNELS * max(1.0, width))
         self.last = conv_bn(inputs, last, 1, **norm, **shared)
         kaiming(self)
         self.extras, extra_channels = extra_maps(last, width, **shared)
-        expanded = self.blocks[FIRST_HEAD_BLOCK].expand[0].out_channels
-        self.channels = (expanded, last, *extra_channels)
+        self.channels = (blocks[FIRST_HEAD_BLOCK].expanded, last, *extra_channels)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         return ssdlite_maps(self, pixels, FIRST_HEAD_BLOCK)

@@ -9,6 +9,7 @@ from edgessd_training.networks.layers import (
     SSDLITE_EPS,
     SSDLITE_MOMENTUM,
     InvertedResidual,
+    Norm,
     conv_bn,
     divisible,
     normal_003,
@@ -35,7 +36,7 @@ BLOCKS = (
     (5, 960, 160, True, True, 1),
 )
 FIRST_HEAD_BLOCK = 12  # its expansion, at stride 16, is the first map
-NORM = {"eps": SSDLITE_EPS, "momentum": SSDLITE_MOMENTUM}
+NORM: Norm = {"eps": SSDLITE_EPS, "momentum": SSDLITE_MOMENTUM}
 # Red, green and blue scaled to -1..1.
 MEAN, STD = (127.5,) * 3, (127.5,) * 3
 
@@ -50,13 +51,13 @@ class MobileNetV3Large(nn.Module):
         super().__init__()
         inputs = divisible(16 * width)
         self.first = conv_bn(3, inputs, 3, stride=2, activation=nn.Hardswish, **NORM)
-        self.blocks = nn.ModuleList()
+        blocks = []
         for number, (kernel, expanded, outputs, excite, swish, stride) in enumerate(BLOCKS):
             if reduced_tail and number >= FIRST_HEAD_BLOCK:
                 outputs //= 2
                 expanded = expanded if number == FIRST_HEAD_BLOCK else expanded // 2
             expanded, outputs = divisible(expanded * width), divisible(outputs * width)
-            self.blocks.append(
+            blocks.append(
                 InvertedResidual(
                     inputs,
                     expanded,
@@ -69,11 +70,11 @@ class MobileNetV3Large(nn.Module):
                 )
             )
             inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
         self.last = conv_bn(inputs, 6 * inputs, 1, activation=nn.Hardswish, **NORM)
         normal_003(self)
         self.extras, extra_channels = extra_maps(6 * inputs, 1.0)
-        first = self.blocks[FIRST_HEAD_BLOCK].expand[0].out_channels
-        self.channels = (first, 6 * inputs, *extra_channels)
+        self.channels = (blocks[FIRST_HEAD_BLOCK].expanded, 6 * inputs, *extra_channels)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         return ssdlite_maps(self, pixels, FIRST_HEAD_BLOCK)

@@ -5,14 +5,14 @@ from the cell's centre in strides, each the mean of a distribution over 0..7 (Li
 """
 
 from collections.abc import Sequence
-from math import log
 
 from torch import Tensor, nn
 
 from edgessd.model.priors import cells_spec
-from edgessd_training.networks.assemble import MAX_CLASSES, InputSize, check, input_hw, map_sizes_hw
+from edgessd_training.networks.assemble import MAX_CLASSES, InputSize, check, input_hw, map_sizes_hw, start_scores
 from edgessd_training.networks.csp_pan import CSPPAN, separable
 from edgessd_training.networks.esnet import ESNet
+from edgessd_training.networks.layers import last_convolution
 from edgessd_training.networks.ssd import SSD, Head, Normalise
 
 WIDTH = 96
@@ -53,8 +53,9 @@ def picodet_s(
     location = Head([nn.Conv2d(c, 4 * BINS, 1) for c in levels.channels], 4 * BINS)
     confidence = Head([nn.Conv2d(c, classes, 1) for c in levels.channels], classes)
     for predictor in confidence.predictors:
-        nn.init.normal_(predictor.weight, std=0.01)
-        nn.init.constant_(predictor.bias, log(initial_score / (1 - initial_score)))
+        last = last_convolution(predictor)
+        nn.init.normal_(last.weight, std=0.01)
+        start_scores(last, initial_score)
     return SSD(
         Normalise(list(mean), list(std), rgb=True),
         backbone,

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from edgessd.model.priors import PriorSpec, ssd_spec
 from edgessd_training.networks.assemble import InputSize, SizesHw, assemble, input_hw, map_sizes_hw, on_grid
-from edgessd_training.networks.layers import InvertedResidual, conv_bn, xavier
+from edgessd_training.networks.layers import InvertedResidual, Norm, conv_bn, xavier
 from edgessd_training.networks.mobilenet_v1 import BLOCKS, FIRST_HEAD_BLOCK
 from edgessd_training.networks.mobilenet_v2 import MobileNetV2
 from edgessd_training.networks.ssd import SSD
 
-NORM = {"eps": 1e-5, "momentum": 0.1}
+NORM: Norm = {"eps": 1e-5, "momentum": 0.1}
 MEAN, STD = (127.0,) * 3, (128.0,) * 3
 EXTRAS_V1 = ((256, 512), (128, 256), (128, 256), (128, 256))  # (squeeze, output) channels
 EXTRAS_V2 = ((256, 512), (128, 256), (128, 256), (64, 64))  # (expanded, output) channels
@@ -59,7 +59,7 @@ class ResidualMobileNetV2(MobileNetV2):
 
     def __init__(self) -> None:
         super().__init__(1.0)
-        inputs = self.last[0].out_channels
+        _, inputs, *_ = self.channels
         self.extras = nn.ModuleList()
         for expanded, outputs in EXTRAS_V2:
             self.extras.append(InvertedResidual(inputs, expanded, outputs, 2, **NORM))

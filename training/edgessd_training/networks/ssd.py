@@ -122,4 +122,4 @@ def offsets_from(location: Tensor, bins: int) -> Tensor:
         return location
     steps = torch.arange(bins, dtype=location.dtype, device=location.device)
     # A product of matrices: in ONNX Runtime a third of the time of a product and a sum.
-    return (location.unflatten(-1, (4, bins)).softmax(dim=-1) @ steps.unsqueeze(-1)).squeeze(-1)
+    return (torch.unflatten(location, -1, (4, bins)).softmax(dim=-1) @ steps.unsqueeze(-1)).squeeze(-1)
