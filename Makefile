@@ -42,7 +42,7 @@ test-runtime: $(VENV)/.runtime
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,openvino,streams,runtime-test]' $(PACKAGES)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,openvino,streams,view,runtime-test]' $(PACKAGES)
 	touch $@
 
 # Every dependency for a Jetson's Pythons, from package metadata; nothing is installed.

@@ -6,6 +6,7 @@ from edgessd.commands.bench import bench
 from edgessd.commands.demo import demo
 from edgessd.commands.detect import detect
 from edgessd.commands.doctor import doctor
+from edgessd.commands.hash_password import hash_password
 from edgessd.commands.info import info
 from edgessd.commands.run import run
 from edgessd.commands.selftest import selftest
@@ -20,3 +21,4 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(doctor)
     app.command()(selftest)
+    app.command()(hash_password)

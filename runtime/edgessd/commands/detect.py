@@ -33,6 +33,11 @@ def detect(
         str | None, typer.Option(help="A JSON line a frame; - is standard output.", show_default="none")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q ends.")] = False,
+    view: Annotated[bool, typer.Option("--view", help="Show it in the browser, at http://127.0.0.1:8080/.")] = False,
+    view_at: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS:PORT", help="The same elsewhere.", show_default="127.0.0.1:8080"),
+    ] = None,
     score: Score = None,
     classes: Classes = None,
     policy: Annotated[
@@ -48,7 +53,7 @@ def detect(
     gpu_resize: GpuResize = False,
 ) -> None:
     """Find objects in a video, images or a camera; write them as video, images or JSON lines."""
-    from edgessd.commands.outputs import check_one_size, check_outputs
+    from edgessd.commands.outputs import check_one_size, check_outputs, open_view, view_settings
     from edgessd.detector import Detector
     from edgessd.errors import InputError
     from edgessd.model.card import card_of
@@ -72,6 +77,7 @@ def detect(
         )
     if out is not None and out.suffix.lower() in VIDEO_SUFFIXES:
         check_one_size(opened)
+    settings_of_view = view_settings(view_at) if view or view_at else None
     wanted = policy_named(policy)
     settings = PostProcess(score=score, labels=split_labels(classes, card_of(path).labels if classes else ()))
     count = workers or default_workers(live=any(source.live for source in opened))
@@ -81,6 +87,8 @@ def detect(
             Detector(model, backend=backend, settings=settings, workers=count, gpu_resize=gpu_resize)
         )
         sinks = _open_sinks(stack, opened, detector, out, jsonl, show=show)
+        if settings_of_view is not None:
+            sinks.append(open_view(stack, settings_of_view, detector.card.labels, [source.name for source in opened]))
         for source, text in zip(opened, sources, strict=True):
             every = wanted is Policy.EVERY or (wanted is None and not source.live)
             seen = _run(
@@ -143,7 +151,7 @@ def _run(
 ) -> int | None:
     """Run one source to its end, with a progress line; return its frames, None where somebody has seen enough."""
     from edgessd.streams import Streams
-    from edgessd.streams.sink import SinkClosed
+    from edgessd.streams.sink import OverviewReader, SinkClosed
     from edgessd.util.progress import frame_progress
 
     opened = [source]  # at first the source as it was opened to look at it, afterwards a new one
@@ -151,6 +159,9 @@ def _run(
     seen: Counter[str] = Counter()
     with Streams(detector, workers=workers) as streams, frame_progress(source.name, total) as progress:
         streams.add(source.name, lambda: opened.pop() if opened else reopen(), policy=policy, rename=False)
+        for sink in sinks:
+            if isinstance(sink, OverviewReader):
+                sink.watch(streams)
         try:
             for result in streams:
                 for sink in sinks:

@@ -1,15 +1,23 @@
-"""What ``edgessd detect`` may write: never over a source, never two results into one file."""
+"""What ``edgessd detect`` may write, never over a source, never two results into one file; and its live page."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
 
 from edgessd.errors import EdgessdError, InputError
 from edgessd.sources import IMAGE_SUFFIXES, Images, Source, VideoFile, parse_address, read_image
 from edgessd.util.files import is_folder, status
+from edgessd.util.outside_text import quoted
 from edgessd.util.overwrite import keep_apart
+
+if TYPE_CHECKING:
+    from edgessd.view import View, ViewSettings
 
 
 def check_outputs(sources: Sequence[str], model: Path, out: Path | None, jsonl: str | None) -> None:
@@ -58,3 +66,35 @@ def _files(source: str) -> list[Path]:
     if is_folder(path):
         return [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
     return [path] if status(path) else []
+
+
+def view_settings(place: str | None) -> "ViewSettings":
+    """Return where ``--view-at ADDRESS:PORT`` serves the live page. Raises InputError.
+
+    Its password, which other addresses than 127.0.0.1 need, is the environment's.
+    """
+    from edgessd.view.settings import PASSWORD_VARIABLE, ViewSettings, is_loopback
+
+    address, _, port = (place or "127.0.0.1:8080").rpartition(":")
+    address = address.strip("[]") or "127.0.0.1"
+    if not port.isdecimal() or int(port) > 65535:
+        raise InputError(f"--view-at is ADDRESS:PORT, got {quoted(place or '')}", fix="write 127.0.0.1:8080")
+    variable = PASSWORD_VARIABLE if os.environ.get(PASSWORD_VARIABLE) else None
+    if variable is None and not is_loopback(address):
+        raise InputError(
+            f"other machines can reach {address}, and the live page has no password",
+            fix=f"export {PASSWORD_VARIABLE}=..., or serve it on 127.0.0.1",
+        )
+    settings = ViewSettings(address=address, port=int(port), password_env=variable)
+    settings.check()
+    return settings
+
+
+def open_view(stack: ExitStack, settings: "ViewSettings", labels: tuple[str, ...], names: list[str]) -> "View":
+    """Return the live page, closed with the stack; say where it is."""
+    from edgessd.view import View
+
+    view = View(settings, labels, names)
+    stack.callback(view.close)
+    typer.echo(f"live page: {view.url}", err=True)
+    return view

@@ -88,6 +88,8 @@ def _check(path: Path, config: "Config") -> None:
             raise error.within(f"stream {stream.name}") from error
     for sink in config.sinks:
         sink.check()
+    if config.view is not None:
+        config.view.check()
     with _open_detector(config) as detector:
         check_batch(detector, config.run.batch or 1)
         typer.echo(f"{path}: {detector.card.name} {detector.card.precision} on {detector.backend.name}")
@@ -95,6 +97,8 @@ def _check(path: Path, config: "Config") -> None:
         typer.echo(f"stream {stream.name}: {address.name}")
     for sink in config.sinks:
         typer.echo(f"sink {kind_of(sink)}: {', '.join(sink.streams) if sink.streams else 'all streams'}")
+    if config.view is not None:
+        typer.echo(f"view: {config.view.url(config.view.port)}")
 
 
 def _run(config: "Config", stop: threading.Event) -> None:
@@ -110,6 +114,8 @@ def _run(config: "Config", stop: threading.Event) -> None:
         parse_address(stream.source)  # a wrong address is told before the model is loaded
     for sink in config.sinks:
         sink.check()  # and so is a full disk
+    if config.view is not None:
+        config.view.check()
     workers = config.run.workers or default_workers()
     with _open_detector(config) as detector:
         batch = config.run.batch or (1 if config.model.gpu_resize else default_batch(detector, len(config.streams)))
@@ -140,10 +146,16 @@ def _open_sinks(config: "Config", labels: tuple[str, ...]) -> "list[QueuedSink]"
 
     kinds = [kind_of(sink) for sink in config.sinks]
     names = [kind if kinds.count(kind) == 1 else f"{kind}-{index}" for index, kind in enumerate(kinds)]
-    return [
+    opened = [
         QueuedSink(name, sink.open(labels), streams=sink.streams)
         for name, sink in zip(names, config.sinks, strict=True)
     ]
+    if config.view is not None:
+        from edgessd.view import View
+
+        view = View(config.view, labels, [stream.name for stream in config.streams])
+        opened.append(QueuedSink("view", view, capacity=max(8, len(config.streams))))
+    return opened
 
 
 def _wait(streams: "Streams", stop: threading.Event) -> None:

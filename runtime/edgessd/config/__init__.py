@@ -15,8 +15,9 @@ from edgessd.streams.streams import check_stream_name
 from edgessd.util.outside_text import quoted
 from edgessd.util.suggestions import did_you_mean
 from edgessd.util.toml_table import Choice, Range, from_table, read_toml
+from edgessd.view.settings import ViewSettings
 
-_TOP_LEVEL = ("model", "run", "streams", "sinks")
+_TOP_LEVEL = ("model", "run", "streams", "sinks", "view")
 _MOST_SINKS = 100  # each has a thread
 Score = Annotated[float, Range(0, 1)]
 
@@ -89,6 +90,7 @@ class Config:
     run: RunTable
     streams: tuple[StreamTable, ...]
     sinks: tuple[SinkTable, ...]
+    view: ViewSettings | None = None
 
 
 def read_config(path: Path) -> Config:
@@ -117,6 +119,7 @@ def config_from(content: Mapping[str, Any]) -> Config:
         run=from_table(RunTable, content.get("run", {}), "run"),
         streams=tuple(from_table(StreamTable, table, f"streams[{index}]") for index, table in enumerate(streams)),
         sinks=tuple(_sink(table, f"sinks[{index}]") for index, table in enumerate(sinks)),
+        view=from_table(ViewSettings, content["view"], "view") if "view" in content else None,
     )
     if config.model.gpu_resize and (config.run.batch or 1) > 1:
         raise InputError(
