@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from time import monotonic, perf_counter
@@ -20,7 +20,7 @@ from edgessd.model.card import ModelCard, card_of
 from edgessd.model.compact import CompactDecoder
 from edgessd.model.detections import Detections
 from edgessd.model.end2end import End2EndDecoder
-from edgessd.model.postprocess import REALTIME, PostProcess, RawDecoder
+from edgessd.model.postprocess import REALTIME, PostProcess, RawDecoder, apart
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd.model.shipped import model_path
@@ -168,6 +168,8 @@ class Detector:
 
 def decoder_for(card: ModelCard, settings: PostProcess) -> Callable[..., Detections]:
     """Return what turns one image's tensors, then its height and width, into detections, by the card's contract."""
+    if settings.faint is not None:
+        return _decoder_with_faint(card, settings, settings.faint)
     match card.contract:
         case "raw":
             return RawDecoder(card, generate(card.priors), settings)
@@ -175,3 +177,18 @@ def decoder_for(card: ModelCard, settings: PostProcess) -> Callable[..., Detecti
             return CompactDecoder(card, settings)
         case _:
             return End2EndDecoder(card, settings)
+
+
+def _decoder_with_faint(card: ModelCard, settings: PostProcess, faint: float) -> Callable[..., Detections]:
+    """Return the decoder of lower thresholds, whose boxes are then told apart by the true ones.
+
+    Suppression takes the best first, so those that reach the true threshold are the same as without the others.
+    """
+    thresholds = settings.thresholds(card.labels, card.thresholds)
+    wanted = {label: value for label, value in zip(card.labels, thresholds.tolist(), strict=True) if value <= 1}
+    lower = {label: min(value, max(card.score_floor, faint * value)) for label, value in wanted.items()}
+    most = settings.detections
+    decode = decoder_for(
+        card, replace(settings, class_scores=lower, labels=tuple(wanted), detections=2 * most, faint=None)
+    )
+    return lambda *arguments: apart(decode(*arguments), thresholds, most)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,8 @@ def test_detections_as_supervision_has_them() -> None:
     found = TWO.to_supervision(LABELS)
     assert found.xyxy.tolist() == TWO.boxes_xyxy.tolist()
     assert (found.class_id.tolist(), found.data["class_name"].tolist()) == ([1, 0], ["blue", "red"])
+    assert found.tracker_id is None
+    assert replace(TWO, ids=np.array([3, -1])).to_supervision(LABELS).tracker_id.tolist() == [3, -1]
     assert len(TWO[TWO.scores > 1].to_supervision(LABELS)) == 0
 
 
@@ -89,6 +92,7 @@ def test_detections_as_a_data_frame() -> None:
     table = TWO.to_dataframe(LABELS)
     assert list(table.columns) == ["label", "score", "x1", "y1", "x2", "y2"]
     assert table.iloc[0].tolist() == ["blue", np.float32(0.9), 0, 1, 6, 8]
+    assert replace(TWO, ids=np.array([3, -1])).to_dataframe(LABELS)["id"].tolist() == [3, -1]
     assert len(TWO[TWO.scores > 1].to_dataframe(LABELS)) == 0
 
 

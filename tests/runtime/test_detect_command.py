@@ -33,6 +33,16 @@ def test_a_video_becomes_an_annotated_video_and_json_lines(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blue.avi", "o.jsonl", "o.mp4"]
 
 
+def test_boxes_of_a_video_keep_their_ids(edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Path) -> None:
+    plain, lines, out = tmp_path / "plain.jsonl", tmp_path / "o.jsonl", tmp_path / "o.mp4"
+    assert edgessd("detect", video, "--model", tiny, "--jsonl", plain)[0] == 0
+    assert edgessd("detect", video, "--model", tiny, "--track", "--jsonl", lines, "--out", out)[0] == 0
+    before, rows = ([json.loads(line) for line in path.read_text().splitlines()] for path in (plain, lines))
+    assert all("id" not in found for row in before for found in row["detections"])
+    ids = [[found["id"] for found in row["detections"]] for row in rows]
+    assert ids == [[]] * 10 + [[None]] + [[1]] * 9
+
+
 def test_json_lines_on_standard_output(edgessd: Edgessd, tiny: Path, video: Path) -> None:
     code, out, _ = edgessd("detect", video, "-m", tiny, "--jsonl", "-", "--max-frames", "3")
     assert code == 0

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from edgessd.model.detections import Detections, no_detections
-from edgessd.sinks.draw import _places, _Text, _text_for, class_colour, draw
+from edgessd.sinks.draw import _places, _Text, _text_for, draw
+from edgessd.sinks.draw_tracks import colour_of
 
 TEXT = _Text("cat 0.90", 0.4, 30, 10, 2)
 
@@ -53,7 +54,7 @@ def test_no_box_cuts_through_a_label() -> None:
              zip(boxes, ("cat", "dog", "bird"), (0.9, 0.8, 0.7), strict=True)]  # fmt: skip
     for left, top, right, _ in _places(boxes.astype(int), texts, 120, 160).tolist():
         row = drawn[top, left : right + 1]
-        others = [colour for colour in map(class_colour, range(3)) if colour != tuple(row[0].tolist())]
+        others = [colour for colour in map(colour_of, range(3)) if colour != tuple(row[0].tolist())]
         # Letters may reach the plate's upper edge, by OpenCV's version; another box's line must not.
         assert not any((row == colour).all(axis=1).any() for colour in others)
 

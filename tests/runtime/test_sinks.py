@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from results import LABELS, result, status
 from servers.cameras import Remembered, broker, eventually, free_port
 
 from edgessd.errors import InputError
+from edgessd.model.detections import Detections
 from edgessd.sinks.images import SnapshotSink
 from edgessd.sinks.line_file import LineFile
 from edgessd.sinks.records import CsvSink, JsonlSink
@@ -84,6 +86,30 @@ def test_json_and_csv_records(tmp_path: Path) -> None:
     with (tmp_path / "o.csv").open() as file:
         table = list(csv.DictReader(file))
     assert [(row["source"], row["frame"], row["label"], row["y2"]) for row in table] == [("door", "3", "red", "4.0")]
+    assert table[0]["id"] == ""
+
+
+def test_ids_stand_in_lines_of_both_forms(tmp_path: Path) -> None:
+    boxes = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32)
+    found = Detections(boxes, np.array([0.9, 0.5], np.float32), np.array([1, 0]), ids=np.array([7, -1]))
+    for kind, name in ((JsonlSink, "o.jsonl"), (CsvSink, "o.csv")):
+        sink = kind(tmp_path / name, LABELS)
+        sink.write(replace(result(3), detections=found))
+        sink.close()
+    row = json.loads((tmp_path / "o.jsonl").read_text())
+    assert [each["id"] for each in row["detections"]] == [7, None]
+    with (tmp_path / "o.csv").open() as file:
+        assert [each["id"] for each in csv.DictReader(file)] == ["7", ""]
+
+
+def test_a_table_with_other_columns_is_set_apart_and_lost_in_no_case(tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    path.write_text("time,source\n1.0,door\n")
+    sink = CsvSink(path, LABELS)
+    sink.write(result(3))
+    sink.close()
+    assert (tmp_path / "o.csv.1").read_text() == "time,source\n1.0,door\n"
+    assert path.read_text().startswith("time,source,frame,")
 
 
 def test_snapshots_are_few_and_only_the_newest_stay(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def detect(
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many frames of a source.", show_default="all")
     ] = None,
+    track: Annotated[bool, typer.Option("--track", help="Give boxes ids that stay from frame to frame.")] = False,
     workers: Workers = None,
     gpu_resize: GpuResize = False,
 ) -> None:
@@ -57,7 +58,7 @@ def detect(
     from edgessd.detector import Detector
     from edgessd.errors import InputError
     from edgessd.model.card import card_of
-    from edgessd.model.postprocess import PostProcess
+    from edgessd.model.postprocess import FAINT, PostProcess
     from edgessd.model.shipped import model_path
     from edgessd.sinks import VIDEO_SUFFIXES
     from edgessd.sources import open_source
@@ -79,7 +80,8 @@ def detect(
         check_one_size(opened)
     settings_of_view = view_settings(view_at) if view or view_at else None
     wanted = policy_named(policy)
-    settings = PostProcess(score=score, labels=split_labels(classes, card_of(path).labels if classes else ()))
+    labels = split_labels(classes, card_of(path).labels if classes else ())
+    settings = PostProcess(score=score, labels=labels, faint=FAINT if track else None)
     count = workers or default_workers(live=any(source.live for source in opened))
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals())
@@ -91,8 +93,9 @@ def detect(
             sinks.append(open_view(stack, settings_of_view, detector.card.labels, [source.name for source in opened]))
         for source, text in zip(opened, sources, strict=True):
             every = wanted is Policy.EVERY or (wanted is None and not source.live)
+            reopen = partial(open_source, text)
             seen = _run(
-                source, partial(open_source, text), detector, sinks, policy=wanted, max_frames=max_frames, workers=count
+                source, reopen, detector, sinks, policy=wanted, max_frames=max_frames, track=track, workers=count
             )
             if seen is None:
                 break
@@ -147,6 +150,7 @@ def _run(
     *,
     policy: "Policy | None",
     max_frames: int | None,
+    track: bool,
     workers: int,
 ) -> int | None:
     """Run one source to its end, with a progress line; return its frames, None where somebody has seen enough."""
@@ -157,7 +161,7 @@ def _run(
     opened = [source]  # at first the source as it was opened to look at it, afterwards a new one
     total = min((count for count in (source.frame_count, max_frames) if count), default=None)
     seen: Counter[str] = Counter()
-    with Streams(detector, workers=workers) as streams, frame_progress(source.name, total) as progress:
+    with Streams(detector, workers=workers, track=track) as streams, frame_progress(source.name, total) as progress:
         streams.add(source.name, lambda: opened.pop() if opened else reopen(), policy=policy, rename=False)
         for sink in sinks:
             if isinstance(sink, OverviewReader):

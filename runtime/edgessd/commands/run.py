@@ -59,11 +59,16 @@ def _told_in_log(log_format: str) -> Iterator[None]:
 
 def _open_detector(config: "Config") -> "Detector":
     from edgessd.detector import Detector
-    from edgessd.model.postprocess import PostProcess
+    from edgessd.model.postprocess import FAINT, PostProcess
     from edgessd.streams.capacity import default_workers
 
     model = config.model
-    settings = PostProcess(score=model.score, labels=model.classes, class_scores=model.thresholds)
+    settings = PostProcess(
+        score=model.score,
+        labels=model.classes,
+        class_scores=model.thresholds,
+        faint=FAINT if any(config.tracking(stream) for stream in config.streams) else None,
+    )
     return Detector(
         model.path,
         backend=model.backend,
@@ -128,7 +133,13 @@ def _run(config: "Config", stop: threading.Event) -> None:
             batch_deadline=config.run.batch_deadline_ms / 1e3,
         ) as streams:
             for stream in config.streams:
-                streams.add(stream.name, stream.source, policy=stream.policy, retry=stream.retry)
+                streams.add(
+                    stream.name,
+                    stream.source,
+                    policy=stream.policy,
+                    retry=stream.retry,
+                    track=config.tracking(stream) or False,
+                )
             systemd.notify("READY=1")
             _wait(streams, stop)
             systemd.notify("STOPPING=1")

@@ -12,6 +12,7 @@ from edgessd.errors import InputError
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.retry import Retry
 from edgessd.streams.streams import check_stream_name
+from edgessd.tracking import Tracking
 from edgessd.util.outside_text import quoted
 from edgessd.util.suggestions import did_you_mean
 from edgessd.util.toml_table import Choice, Range, from_table, read_toml
@@ -42,23 +43,29 @@ class ModelTable:
 class RunTable:
     """``[run]``. workers: the cores where not given. batch: frames in one call, 1 on a CPU where not given.
 
-    batch_deadline_ms: how long a frame waits for those of other streams. log_format: text or json.
+    batch_deadline_ms: how long a frame waits for those of other streams. track: whether boxes get ids, in streams
+    that do not say. log_format: text or json.
     """
 
     workers: Annotated[int, Range(1, 256)] | None = None
     batch: Annotated[int, Range(1, 256)] | None = None
     batch_deadline_ms: Annotated[float, Range(0, 1000)] = 5.0
+    track: bool = False
     log_format: Annotated[str, Choice(("text", "json"))] = "text"
     log_level: Annotated[str, Choice(("debug", "info", "warning", "error"))] = "info"
 
 
 @dataclass(frozen=True)
 class StreamTable:
-    """``[[streams]]``. source: as ``edgessd detect`` takes it. The seconds are those of ``Retry``."""
+    """``[[streams]]``. source: as ``edgessd detect`` takes it. track: run's where not given.
+
+    The seconds are those of ``Retry``.
+    """
 
     name: str
     source: str = field(repr=False)
     policy: Annotated[str, Choice(("latest", "every"))] | None = None
+    track: bool | None = None
     stale_after: float = 2.0
     hang_after: float = 8.0
     first_retry: float = 0.1
@@ -91,6 +98,11 @@ class Config:
     streams: tuple[StreamTable, ...]
     sinks: tuple[SinkTable, ...]
     view: ViewSettings | None = None
+
+    def tracking(self, stream: StreamTable) -> Tracking | None:
+        """Return how a stream is tracked, None where it is not."""
+        wanted = self.run.track if stream.track is None else stream.track
+        return Tracking() if wanted else None
 
 
 def read_config(path: Path) -> Config:

@@ -4,7 +4,7 @@ Nothing is decoded that the threshold drops: of 1917 x 90 or 8732 x 20 scores a 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -33,6 +33,7 @@ class PostProcess:
     ``compact`` and ``end2end`` keep: up to it the three contracts say the same.
     detections: how many leave a frame. nms_iou: the card's where None.
     labels: report these alone, all where None.
+    faint: boxes down to this part of their class's threshold are kept apart, for a tracker (``Detections.faint``).
     """
 
     score: float | None = None
@@ -41,9 +42,12 @@ class PostProcess:
     nms_iou: float | None = None
     labels: tuple[str, ...] | None = None
     class_scores: Mapping[str, float] = field(default_factory=dict)
+    faint: float | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for a threshold outside 0..1."""
+        if self.faint is not None and not 0 < self.faint < 1:
+            raise InputError(f"faint must lie between 0 and 1, got {self.faint}", fix="it is a part of the threshold")
         for name, value in {"score": self.score, **self.class_scores}.items():
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"the threshold {name} must lie in 0..1, got {value}", fix="scores are probabilities")
@@ -66,8 +70,17 @@ class PostProcess:
 
 
 REALTIME = PostProcess()
+FAINT = 0.5  # of the threshold: from here a box can keep a track alive (docs/tracking.md)
 # As published: everything above 0.01, the top 200 of a class, and 200 an image (paper, sec. 3.1 and 2.3).
 EVALUATION = PostProcess(score=0.01, candidates=200, detections=200)
+
+
+def apart(found: Detections, thresholds: Array, most: int) -> Detections:
+    """Return at most ``most`` boxes that reach their class's threshold, (C,), with the others as their ``faint``."""
+    visible = found.scores >= thresholds[found.classes]
+    if visible.all():
+        return replace(found[:most], nonfinite=found.nonfinite, faint=no_detections())
+    return replace(found[visible][:most], nonfinite=found.nonfinite, faint=found[~visible])
 
 
 class RawDecoder:

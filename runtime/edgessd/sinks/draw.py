@@ -1,6 +1,5 @@
 """Boxes and labels drawn into a copy of a frame."""
 
-import colorsys
 from typing import NamedTuple
 
 import cv2
@@ -8,38 +7,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.model.detections import Detections
+from edgessd.sinks.draw_tracks import FONT, colour_of, draw_watched, readable_on
+from edgessd.streams.result import Result
+from edgessd.tracking.watch import Tracks
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALLEST = 0.3  # of a letter that can still be read, in OpenCV's measure
 _SMALL_SIDE = 48  # pixels: a thick line would fill a box of such a side
 
 
-def draw(image: NDArray[np.uint8], detections: Detections, labels: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Return a copy of a BGR image with every box, its label and score; a colour a class.
+def draw(
+    image: NDArray[np.uint8], detections: Detections, labels: tuple[str, ...], tracks: Tracks | None = None
+) -> NDArray[np.uint8]:
+    """Return a copy of a BGR image with every box, its label and score; a colour a class, or a track where tracked.
 
-    All boxes are drawn before the labels. Small objects get small labels, the smallest without a score.
+    All boxes are drawn before the labels. Small objects get small labels, the smallest without a score. Predicted
+    boxes are thin. tracks: their trails are drawn too, and the zones and lines with their counts.
     """
     canvas: NDArray[np.uint8] = image.copy()
     height, width = canvas.shape[:2]
     size = max(0.4, min(height, width) / 1200)
     boxes_xyxy = np.rint(detections.boxes_xyxy).astype(int)
-    colours = [class_colour(index) for index in detections.classes.tolist()]
+    classes = detections.classes.tolist()
+    ids = [-1] * len(classes) if detections.ids is None else detections.ids.tolist()
+    colours = [colour_of(track if track > 0 else index) for track, index in zip(ids, classes, strict=True)]
+    if tracks is not None:
+        draw_watched(canvas, tracks, dict(zip(ids, colours, strict=True)), size)
     texts = [
-        _text_for(right - left, size, labels[index], score)
-        for (left, _, right, _), index, score in zip(
-            boxes_xyxy.tolist(), detections.classes.tolist(), detections.scores.tolist(), strict=True
+        _text_for(right - left, size, labels[index] if track <= 0 else f"{labels[index]} {track}", score)
+        for (left, _, right, _), index, track, score in zip(
+            boxes_xyxy.tolist(), classes, ids, detections.scores.tolist(), strict=True
         )
     ]
     # The best last, so that it lies on top.
     for (left, top, right, bottom), colour in reversed(list(zip(boxes_xyxy.tolist(), colours, strict=True))):
-        thickness = 1 if min(right - left, bottom - top) < _SMALL_SIDE else max(2, round(size * 2.5))
-        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, thickness)
+        small = detections.predicted or min(right - left, bottom - top) < _SMALL_SIDE
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, 1 if small else max(2, round(size * 2.5)))
     for text, place, colour in zip(texts, _places(boxes_xyxy, texts, height, width), colours, strict=True):
         left, top, right, bottom = place
         cv2.rectangle(canvas, (left, top), (right, bottom), colour, cv2.FILLED)
         foot = bottom - text.baseline // 2 - 1
-        cv2.putText(canvas, text.words, (left, foot), _FONT, text.size, _readable_on(colour), 1, cv2.LINE_AA)
+        cv2.putText(canvas, text.words, (left, foot), FONT, text.size, readable_on(colour), 1, cv2.LINE_AA)
     return canvas
+
+
+def draw_result(result: Result, labels: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Return a copy of a result's frame with all that is known of it."""
+    return draw(result.frame.image, result.detections, labels, result.tracks)
 
 
 class _Text(NamedTuple):
@@ -55,12 +68,12 @@ class _Text(NamedTuple):
 def _text_for(box_width: int, size: float, label: str, score: float) -> _Text:
     """Return the largest text, up to a size, that is no wider than its box; at the smallest size the score goes."""
     words = f"{label} {score:.2f}"
-    (width, _), _ = cv2.getTextSize(words, _FONT, size, 1)
+    (width, _), _ = cv2.getTextSize(words, FONT, size, 1)
     if width > box_width:
         size = max(_SMALLEST, size * box_width / width)
         if size == _SMALLEST:
             words = label
-    (width, height), baseline = cv2.getTextSize(words, _FONT, size, 1)
+    (width, height), baseline = cv2.getTextSize(words, FONT, size, 1)
     return _Text(words, size, width, height + baseline, baseline)
 
 
@@ -100,15 +113,3 @@ def _overlaps(first_xyxy: NDArray[np.int64], second_xyxy: NDArray[np.int64]) -> 
     high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
     shared: NDArray[np.int64] = np.clip(high - low, 0, None).prod(axis=2)
     return shared
-
-
-def _readable_on(bgr: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return black on a bright colour and white on a dark one, by its luma (BT.601)."""
-    luma = 0.114 * bgr[0] + 0.587 * bgr[1] + 0.299 * bgr[2]
-    return (0, 0, 0) if luma > 128 else (255, 255, 255)
-
-
-def class_colour(class_index: int) -> tuple[int, int, int]:
-    """Return a bright BGR colour; neighbours in the class list differ by the golden angle."""
-    red, green, blue = colorsys.hsv_to_rgb((0.33 + class_index * 0.381966) % 1, 0.75, 1.0)
-    return round(blue * 255), round(green * 255), round(red * 255)

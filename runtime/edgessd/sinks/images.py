@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import VideoError
-from edgessd.sinks.draw import draw
+from edgessd.sinks.draw import draw_result
 from edgessd.sinks.numbered_files import NumberedFiles
 from edgessd.sinks.records import wall_clock
 from edgessd.sources import IMAGE_SUFFIXES
@@ -38,7 +38,7 @@ class ImageSink:
             name = Path(result.frame.source).name
             is_image = name.lower().endswith(IMAGE_SUFFIXES)
             target /= name if is_image else f"{Path(name).stem[:200]}_{result.frame.index:06d}.jpg"
-        write_image(target, draw(result.frame.image, result.detections, self._labels))
+        write_image(target, draw_result(result, self._labels))
 
     def report(self, status: Status) -> None:
         """A state gives no image."""
@@ -67,7 +67,7 @@ class SnapshotSink:
             return
         self._last[name] = captured
         path = self._files.new(name, wall_clock(captured))
-        write_image(path, draw(result.frame.image, result.detections, self._labels))
+        write_image(path, draw_result(result, self._labels))
         self._files.added(name, path)
 
     def report(self, status: Status) -> None:

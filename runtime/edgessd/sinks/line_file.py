@@ -24,7 +24,7 @@ class LineFile:
     ) -> None:
         """keep: how many old files stay. header: the first line of every file. append: keep what is there.
 
-        Raises InputError.
+        A file that begins with another line than the header becomes ``path.1``. Raises InputError.
         """
         self._path = writable(path)
         self._max_bytes = max_bytes
@@ -32,6 +32,11 @@ class LineFile:
         self._header = header
         self._file = -1
         self._open(0 if append else os.O_TRUNC)
+        if self._header and self._regular and self._begins_otherwise():
+            self.close()
+            self._keep = max(self._keep, 1)
+            self._rotate()
+            self._open()
 
     def _open(self, how: int = 0) -> None:
         try:
@@ -53,6 +58,11 @@ class LineFile:
         with suppress(OSError), self._path.open("rb") as file:
             file.seek(max(self._size - 1, 0))
             return file.read(1) not in (b"\n", b"")
+        return False
+
+    def _begins_otherwise(self) -> bool:
+        with suppress(OSError), self._path.open("rb") as file:
+            return file.readline(len(self._header) + 1).rstrip(b"\n") != self._header.encode()
         return False
 
     def write(self, line: str) -> None:

@@ -18,7 +18,7 @@ from edgessd.streams.sink import SinkClosed
 from edgessd.streams.status import Status
 from edgessd.util.outside_text import outside_text, spreadsheet_cell
 
-CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2")
+CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2", "id")
 
 
 class JsonlSink:
@@ -57,7 +57,7 @@ class JsonlSink:
 
 
 class CsvSink:
-    """A row a detection; frames without any and states leave none."""
+    """A row a detection, ``id`` empty where it has none; frames without any and states leave none."""
 
     needs_image = False
 
@@ -71,7 +71,7 @@ class CsvSink:
         source = _cell(result.frame.source)
         place = (f"{wall_clock(result.frame.captured_at):.3f}", source, result.frame.index, f"{result.age * 1e3:.2f}")
         for found in result.detections.as_json(self._labels):
-            self._lines.write(_row((*place, _cell(found["label"]), found["score"], *found["box"])))
+            self._lines.write(_row((*place, _cell(found["label"]), found["score"], *found["box"], found.get("id"))))
 
     def report(self, status: Status) -> None:
         """Leave out: a table of detections has no place for states."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import InputError, VideoError
-from edgessd.sinks.draw import draw
+from edgessd.sinks.draw import draw_result
 from edgessd.sinks.numbered_files import NumberedFiles
 from edgessd.sinks.records import wall_clock
 from edgessd.sinks.video_writer import OPENCV_CODECS, count_frames, has_ffmpeg, open_writer
@@ -156,9 +156,7 @@ class VideoSink:
                 fix="write to a folder instead",
             )
         seconds = frame.captured_at if self._live else frame.media_time
-        self._video.write(
-            draw(frame.image, result.detections, self._labels), frame.index / self._fps if seconds is None else seconds
-        )
+        self._video.write(draw_result(result, self._labels), frame.index / self._fps if seconds is None else seconds)
 
     def report(self, status: Status) -> None:
         """A state is no frame."""
@@ -215,7 +213,7 @@ class SegmentSink:
         try:
             if segment is None:
                 segment = self._segments[name] = self._begin(name, frame.image, frame.captured_at)
-            segment.write(draw(frame.image, result.detections, self._labels), frame.captured_at)
+            segment.write(draw_result(result, self._labels), frame.captured_at)
         except VideoError:
             self._failed_at[name] = time.monotonic()
             self._end(name)

@@ -5,7 +5,7 @@ import os
 import cv2
 
 from edgessd.errors import InputError
-from edgessd.sinks.draw import draw
+from edgessd.sinks.draw import draw_result
 from edgessd.streams.result import Result
 from edgessd.streams.sink import SinkClosed
 from edgessd.streams.status import Status
@@ -33,7 +33,7 @@ class WindowSink:
 
     def write(self, result: Result) -> None:
         """Show one frame. Raises SinkClosed when the person has seen enough."""
-        cv2.imshow(self.TITLE, draw(result.frame.image, result.detections, self._labels))
+        cv2.imshow(self.TITLE, draw_result(result, self._labels))
         if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
             raise SinkClosed
 

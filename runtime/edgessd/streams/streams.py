@@ -20,7 +20,9 @@ from edgessd.streams.result import Result
 from edgessd.streams.retry import Retry
 from edgessd.streams.sink_queue import QueuedSink
 from edgessd.streams.status import Status
+from edgessd.streams.track_stage import TrackStage
 from edgessd.streams.workers import Workers
+from edgessd.tracking.watch import Tracking
 from edgessd.util.outside_text import quoted
 
 BATCH_DEADLINE = 0.005
@@ -56,15 +58,19 @@ class Streams:
         batch: int = 1,
         batch_deadline: float = BATCH_DEADLINE,
         retry: Retry | None = None,
+        track: bool | Tracking = False,
     ) -> None:
         """sinks: where results go, perhaps nowhere; None where somebody iterates over them.
 
         workers: threads that detect, as the detector was opened for. batch: frames in one call of the engine.
-        batch_deadline: seconds to wait for other streams' frames. Raises InputError for a batch the model refuses.
+        batch_deadline: seconds to wait for other streams' frames. track: of streams that say nothing else.
+        Raises InputError for a batch the model refuses.
         """
         check_batch(detector, batch)
         self._sinks = list(sinks or ())
         self._retry = retry
+        self._track = track
+        self._labels = detector.card.labels
         self._batcher = Batcher(limit=batch, deadline=batch_deadline)
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
@@ -91,14 +97,18 @@ class Streams:
         *,
         policy: Policy | str | None = None,
         retry: Retry | None = None,
+        track: bool | Tracking | None = None,
         stages: Sequence[Stage] = (),
         rename: bool = True,
     ) -> None:
         """Begin to read a source, also while others run. source: as ``edgessd detect`` takes it, or what opens one.
 
-        stages: called with each result of this stream after detection, in the order of its frames; each returns the
-        result that goes on. rename: frames carry the stream's name, else the one that the source gave them.
-        Raises InputError for a name in use or an address that is none; a camera that is away is no error.
+        track: whether boxes get ids, or ``Tracking`` with zones and lines; the detector's ``PostProcess(faint=FAINT)``
+        keeps tracks alive that it hardly sees. stages: called with each result of this stream after that, in the order
+        of its frames; each returns the result that goes on. rename: frames carry the stream's name, else the one that
+        the source gave them.
+        Raises InputError for a name in use, an address that is none, or a zone of an unknown class; a camera that is
+        away is no error.
         """
         if rename:
             check_stream_name(name)
@@ -112,6 +122,10 @@ class Streams:
         reader = Reader(
             name, connect, policy=policy, retry=retry or self._retry, ready=self._batcher.ready, rename=rename
         )
+        wanted = self._track if track is None else track
+        if wanted:
+            tracking = wanted if isinstance(wanted, Tracking) else Tracking()
+            stages = (TrackStage(tracking, self._labels), *stages)
         lane = Lane(reader, stages)
         with self._lock:
             if name in self._lanes:

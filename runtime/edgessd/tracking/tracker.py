@@ -17,32 +17,26 @@ from edgessd.tracking.motion import Motion, advance, begin, correct, join
 class TrackerSettings:
     """Rules of birth, matching and death.
 
-    birth_score: a box of no track starts one from here. high_score: boxes from here are matched first; those below,
-    down to low_score, only keep a track that was just seen alive (ByteTrack, arXiv 2110.06864, sec. 3).
-    buffers: by which part of its size a box is widened on each side before overlaps are taken, first small, then
-    large for what is left (C-BIoU, arXiv 2211.14317, sec. 3.2). least_overlap: widened boxes that overlap less are no
-    match. confirm_hits: frames that a track must be seen in before it gets an id. lost_seconds: how long one lives
-    unseen. exact_from_seconds: frames at least this far apart are matched by the Hungarian algorithm, closer ones
-    greedily, which is faster and as good there.
-
-    Scores are the detector's own: the defaults suit one that is sure of what it finds (docs/tracking.md). For another,
-    set birth_score to where hardly a box is wrong.
+    birth_score: a box of no track starts one from here; every one does at 0, as those of a detector with thresholds of
+    its own. Faint boxes (``Detections.faint``) only keep a track alive that was just seen (ByteTrack, arXiv 2110.06864,
+    sec. 3). buffers: by which part of its size a box is widened on each side before overlaps are taken, first small,
+    then large for what is left (C-BIoU, arXiv 2211.14317, sec. 3.2). least_overlap: widened boxes that overlap less
+    are no match. confirm_hits: frames in a row that a track must be seen in before it gets an id. lost_seconds: how
+    long one lives unseen. exact_from_seconds: frames at least this far apart are matched by the Hungarian algorithm,
+    closer ones greedily, which is faster and as good there.
     """
 
-    birth_score: float = 0.8
-    high_score: float = 0.5
-    low_score: float = 0.1
+    birth_score: float = 0.0
     buffers: tuple[float, float] = (0.0, 0.3)
     least_overlap: float = 0.2
-    confirm_hits: int = 1
+    confirm_hits: int = 2
     lost_seconds: float = 1.0
     exact_from_seconds: float = 0.1
 
     def __post_init__(self) -> None:
-        """Raise InputError for rules that contradict each other."""
-        if not 0 <= self.low_score <= self.high_score <= self.birth_score <= 1:
-            given = f"{self.low_score}, {self.high_score}, {self.birth_score}"
-            raise InputError(f"low, high and birth score rise within 0 to 1, got {given}", fix="put them in order")
+        """Raise InputError for rules that mean nothing."""
+        if not 0 <= self.birth_score <= 1:
+            raise InputError(f"birth_score is a score, 0 to 1, got {self.birth_score}", fix="correct it")
         if not self.lost_seconds > 0 or self.confirm_hits < 1:
             given = f"{self.lost_seconds} and {self.confirm_hits}"
             raise InputError(f"a track lives above 0 s and is seen from 1 frame, got {given}", fix="raise them")
@@ -68,34 +62,38 @@ class Tracker:
         return frozenset(self._ids[self._ids > 0].tolist())
 
     def update(self, detections: Detections, seconds: float) -> Detections:
-        """Return the same detections with the id of each one's track, -1 where it has none (yet).
+        """Return the detections with the id of each one's track, -1 where it has none (yet), best score first.
 
-        The box of a track is the filtered one, which trembles less and fits better than what was detected.
-        detections: of one frame, of every score: those below ``high_score`` keep tracks alive. seconds: time of the
-        frame on any clock that only rises.
-        A frame in which nothing was found is told too; one that was not looked at is left out.
+        The faint boxes that continue a track with an id are among them, the others are dropped. The box of a track is
+        the filtered one, which trembles less and fits better than what was detected.
+        seconds: time of the frame on any clock that only rises. A frame in which nothing was found is told too; one
+        that was not looked at is left out.
 
         Raises InputError when time falls.
         """
         elapsed = self._elapsed(seconds)
-        settings = self.settings
         just_seen = self._seen_last()
         self._seconds = seconds
         self._motion.velocity[~just_seen, 2:] = 0  # the size of what is hidden is not guessed
         self._motion = advance(self._motion, elapsed)
-        living = (seconds - self._seen <= settings.lost_seconds) & ((self._ids > 0) | just_seen)
+        living = (seconds - self._seen <= self.settings.lost_seconds) & ((self._ids > 0) | just_seen)
         just_seen = just_seen[living]
         self._keep(living)
-        track_of = self._match(detections, just_seen, elapsed)
+        found, visible = _with_faint(detections)
+        track_of = self._match(found, visible, just_seen, elapsed)
         rows = np.flatnonzero(track_of >= 0)
-        self._seen_again(track_of[rows], detections, rows, seconds)
-        ids = np.full(len(detections), -1, np.int64)
+        self._seen_again(track_of[rows], found, rows, seconds)
+        ids = np.full(len(found), -1, np.int64)
         ids[rows] = np.where(self._ids[track_of[rows]] > 0, self._ids[track_of[rows]], -1)
-        born = np.flatnonzero((track_of < 0) & (detections.scores >= settings.birth_score))
-        ids[born] = self._bear(detections, born, seconds)
-        boxes_xyxy = detections.boxes_xyxy.copy()
+        born = np.flatnonzero(visible & (track_of < 0) & (found.scores >= self.settings.birth_score))
+        ids[born] = self._bear(found, born, seconds)
+        boxes_xyxy = found.boxes_xyxy.copy()
         boxes_xyxy[rows] = cxcywh_to_xyxy(self._motion.boxes_cxcywh[track_of[rows]])
-        return replace(detections, boxes_xyxy=boxes_xyxy, ids=ids)
+        tracked = replace(found, boxes_xyxy=boxes_xyxy, ids=ids)
+        shown = np.flatnonzero(visible | (ids > 0))
+        if len(shown) == len(detections):  # no faint box among them
+            return replace(tracked[shown], nonfinite=detections.nonfinite)
+        return replace(tracked[shown[np.argsort(-found.scores[shown], kind="stable")]], nonfinite=detections.nonfinite)
 
     def predict(self, seconds: float) -> Detections:
         """Return where the tracks seen in the last frame are now, best score first; nothing is changed.
@@ -109,7 +107,12 @@ class Tracker:
         )
         rows = rows[np.argsort(-self._scores[rows], kind="stable")]
         boxes_xyxy = cxcywh_to_xyxy(state.boxes_cxcywh[rows]).astype(np.float32)
-        return Detections(boxes_xyxy, self._scores[rows], self._classes[rows], ids=self._ids[rows])
+        return Detections(boxes_xyxy, self._scores[rows], self._classes[rows], ids=self._ids[rows], predicted=True)
+
+    def forget(self) -> None:
+        """End every track; ids go on, and so may time from any moment."""
+        self._keep(np.zeros(len(self._ids), bool))
+        self._seconds = None
 
     def _seen_last(self) -> NDArray[np.bool_]:
         """Return which tracks were matched in the last frame."""
@@ -125,17 +128,18 @@ class Tracker:
             )
         return 0.0 if self._seconds is None else seconds - self._seconds
 
-    def _match(self, detections: Detections, just_seen: NDArray[np.bool_], elapsed: float) -> NDArray[np.intp]:
-        """Return the track of each detection, (N,), -1 for none: high scores twice, then low scores."""
+    def _match(
+        self, detections: Detections, visible: NDArray[np.bool_], just_seen: NDArray[np.bool_], elapsed: float
+    ) -> NDArray[np.intp]:
+        """Return the track of each detection, (N,), -1 for none: the visible twice, then the faint."""
         settings = self.settings
         boxes_xyxy, tracks_xyxy = detections.boxes_xyxy.astype(np.float64), cxcywh_to_xyxy(self._motion.boxes_cxcywh)
+        named = just_seen & (self._ids > 0)
         same_class = self._classes[:, None] == detections.classes[None, :]
-        high = detections.scores >= settings.high_score
-        low = ~high & (detections.scores >= settings.low_score)
         free = np.full(len(self._ids), True)
         track_of = np.full(len(detections), -1, np.intp)
         small, large = settings.buffers
-        for buffer, tracks, boxes in ((small, free, high), (large, free, high), (small, just_seen, low)):
+        for buffer, tracks, boxes in ((small, free, visible), (large, free, visible), (small, named, ~visible)):
             track_rows = np.flatnonzero(tracks & free)
             box_rows = np.flatnonzero(boxes & (track_of < 0))
             if not len(track_rows) or not len(box_rows):
@@ -180,6 +184,19 @@ class Tracker:
         self._motion = self._motion[rows]
         self._ids, self._hits, self._seen = self._ids[rows], self._hits[rows], self._seen[rows]
         self._classes, self._scores = self._classes[rows], self._scores[rows]
+
+
+def _with_faint(detections: Detections) -> tuple[Detections, NDArray[np.bool_]]:
+    """Return all boxes, those above the threshold first, and which these are."""
+    faint = detections.faint
+    if faint is None or not len(faint):
+        return detections, np.ones(len(detections), bool)
+    found = Detections(
+        np.concatenate([detections.boxes_xyxy, faint.boxes_xyxy]),
+        np.concatenate([detections.scores, faint.scores]),
+        np.concatenate([detections.classes, faint.classes]),
+    )
+    return found, np.arange(len(found)) < len(detections)
 
 
 def _widened(boxes_xyxy: FloatArray, part: float) -> FloatArray:

@@ -1,0 +1,99 @@
+"""One stream, watched: its tracks, what zones and lines see of them, and the way each has come."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd.model.detections import Detections
+from edgessd.tracking.events import EventLog, TrackEvent
+from edgessd.tracking.lines import Line
+from edgessd.tracking.regions import Point
+from edgessd.tracking.tracker import Tracker, TrackerSettings
+from edgessd.tracking.zones import Zone
+
+TRAIL_SECONDS = 2.0
+_TRAIL_POINTS = 40
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """What is told of a stream: its tracks, by which rules, and what they do in zones and at lines."""
+
+    zones: tuple[Zone, ...] = ()
+    lines: tuple[Line, ...] = ()
+    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """A stream's tracks after one frame.
+
+    trails: by id, the bottom centres of the last TRAIL_SECONDS of every track in the frame, (K, 2) float32 pixels, the
+    newest last. zones, lines: as they were set. occupancy: by zone, how many are inside, by label. crossings: by line,
+    how many crossed it since the start, by (direction, label). events: what is told as of this frame.
+    """
+
+    trails: Mapping[int, NDArray[np.float32]]
+    zones: tuple[Zone, ...] = ()
+    lines: tuple[Line, ...] = ()
+    occupancy: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    crossings: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
+    events: tuple[TrackEvent, ...] = ()
+
+
+class Watch:
+    """Watches one stream, frame by frame. Raises InputError where a zone or line names no class of the labels."""
+
+    def __init__(self, tracking: Tracking, labels: tuple[str, ...]) -> None:
+        self._tracking = tracking
+        self._tracker = Tracker(tracking.tracker)
+        self._log = EventLog(labels, tracking.zones, tracking.lines)
+        self._trails: dict[int, deque[tuple[float, Point]]] = {}
+        self._seconds = 0.0
+
+    def update(
+        self, detections: Detections, seconds: float, frame: int, *, height: int, width: int
+    ) -> tuple[Detections, Tracks]:
+        """Return the detections with ids, and the state of the tracks.
+
+        seconds: time of the frame, rising. frame: its number. height, width: of the frame in pixels.
+        """
+        self._seconds = seconds
+        tracked = self._tracker.update(detections, seconds)
+        edges = np.array([width, height, width, height], np.float32)
+        tracked = replace(tracked, boxes_xyxy=np.clip(tracked.boxes_xyxy, 0, edges))  # a filter looks over the edge
+        alive = self._tracker.alive
+        events = self._log.update(tracked, alive, seconds, frame, height, width)
+        tracks = Tracks(
+            self._follow(tracked, alive, seconds),
+            self._tracking.zones,
+            self._tracking.lines,
+            {zone.zone.name: zone.occupancy for zone in self._log.zones},
+            {line.line.name: dict(line.counts) for line in self._log.lines},
+            tuple(events),
+        )
+        return tracked, tracks
+
+    def finish(self) -> list[TrackEvent]:
+        """Return the ends of all tracks, when frames end, stop for long, or change; counts of lines and ids go on."""
+        self._tracker.forget()
+        self._trails.clear()
+        return self._log.finish(self._seconds)
+
+    def _follow(self, tracked: Detections, alive: frozenset[int], seconds: float) -> dict[int, NDArray[np.float32]]:
+        assert tracked.ids is not None
+        for track in self._trails.keys() - alive:
+            del self._trails[track]
+        trails = {}
+        for track, (left, _, right, bottom) in zip(tracked.ids.tolist(), tracked.boxes_xyxy.tolist(), strict=True):
+            if track <= 0:
+                continue
+            trail = self._trails.setdefault(track, deque(maxlen=_TRAIL_POINTS))
+            trail.append((seconds, ((left + right) / 2, bottom)))
+            while seconds - trail[0][0] > TRAIL_SECONDS:
+                trail.popleft()
+            trails[track] = np.array([point for _, point in trail], np.float32)
+        return trails
