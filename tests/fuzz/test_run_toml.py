@@ -1,20 +1,14 @@
-"""A configuration of ``run`` that was changed anyhow is read or refused in one line, soon, and shows no secret.
+"""A configuration of ``run`` that was changed anyhow is read or refused in one line, soon, and shows no secret."""
 
-EDGESSD_FUZZ=100000 pytest tests/fuzz -q      # the long form; 500 cases otherwise
-"""
-
-import os
 import random
-import time
 from pathlib import Path
 
 import pytest
-from fuzz.mutate import mutated
+from mutate import mutated
+from tally import CASES, tally
 
 from edgessd.config import read_config
-from edgessd.errors import InputError
 
-CASES = int(os.environ.get("EDGESSD_FUZZ", "500"))
 WHOLE = """
 [model]
 path = "default"
@@ -69,20 +63,10 @@ port = 9464
 def test_mutations_of_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "c.toml"
-    refused = 0
-    for seed in range(CASES):
-        path.write_bytes(mutated(WHOLE, random.Random(seed)))
-        started = time.monotonic()
-        try:
-            for sink in read_config(path).sinks:
-                sink.check()
-        except InputError as error:
-            refused += 1
-            text = str(error)
-            assert "\n" not in text, seed
-            assert "geheim" not in text, seed
-            assert len(text) < 2000, seed
-        except Exception as error:
-            raise AssertionError(f"seed {seed}: {error!r}") from error
-        assert time.monotonic() - started < 5, seed
-    assert refused > CASES / 4
+    with tally("configurations read") as counted:
+        for seed in range(CASES):
+            path.write_bytes(mutated(WHOLE, random.Random(seed)))
+            with counted.case(seed):
+                for sink in read_config(path).sinks:
+                    sink.check()
+    assert counted.refused > CASES / 4

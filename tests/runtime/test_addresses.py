@@ -41,6 +41,7 @@ def test_an_address_taken_apart(text: str, kind: str, target: str, name: str, op
         f"http://10.0.0.5/live?token={SECRET}",
         f"http://10.0.0.5/live?{SECRET}",
         f"rtsp://{SECRET}@10.0.0.5",
+        f"rtsp://10.0.0.5/live?next://admin:{SECRET}@10.0.0.5/live?channel=1",
         f"gst:rtspsrc location=rtsp://a:{SECRET}@h/x user-id=a user-pw={SECRET} ! decodebin",
         f'gst:rtspsrc user-pw="{SECRET} x" ! decodebin',
     ],
@@ -133,8 +134,18 @@ def test_a_wrong_address_names_the_nearest(text: str, words: str) -> None:
 def test_numbers_in_options() -> None:
     with pytest.raises(InputError, match="whole number"):
         parse_address("/dev/video0?width=wide").number("width")
+    for number in ("9" * 5000, "\u0663", "0", "65537"):
+        with pytest.raises(InputError, match="whole number"):
+            parse_address(f"stdin?width={number}").number("width")
     with pytest.raises(InputError, match="above 0"):
         parse_address("a.mp4?pace=-1").seconds("pace")
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 11, "\u0663"])
+def test_a_camera_has_a_number_that_can_be(number: str) -> None:
+    assert parse_address(number).kind == "path"
+    with pytest.raises(InputError, match="csi://0"):
+        parse_address(f"csi://{number}")
 
 
 def test_a_csi_camera_is_a_pipeline() -> None:

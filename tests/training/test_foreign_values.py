@@ -1,6 +1,7 @@
 """Annotations as other tools write them: values are parsed, text is decoded, what is not read is told."""
 
 import json
+import math
 import struct
 import time
 import zlib
@@ -13,7 +14,7 @@ import pytest
 from edgessd.errors import DataError
 from edgessd_training.data.check import Checked, check
 from edgessd_training.data.images import decode_image, image_size_hw
-from edgessd_training.data.raw import flag
+from edgessd_training.data.raw import flag, number, whole
 from edgessd_training.data.read import read_data
 from edgessd_training.data.repair import repair
 from edgessd_training.data.source import parse_source
@@ -95,6 +96,17 @@ def test_difficult_as_words(tmp_path: Path, given: str, meant: bool) -> None:
     assert read_data(text).records[0].difficult.tolist() == [meant]
 
 
+def test_difficult_that_is_neither_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="difficult of object 0 must be 0 or 1, got 'Unspecified'"):
+        read_data(voc(tmp_path, xml(difficult="Unspecified").encode()))
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0661", "1e999999", "0x1", "nan", True, None, 10**400])
+def test_what_only_python_takes_for_a_number_is_none(text: object) -> None:
+    assert not math.isfinite(number(text))
+    assert whole(text) in (None, 10**400)
+
+
 @pytest.mark.parametrize("box", [[float("nan"), 1, 5, 5], [1, 1, float("inf"), 5], [1, 1, int("9" * 400), 5], "box"])
 def test_a_box_of_no_numbers_is_named_alone(tmp_path: Path, box: object) -> None:
     found = kinds(coco(tmp_path, [{}, {"bbox": box}]))
@@ -110,6 +122,17 @@ def test_a_category_that_groups_others_is_no_class(tmp_path: Path) -> None:
     text = coco(tmp_path, [{}], categories)
     assert read_data(text).labels == ("fish", "crab")
     assert [fault.where for fault in checked(text).faults if fault.kind == "unused label"] == ["fish", "crab"]
+
+
+def test_a_supercategory_may_be_anything(tmp_path: Path) -> None:
+    text = coco(tmp_path, [{}], [{"id": 1, "name": "cat", "supercategory": [1]}, {"id": 2, "name": "dog"}])
+    assert read_data(text).labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize("shape", ["[9" + "9" * 5000 + ", 3]", "[17, \u0663]", "[0, 3]", "[17, 4]", "17"])
+def test_shapes_of_key_points_that_cannot_be(tmp_path: Path, shape: str) -> None:
+    with pytest.raises(DataError, match="kpt_shape"):
+        read_data(yolo(tmp_path, kpt_shape=shape))
 
 
 def test_yaml_names_stay_texts(tmp_path: Path) -> None:

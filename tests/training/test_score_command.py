@@ -123,6 +123,7 @@ def test_labels_can_be_mapped(tmp_path, rows_file):
         ('[{"file_name": "a.png", "label": "cat", "bbox": [0, 0, NaN, 1], "score": 1}]', "needs bbox"),
         ([{**ROWS[0], "bbox": [1, 2, -3, 4]}], "negative width"),
         ([{**ROWS[0], "score": "high"}], "needs score"),
+        ([{**ROWS[0], "score": 10**400}], "needs score"),
         ([{**ROWS[0], "label": "bird"}], "label 'bird'"),
         ([{**ROWS[0], "file_name": "c.png"}], "on 'c.png', which"),
     ],

@@ -77,6 +77,8 @@ def test_labels_may_lie_beside_the_images(tmp_path):
         ("names: [cat, dog]\ntrain: images/val\n", "no split 'val'.*choose train"),
         ("names: [cat, dog]\nval: nowhere\n", "which does not exist"),
         ("names: [cat, dog]\nval: away.txt\n", "unsafe path"),
+        ("names: [cat, dog]\nval: itself.txt\n", "unsafe path"),
+        ("names: [cat, dog]\nval: images/val/a.png\n", "names the image images/val/a.png: give a folder"),
         ("names: [cat, dog]\nval: gone.txt\n", "missing image"),
         ("names: [cat, dog]\nval: twice.txt\n", "listed twice"),
         ("names: [cat]\nval: images/val\n", "unknown label.*class 1"),
@@ -84,6 +86,7 @@ def test_labels_may_lie_beside_the_images(tmp_path):
 )
 def test_faults_are_refused_by_name(root, text, complaint):
     (root / "away.txt").write_text("/etc/passwd\n")
+    (root / "itself.txt").write_text("images/..\n")
     (root / "gone.txt").write_text("images/val/gone.png\n")
     (root / "twice.txt").write_text("images/val/a.png\nimages/val/a.png\n")
     with pytest.raises(DataError, match=complaint):

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from edgessd.errors import InputError
+from edgessd.util.digits import whole_number
 from edgessd.util.suggestions import did_you_mean
 
 URL_KINDS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "stream", "udp": "stream", "srt": "stream", "tcp": "stream"}
@@ -26,6 +27,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 # Parameters of a camera's URL that are worth reading in a log. Any other value may be a key or a password.
 HARMLESS = ("channel", "subtype", "stream", "profile", "camera", "resolution", "width", "height", "fps", "unicast")
+_PARAMETER = re.compile(r"[\w.%-]{1,40}")  # what is longer or holds more may be a second URL with its password
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
 # Bounded, and it begins at a word: unbounded it is quadratic in a long text without a URL.
 _EMBEDDED_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,15}://[^\s'\"!]+")
@@ -56,9 +58,10 @@ class Address:
         value = self.options.get(option)
         if value is None:
             return None
-        if not value.isdecimal() or not 0 < int(value) <= 1 << 16:
+        number = whole_number(value)
+        if number is None or not 0 < number <= 1 << 16:
             raise InputError(str(self.name), fix=f"{option} must be a whole number from 1 to 65536, got {value!r}")
-        return int(value)
+        return number
 
     def seconds(self, option: str) -> float | None:
         """Return an option as a positive number, None where it is not given. Raises InputError."""
@@ -91,7 +94,7 @@ def parse_address(text: str) -> Address:
     body, _, tail = (text, "", "") if exists else text.partition("?")
     if body in ("-", "stdin"):
         kind, body = "stdin", "-"
-    elif body.isdecimal() or re.fullmatch(r"/dev/video\d+", body) or body.startswith("/dev/v4l/"):
+    elif whole_number(body) is not None or re.fullmatch(r"/dev/video[0-9]+", body) or body.startswith("/dev/v4l/"):
         kind = "camera"
     elif not exists and not _exists(body) and _LIKE_A_URL.search(text):
         raise InputError(
@@ -114,7 +117,7 @@ def _parse_url(text: str, scheme: str) -> Address:
     if scheme == "csi":
         body, _, tail = text.partition("?")
         sensor = body[len("csi://") :] or "0"
-        if not sensor.isdecimal():
+        if whole_number(sensor) is None:
             raise InputError(f"a CSI camera is csi://0 or csi://1, got {body}")
         return Address("csi", sensor, body, _options("csi", tail, body))
     if scheme not in URL_KINDS:
@@ -178,7 +181,7 @@ def redact_url(url: str) -> str:
 
 def _redact_parameter(piece: str) -> str:
     key, equals, _ = piece.partition("=")
-    if not equals:
+    if not equals or not _PARAMETER.fullmatch(key):
         return "***"
     return piece if key.lower() in HARMLESS else f"{key}=***"
 

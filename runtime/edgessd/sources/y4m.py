@@ -8,6 +8,7 @@ import numpy as np
 
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Frame
+from edgessd.util.digits import whole_number
 from edgessd.util.image_header import MAX_PIXELS
 
 MAGIC = b"YUV4MPEG2"
@@ -60,7 +61,7 @@ def _line(read: Callable[[int], bytes], name: str) -> bytes:
 def _size(header: bytes, name: str) -> tuple[int, int]:
     fields = header.decode("latin1").split()
     sizes = {field[0]: field[1:] for field in fields[1:] if field[0] in "WHC"}
-    height, width = (int(sizes.get(side, "0")) if sizes.get(side, "0").isdecimal() else 0 for side in "HW")
+    height, width = (whole_number(sizes.get(side, "")) or 0 for side in "HW")
     if not fields:
         raise SourceFault(Reason.ENDED, f"{name} ended before its first frame", fix="see what it complains of")
     if fields[0] != MAGIC.decode() or not 0 < height * width <= MAX_PIXELS:

@@ -88,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def _categories(content: dict[str, Any], path: Path, faults: list[Fault]) -> dict[int, str]:
     """Return the labels by category id; a category that only groups others is left out, and said."""
     used = {whole(entry.get("category_id")) for entry in content["annotations"] if isinstance(entry, dict)}
-    parents = {entry.get("supercategory") for entry in content["categories"] if isinstance(entry, dict)}
+    parents = {str(entry.get("supercategory")) for entry in content["categories"] if isinstance(entry, dict)}
     categories: dict[int, str] = {}
     names: set[str] = set()
     for entry in content["categories"]:

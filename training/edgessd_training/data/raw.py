@@ -60,8 +60,10 @@ def quoted(text: str) -> str:
 
 
 def number(value: object) -> float:
-    """Return a number from a file, NaN where it is none."""
+    """Return a number from a file, NaN where it is none: "1_0" is one in Python alone."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return float("nan")
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
         return float("nan")
     try:
         return float(value)
@@ -79,7 +81,7 @@ def flag(value: object) -> bool | None:
 
 def whole(value: object) -> int | None:
     """Return a whole number, written as one or as its text; None for another value."""
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
+    if isinstance(value, str) and value.isascii() and value.strip().isdecimal() and len(value) < 20:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

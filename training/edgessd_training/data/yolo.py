@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.errors import DataError
+from edgessd.util.digits import whole_number
 from edgessd.util.extras import need
 from edgessd_training.data.faults import (
     BROKEN_ANNOTATION,
@@ -29,6 +30,7 @@ MAX_YAML_BYTES = 1 << 20
 _NESTED = re.compile(r"[\[{](?:[^\[\]{}]*[\[{]){64}")
 _NOTHING = ("", "~", "null", "Null", "NULL")
 MAX_TEXT_BYTES = 256 << 20
+_MOST_POINTS = 10_000
 
 
 def parse_yolo(source: Source) -> RawSet:
@@ -109,8 +111,8 @@ def key_point_sizes(content: dict[str, Any], path: Path) -> tuple[int, int] | No
     given = content.get("kpt_shape")
     if given is None:
         return None
-    sizes = [int(text) for text in given if str(text).isdecimal()] if isinstance(given, list) else []
-    if len(sizes) != 2 or sizes[1] not in (2, 3):
+    sizes = [whole_number(text) or 0 for text in given if isinstance(text, str)] if isinstance(given, list) else []
+    if len(sizes) != 2 or not 0 < sizes[0] <= _MOST_POINTS or sizes[1] not in (2, 3):
         raise DataError(f"kpt_shape of a YOLO pose file is [points, 2 or 3], {path} has another", fix="correct it")
     return sizes[0], sizes[1]
 
@@ -172,6 +174,11 @@ def _image_paths(content: dict[str, Any], source: Source, root: Path, faults: li
                 if path.suffix.lower() not in SUFFIXES and _has_labels(path, root):
                     detail = f"it has labels, and the suffix {path.suffix} is none of {', '.join(SUFFIXES)}"
                     faults.append(Fault(NOT_READ, str(path), detail))
+        elif place.suffix.lower() in SUFFIXES:
+            raise DataError(
+                f"the split {source.part!r} of {source.place} names the image {quoted(entry)}",
+                fix="give a folder of images, or a text file that lists them",
+            )
         elif place.is_file():
             paths += _listed(place, root, faults)
         else:
@@ -205,7 +212,7 @@ def _listed(listing: Path, root: Path, faults: list[Fault]) -> list[Path]:
         base = listing.parent if line.startswith(("./", ".\\")) else root
         line = local_name(line, base)
         path = (base / line).resolve() if is_name(line) else Path("/")
-        if path.is_relative_to(root) or path.is_relative_to(listing.parent.resolve()):
+        if root in path.parents or listing.parent.resolve() in path.parents:
             paths.append(path)
         else:
             faults.append(Fault(UNSAFE_PATH, quoted(line), f"a line of {listing.name} names a file below {root}"))
