@@ -49,7 +49,7 @@ $(VENV)/.runtime: pyproject.toml
 resolve-aarch64: $(VENV)/.ready
 	deploy/jetson/resolve.sh $(VENV)/bin/uv
 
-# The wheel in an emulated Debian arm64, beside this machine; root, debootstrap and qemu are needed (docs/arm64.md).
+# The wheel in an emulated Debian arm64, beside this machine; root, debootstrap and qemu are needed (docs/measurements/arm64.md).
 test-arm64:
 	deploy/arm64/run.sh
 

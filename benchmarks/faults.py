@@ -1,6 +1,6 @@
 """Camera faults, done to real servers on this machine, and how long detection took to notice and to recover.
 
-`python benchmarks/faults.py --away 60` prints the table of docs/streams.md. Needs what tests/servers need.
+`python benchmarks/faults.py --away 60` prints the table of docs/howto/streams.md. Needs what tests/servers need.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Faults of the machine, done to `edgessd` as a process, and what was lost: the table of docs/robustness.md.
+"""Faults of the machine, done to `edgessd` as a process: the table of docs/measurements/robustness.md.
 
 `python benchmarks/machine_faults.py` takes about four minutes. It needs root for the small disk, and faketime
 (`apt install faketime`) for the clock; what is absent is said in its row. One HTTP camera of 15 FPS runs beside.

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, written from a run: nobody copies a figure by hand."""
+"""docs/measurements/benchmarks.md, written from a run: nobody copies a figure by hand."""
 
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ AFTER = """
 
 ```sh
 pip install '.[bench]'
-python benchmarks/fps.py --docs docs/benchmarks.md --json benchmarks/history.json --video CLIP.mp4
+python benchmarks/fps.py --docs docs/measurements/benchmarks.md --json benchmarks/history.json --video CLIP.mp4
 python benchmarks/fps.py --quick --check                # our own ratios against the stored ones: exit 1 if worse
 python benchmarks/fps.py --peers yolo26n,ssdlite320     # some peers only; without --video a clip is made
 ```

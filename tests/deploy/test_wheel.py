@@ -1,4 +1,4 @@
-"""The wheel is whole: built, installed outside the tree, it walks the commands of docs/your-own-data.md."""
+"""The wheel is whole: built, installed outside the tree, it walks the commands of docs/tutorial/your-own-data.md."""
 
 import os
 import subprocess

@@ -14,7 +14,7 @@ import edgessd
 from edgessd import Detections, Detector, draw, frames
 from edgessd.errors import BackendError, EdgessdError, InputError, MissingExtra
 
-PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "python.md"
 LABELS = ("red", "blue")
 TWO = Detections(np.array([[0, 1, 6, 8], [2, 2, 4, 3]], np.float32), np.array([0.9, 0.5], np.float32), np.array([1, 0]))
 

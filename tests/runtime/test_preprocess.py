@@ -9,7 +9,7 @@ from edgessd.errors import InputError
 from edgessd.model.preprocess import to_input
 
 
-# Recorded on x86 with OpenCV 5.0; 4.8 and Arm give the same (docs/arm64.md).
+# Recorded on x86 with OpenCV 5.0; 4.8 and Arm give the same (docs/measurements/arm64.md).
 @pytest.mark.parametrize(
     ("height", "width", "digest"),
     [(720, 1280, "af0f40147f845102"), (333, 500, "5d026fa6a8ec3d4e"), (150, 200, "69fbe62b690adb4a")],

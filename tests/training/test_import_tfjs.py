@@ -1,6 +1,6 @@
 """The import of coco-ssd's TensorFlow.js graph: a graph of its names and shapes with few classes, and what is refused.
 
-The published file is not at hand in CI; docs/import.md has what it gave.
+The published file is not at hand in CI; docs/howto/import.md has what it gave.
 """
 
 import json

@@ -30,7 +30,7 @@ class Limits:
 
 
 # fp32: rounding in another order, which may decide a tie of NMS; the tensors are the strict part. fp16 and int8: some
-# three times what sound models showed (docs/export.md).
+# three times what sound models showed (docs/howto/export.md).
 LIMITS: Mapping[str, Limits] = {
     "fp32": Limits(relative=1e-4, largest=5e-3, matched=0.98, change=2e-2),
     "fp16": Limits(relative=3e-2, largest=float("inf"), matched=0.97, change=2e-2),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgessd.model.boxes import FloatArray
 
 # In heights of the box, for cx, cy, w, h. The size is trusted less and changes more slowly than the place: the width of
-# somebody who walks swings with every step. Chosen on docs/tracking.md's two sequences; the neighbours score alike.
+# a walking person swings with every step. Tuned on two sequences (docs/howto/tracking.md).
 MEASURED = np.array([0.05, 0.05, 0.1, 0.1])  # standard deviation of a detection
 FIRST_VELOCITY = np.array([2.0, 2.0, 0.3, 0.3])  # of a new track's velocity, per second
 ACCELERATION = np.array([0.3, 0.3, 0.01, 0.01])  # spectral density, squared heights per second cubed
