@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint test-runtime test-oldest test-newest resolve-aarch64 test-arm64 clean
+.PHONY: demo test lint docs test-runtime test-oldest test-newest resolve-aarch64 test-arm64 clean
 
 test: $(VENV)/.ready
 	$(VENV)/bin/python -m pytest
@@ -27,6 +27,15 @@ demo: .venv-demo/.ready
 .venv-demo/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python -m pip install --quiet --editable '.[cpu]'
+	touch $@
+
+# The site, with every warning, dead link and dead anchor an error.
+docs: .venv-docs/.ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
+.venv-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 # The runtime alone, as a device has it: no torch. Oldest is what JetPack 6 brings.
@@ -54,4 +63,4 @@ test-arm64:
 	deploy/arm64/run.sh
 
 clean:
-	rm -rf .venv .venv-demo .venv-oldest .venv-newest build dist
+	rm -rf .venv .venv-demo .venv-docs .venv-oldest .venv-newest build dist site
