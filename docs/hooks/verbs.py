@@ -15,7 +15,7 @@ Generated from the code. `edgessd VERB --help` prints the same on a terminal.
 Exit codes: 0 done, 1 the work failed or a gate refused, 2 wrong usage or input. An error is one line with its fix;
 `--debug` shows the traceback.
 
-`edgessd --install-completion` installs completion of verbs and options for bash, zsh or fish; open a new shell after it.
+`edgessd --install-completion` installs completion for bash, zsh or fish; open a new shell after it.
 
 """
 

@@ -1,7 +1,7 @@
 """Counts the cases of a fuzzer and refuses what none may do: a traceback, a hang, a gigabyte, a secret in an error.
 
 EDGESSD_FUZZ=100000 runs so many cases of each format, a few hundred otherwise. EDGESSD_FUZZ_LOG=FILE appends a line
-of figures a fuzzer: the table of docs/robustness.md is made of them.
+of figures a fuzzer: the table of docs/measurements/robustness.md is made of them.
 """
 
 import os

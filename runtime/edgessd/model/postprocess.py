@@ -70,7 +70,7 @@ class PostProcess:
 
 
 REALTIME = PostProcess()
-FAINT = 0.5  # of the threshold: from here a box can keep a track alive (docs/tracking.md)
+FAINT = 0.5  # of the threshold: from here a box can keep a track alive (docs/howto/tracking.md)
 # As published: everything above 0.01, the top 200 of a class, and 200 an image (paper, sec. 3.1 and 2.3).
 EVALUATION = PostProcess(score=0.01, candidates=200, detections=200)
 
