@@ -42,6 +42,7 @@ def test_an_address_taken_apart(text: str, kind: str, target: str, name: str, op
         f"http://10.0.0.5/live?{SECRET}",
         f"rtsp://{SECRET}@10.0.0.5",
         f"rtsp://10.0.0.5/live?next://admin:{SECRET}@10.0.0.5/live?channel=1",
+        f"rtsp://10.0.0.5/live?channel=1:{SECRET}@10.0.0.5/live",
         f"gst:rtspsrc location=rtsp://a:{SECRET}@h/x user-id=a user-pw={SECRET} ! decodebin",
         f'gst:rtspsrc user-pw="{SECRET} x" ! decodebin',
     ],
@@ -69,6 +70,9 @@ def test_no_name_holds_a_password(text: str) -> None:
         f"rtsp://admin:{SECRET}@{'a' * 70}.com/live",
         f"rtsp://admin:{SECRET}@h/live\nx",
         f"rt{{p://admin:{SECRET}/live?channel=1",
+        f"rtsp8//admin:{SECRET}/live?channel=1",
+        f"rtsp://user=a&key={SECRET}&channel=1",
+        f"rtsp://h/live#transport//admin:{SECRET}H10.0.0.5=1",
     ],
 )
 def test_what_is_no_url_is_refused_and_not_shown(text: str) -> None:
@@ -123,6 +127,7 @@ def test_what_helps_to_tell_cameras_apart_stays() -> None:
         ("rtps://h/x", "did you mean 'rtsps'"),
         ("rtsp://h/x#vai=ffmpeg", "did you mean 'via'"),
         ("csi://left", "csi://0"),
+        ("rtsp://h/x#via", "write via=VALUE"),
         ("-?heigth=3", "did you mean 'height'"),
     ],
 )
@@ -160,9 +165,23 @@ def test_no_shell_reads_a_pipeline() -> None:
 
 
 def test_hardware_decoding_is_asked_of_ffmpeg() -> None:
-    command = ffmpeg_command(parse_address("rtsp://h/x#via=ffmpeg&hwaccel=cuda&transport=udp"))
+    command, script = ffmpeg_command(parse_address("rtsp://h/x#via=ffmpeg&hwaccel=cuda&transport=udp"), (5, 1))
     assert command[command.index("-hwaccel") + 1] == "cuda"
     assert command[command.index("-rtsp_transport") + 1] == "udp"
+    assert not script
+    with pytest.raises(InputError, match="did you mean 'tcp'"):
+        ffmpeg_command(parse_address("rtsp://h/x#via=ffmpeg&transport=tpc"), (5, 1))
+
+
+def test_an_address_with_a_password_stands_in_no_command_line() -> None:
+    address = parse_address(f"rtsp://u:{SECRET}'@h/x#via=ffmpeg")
+    command, script = ffmpeg_command(address, (5, 0))
+    assert SECRET not in " ".join(command)
+    assert f"file 'rtsp://u:{SECRET}'\\''@h/x'\noption " in script
+    assert "option rtsp_transport tcp\n" in script
+    old, script = ffmpeg_command(address, (4, 4))  # its scripts take no options
+    assert address.target in old
+    assert not script
 
 
 @pytest.mark.parametrize(

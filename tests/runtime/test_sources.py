@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from edgessd.sources.http_auth import authorization
 from edgessd.sources.mjpeg import jpeg_frames, split_jpegs
 from edgessd.sources.standard_input import StandardInput
 from edgessd.sources.y4m import y4m_frames
+from edgessd.util.ffmpeg import version
 
 
 def jpeg(number: int) -> bytes:
@@ -291,6 +293,27 @@ def test_a_stream_by_ffmpeg(video: Path) -> None:
             list(open_source(f"http://admin:geheim@127.0.0.1:{port}/none#via=ffmpeg").frames())
         assert caught.value.reason == "not found"
         assert "geheim" not in str(caught.value)
+
+
+def command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield path.read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
+def test_a_password_is_in_no_command_line(video: Path) -> None:
+    if version() < (5, 0):
+        pytest.skip("this ffmpeg takes no options in a script")
+    port = free_port()
+    secret = "gehe'im"
+    with rtsp_camera(port, "--password", secret):
+        frames = open_source(f"rtsp://admin:{secret}@127.0.0.1:{port}/live#via=ffmpeg").frames()
+        with closing(frames):  # type: ignore[type-var]
+            assert next(frames).image.shape == (240, 320, 3)
+            running = list(command_lines())
+    assert any(b"yuv4mpegpipe" in command for command in running)
+    assert not any(b"admin:gehe" in command for command in running)
 
 
 def test_a_program_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from edgessd.errors import InputError
 from edgessd.util.digits import whole_number
+from edgessd.util.names import is_host
 from edgessd.util.suggestions import did_you_mean
 
 URL_KINDS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "stream", "udp": "stream", "srt": "stream", "tcp": "stream"}
@@ -27,7 +28,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 # Parameters of a camera's URL that are worth reading in a log. Any other value may be a key or a password.
 HARMLESS = ("channel", "subtype", "stream", "profile", "camera", "resolution", "width", "height", "fps", "unicast")
-_PARAMETER = re.compile(r"[\w.%-]{1,40}")  # what is longer or holds more may be a second URL with its password
+_WORD = re.compile(r"[\w.%-]{1,40}")  # what is longer or holds more may be a second URL with its password
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
 # Bounded, and it begins at a word: unbounded it is quadratic in a long text without a URL.
 _EMBEDDED_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,15}://[^\s'\"!]+")
@@ -96,7 +97,7 @@ def parse_address(text: str) -> Address:
         kind, body = "stdin", "-"
     elif whole_number(body) is not None or re.fullmatch(r"/dev/video[0-9]+", body) or body.startswith("/dev/v4l/"):
         kind = "camera"
-    elif not exists and not _exists(body) and _LIKE_A_URL.search(text):
+    elif not exists and not _exists(body) and (_LIKE_A_URL.search(text) or _unknown_option("path", tail)):
         raise InputError(
             "there is no such file, and it is no URL",
             fix="a URL has no spaces before it, a scheme and two slashes: rtsp://USER:PASSWORD@HOST/PATH",
@@ -140,6 +141,8 @@ def split_url(text: str) -> SplitResult:
             "a URL is SCHEME://USER:PASSWORD@HOST:PORT/PATH, this one has no possible host or port",
             fix=f"{encode}; the parts of a host's name have 1 to 63 letters",
         ) from None
+    if parts.hostname and not is_host(parts.hostname):
+        raise InputError("a URL names a host after its two slashes, this one has no name of a host there", fix=encode)
     if not parts.hostname and URL_KINDS.get(parts.scheme) != "stream":  # udp://:1234 listens
         raise InputError("a URL names a host after its two slashes, this one has none", fix=encode)
     if "@" in parts.path or "@" in parts.fragment:
@@ -155,12 +158,19 @@ def without_credentials(url: str) -> tuple[str, str, str]:
 
 
 def _options(kind: str, tail: str, name: str) -> dict[str, str]:
-    options = dict(parse_qsl(tail, keep_blank_values=True))
-    for option in options:
-        if option not in OPTIONS[kind]:
-            known = did_you_mean(option, OPTIONS[kind]) if OPTIONS[kind] else "it takes none"
-            raise InputError(f"{name} has no option {option!r}", fix=known)
-    return options
+    if unknown := _unknown_option(kind, tail):
+        if unknown in OPTIONS[kind]:
+            raise InputError(f"{name}: the option {unknown} has no value", fix=f"write {unknown}=VALUE")
+        shown = repr(unknown) if _WORD.fullmatch(unknown) else "of that name"
+        known = did_you_mean(unknown, OPTIONS[kind]) if OPTIONS[kind] else "it takes none"
+        raise InputError(f"{name} has no option {shown}", fix=known)
+    return dict(parse_qsl(tail, keep_blank_values=True))
+
+
+def _unknown_option(kind: str, tail: str) -> str | None:
+    """Return the first option that a kind of source does not take; what is no KEY=VALUE is one, too."""
+    found = (piece.partition("=") for piece in tail.split("&") if piece)
+    return next((key or equals for key, equals, _ in found if not equals or unquote(key) not in OPTIONS[kind]), None)
 
 
 def redact_url(url: str) -> str:
@@ -180,10 +190,10 @@ def redact_url(url: str) -> str:
 
 
 def _redact_parameter(piece: str) -> str:
-    key, equals, _ = piece.partition("=")
-    if not equals or not _PARAMETER.fullmatch(key):
+    key, equals, value = piece.partition("=")
+    if not equals or not _WORD.fullmatch(key):
         return "***"
-    return piece if key.lower() in HARMLESS else f"{key}=***"
+    return piece if key.lower() in HARMLESS and _WORD.fullmatch(value) else f"{key}=***"
 
 
 def redact_pipeline(pipeline: str) -> str:

@@ -5,18 +5,24 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 
+from edgessd.errors import InputError
 from edgessd.sources.address import Address
 from edgessd.sources.capture import CapturedSource
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Frame, Source
 from edgessd.sources.y4m import y4m_frames
-from edgessd.util.ffmpeg import frame_timing
+from edgessd.util.ffmpeg import frame_timing, version
+from edgessd.util.suggestions import did_you_mean
 
 _COMPLAINT_CHARACTERS = 300
+_SCRIPTS_TAKE_OPTIONS = (5, 0)  # of ffmpeg
+_TRANSPORTS = ("tcp", "udp", "udp_multicast", "http", "https")
+_PROTOCOLS = "pipe,fd,file,crypto,data,rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,hls,srt,rtmp,rtmps"
 ARGUS_SOCKET = Path("/tmp/argus_socket")  # of nvargus-daemon, through which nvarguscamerasrc reaches a camera
 ARGUS_COMMAND = "sudo systemctl restart nvargus-daemon"
 
@@ -28,20 +34,25 @@ class Program(Source):
     fps: float | None = None
     frame_count: int | None = None
 
-    def __init__(self, address: Address, command: list[str]) -> None:
+    def __init__(self, address: Address, command: list[str], script: str = "") -> None:
+        """script: what it reads from its standard input, where no other user sees it."""
         self.name = address.name
         self._address = address
         self._command = command
+        self._script = script.encode(errors="surrogateescape")
         self._process: subprocess.Popen[bytes] | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the program ends. Raises SourceFault with its complaint when it gave none."""
         with tempfile.TemporaryFile() as complaints:
             process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, bufsize=1 << 20
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, bufsize=1 << 20
             )
             self._process = process
+            assert process.stdin is not None
             assert process.stdout is not None
+            with suppress(BrokenPipeError), process.stdin as told:
+                told.write(self._script)
             found = False
             try:
                 for frame in y4m_frames(process.stdout.read, self.name):
@@ -132,20 +143,37 @@ def csi_pipeline(address: Address) -> str:
 def open_ffmpeg(address: Address) -> Program:
     """Return the frames that the program ffmpeg decodes, in hardware where ``hwaccel`` names it. Raises SourceFault."""
     _need(address, "ffmpeg", "ffmpeg")
-    return Program(address, ffmpeg_command(address))
+    return Program(address, *ffmpeg_command(address, version()))
 
 
-def ffmpeg_command(address: Address) -> list[str]:
-    """Return ffmpeg's command line: one decoding thread, every frame once."""
+def ffmpeg_command(address: Address, of_version: tuple[int, int]) -> tuple[list[str], str]:
+    """Return ffmpeg's command line, and what it reads from standard input: one decoding thread, every frame once.
+
+    A command line is seen by every user of the machine: an address with secrets goes in by a script, which takes the
+    options of its input from version 5.0 on. Raises InputError for a transport that is none.
+    """
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error"]
     if "hwaccel" in address.options:
         command += ["-hwaccel", address.options["hwaccel"]]
+    options = {}
     if address.kind == "rtsp":
         # What was buffered to tell the codec is of no use, and old.
-        command += ["-fflags", "nobuffer", "-analyzeduration", "500000"]
-        command += ["-rtsp_transport", address.options.get("transport", "tcp")]
-    command += ["-threads", "1", "-i", address.target, "-an", *frame_timing("passthrough"), "-pix_fmt", "yuv420p"]
-    return [*command, "-strict", "-1", "-f", "yuv4mpegpipe", "pipe:1"]
+        options = {"fflags": "nobuffer", "analyzeduration": "500000"}
+        transport = address.options.get("transport", "tcp")
+        if transport not in _TRANSPORTS:
+            raise InputError(f"{address.name} has no transport {transport!r}", fix=did_you_mean(transport, _TRANSPORTS))
+        options["rtsp_transport"] = transport
+    script = ""
+    if address.target == address.name or of_version < _SCRIPTS_TAKE_OPTIONS:
+        command += [word for key, value in options.items() for word in (f"-{key}", value)]
+        place = address.target
+    else:
+        quoted = address.target.replace("'", r"'\''")
+        lines = ["ffconcat version 1.0", f"file '{quoted}'", *(f"option {key} {options[key]}" for key in options)]
+        script, place = "\n".join(lines) + "\n", "pipe:0"
+        command += ["-f", "concat", "-safe", "0", "-protocol_whitelist", _PROTOCOLS]
+    command += ["-threads", "1", "-i", place, "-an", *frame_timing("passthrough"), "-pix_fmt", "yuv420p"]
+    return [*command, "-strict", "-1", "-f", "yuv4mpegpipe", "pipe:1"], script
 
 
 def gst_command(pipeline: str) -> list[str]:
