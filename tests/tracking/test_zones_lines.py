@@ -155,3 +155,9 @@ def test_events_tell_start_update_and_end_with_the_best_frame() -> None:
         "changes": [],
     }
     assert log.finish(2.0) == []
+
+
+def test_somebody_who_stands_on_a_line_does_not_cross_it_again_and_again() -> None:
+    """Boxes are 20 high: within a pixel of the line they are on neither side."""
+    monitor = LineMonitor(Line("door", *DOWN_THE_MIDDLE, inertia=1), LABELS)
+    assert walk(monitor, [90, 99.5, 100.5, 99.5, 100.6, 99.4, 100.5, 110]) == ["7 out"]

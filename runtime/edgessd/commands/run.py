@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from edgessd.config import Config
+    from edgessd.config import Config, StreamTable
     from edgessd.detector import Detector
     from edgessd.streams import QueuedSink, Streams
 
@@ -97,13 +97,26 @@ def _check(path: Path, config: "Config") -> None:
         config.view.check()
     with _open_detector(config) as detector:
         check_batch(detector, config.run.batch or 1)
+        for stream in config.streams:
+            _check_classes(stream, detector.card.labels)
         typer.echo(f"{path}: {detector.card.name} {detector.card.precision} on {detector.backend.name}")
     for stream, address in zip(config.streams, addresses, strict=True):
-        typer.echo(f"stream {stream.name}: {address.name}")
+        tracked = ", tracked" if config.tracking(stream) else ""
+        typer.echo(f"stream {stream.name}: {address.name}{tracked}")
+        for place in stream.places:
+            typer.echo(f"  {type(place).__name__.lower()} {place.name}: {', '.join(place.classes or ('all classes',))}")
     for sink in config.sinks:
         typer.echo(f"sink {kind_of(sink)}: {', '.join(sink.streams) if sink.streams else 'all streams'}")
     if config.view is not None:
         typer.echo(f"view: {config.view.url(config.view.port)}")
+
+
+def _check_classes(stream: "StreamTable", labels: tuple[str, ...]) -> None:
+    """Raise InputError where a zone or a line waits for a class that the model does not have."""
+    from edgessd.tracking.zones import check_classes
+
+    for place in stream.places:
+        check_classes(place.classes, labels, f"stream {stream.name}: {place.name!r}")
 
 
 def _run(config: "Config", stop: threading.Event) -> None:
@@ -133,6 +146,7 @@ def _run(config: "Config", stop: threading.Event) -> None:
             batch_deadline=config.run.batch_deadline_ms / 1e3,
         ) as streams:
             for stream in config.streams:
+                _check_classes(stream, detector.card.labels)
                 streams.add(
                     stream.name,
                     stream.source,

@@ -12,7 +12,8 @@ from edgessd.errors import InputError
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.retry import Retry
 from edgessd.streams.streams import check_stream_name
-from edgessd.tracking import Tracking
+from edgessd.tracking import Line, Tracking, Zone
+from edgessd.util.names import check_name
 from edgessd.util.outside_text import quoted
 from edgessd.util.suggestions import did_you_mean
 from edgessd.util.toml_table import Choice, Range, from_table, read_toml
@@ -57,9 +58,9 @@ class RunTable:
 
 @dataclass(frozen=True)
 class StreamTable:
-    """``[[streams]]``. source: as ``edgessd detect`` takes it. track: run's where not given.
+    """``[[streams]]``. source: as ``edgessd detect`` takes it. track: run's where not given, true with zones or lines.
 
-    The seconds are those of ``Retry``.
+    zones, lines: ``[[streams.zones]]`` and ``[[streams.lines]]`` below it. The seconds are those of ``Retry``.
     """
 
     name: str
@@ -71,11 +72,25 @@ class StreamTable:
     first_retry: float = 0.1
     longest_retry: float = 0.75
     lasting_retry: float = 60.0
+    zones: tuple[Zone, ...] = ()
+    lines: tuple[Line, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise InputError for a name that cannot be a topic or a file name, or a time that cannot be."""
         check_stream_name(self.name)
         _ = self.retry
+        names = [place.name for place in self.places]
+        for name in names:
+            check_name(name, "a zone or line")
+        if repeated := [name for name, count in Counter(names).items() if count > 1]:
+            raise InputError(f"two zones or lines are named {repeated[0]!r}", fix="give each a name of its own")
+        if names and self.track is False:
+            raise InputError("zones and lines need tracks, got track = false", fix="leave it out")
+
+    @property
+    def places(self) -> tuple[Zone | Line, ...]:
+        """Return the zones, then the lines."""
+        return (*self.zones, *self.lines)
 
     @property
     def retry(self) -> Retry:
@@ -101,8 +116,9 @@ class Config:
 
     def tracking(self, stream: StreamTable) -> Tracking | None:
         """Return how a stream is tracked, None where it is not."""
-        wanted = self.run.track if stream.track is None else stream.track
-        return Tracking() if wanted else None
+        if stream.zones or stream.lines:
+            return Tracking(stream.zones, stream.lines)
+        return Tracking() if (self.run.track if stream.track is None else stream.track) else None
 
 
 def read_config(path: Path) -> Config:
@@ -147,6 +163,14 @@ def config_from(content: Mapping[str, Any]) -> Config:
                     f"sinks[{index}].streams names no stream {quoted(name)}",
                     fix=did_you_mean(name, names),
                 )
+    for index, stream in enumerate(config.streams):
+        for place in stream.places:
+            for name in place.classes or ():
+                if config.model.classes is not None and name not in config.model.classes:
+                    raise InputError(
+                        f"streams[{index}]: {place.name!r} waits for {quoted(name)}, which model.classes leaves out",
+                        fix="add it there",
+                    )
     _check_places(config)
     return config
 

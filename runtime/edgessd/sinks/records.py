@@ -16,6 +16,7 @@ from edgessd.sinks.line_file import LineFile
 from edgessd.streams.result import Result
 from edgessd.streams.sink import SinkClosed
 from edgessd.streams.status import Status
+from edgessd.tracking.watch import Tracks
 from edgessd.util.outside_text import outside_text, spreadsheet_cell
 
 CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2", "id")
@@ -110,7 +111,8 @@ class StandardOutput:
 def result_as_json(result: Result, labels: tuple[str, ...]) -> dict[str, Any]:
     """Return source, frame, the wall-clock time of capture (seconds since 1970), age and detections.
 
-    ``media_time``, the seconds since a file's first frame, stands there for files.
+    ``media_time``, the seconds since a file's first frame, stands there for files; ``zones`` and ``lines`` where the
+    stream has any (see ``counts_as_json``).
     """
     frame = result.frame
     media = {} if frame.media_time is None else {"media_time": round(frame.media_time, 4)}
@@ -121,7 +123,21 @@ def result_as_json(result: Result, labels: tuple[str, ...]) -> dict[str, Any]:
         **media,
         "age_ms": round(result.age * 1e3, 2),
         "detections": result.detections.as_json(labels),
+        **(counts_as_json(result.tracks) if result.tracks else {}),
     }
+
+
+def counts_as_json(tracks: Tracks) -> dict[str, Any]:
+    """Return ``{"zones": {ZONE: {LABEL: inside}}, "lines": {LINE: {"in": {LABEL: crossed}, "out": {...}}}}``.
+
+    What a stream does not have is left out, and so are labels that were not seen.
+    """
+    zones = {name: dict(inside) for name, inside in tracks.occupancy.items()}
+    lines = {
+        name: {way: {label: n for (each, label), n in crossed.items() if each == way} for way in ("in", "out")}
+        for name, crossed in tracks.crossings.items()
+    }
+    return ({"zones": zones} if zones else {}) | ({"lines": lines} if lines else {})
 
 
 def wall_clock(captured_at: float) -> float:

@@ -1,7 +1,6 @@
 """The frame path: any number of sources, read, batched, detected, put in order, and delivered."""
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
@@ -23,14 +22,12 @@ from edgessd.streams.status import Status
 from edgessd.streams.track_stage import TrackStage
 from edgessd.streams.workers import Workers
 from edgessd.tracking.watch import Tracking
-from edgessd.util.outside_text import quoted
+from edgessd.util.names import check_name
 
 BATCH_DEADLINE = 0.005
 DRAIN_SECONDS = 3.0
 _TICK_SECONDS = 0.1
 _POLL_SECONDS = 0.02
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LONGEST_NAME = 100
 log = logging.getLogger(__name__)
 
 
@@ -258,8 +255,4 @@ class Streams:
 
 def check_stream_name(name: str) -> None:
     """Raise InputError for a name that cannot be a topic, a file name and a metric's label."""
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        raise InputError(
-            f"a stream's name has at most {_LONGEST_NAME} letters, digits, '_', '-' and '.', got {quoted(name)}",
-            fix="rename it",
-        )
+    check_name(name, "a stream")

@@ -1,12 +1,17 @@
 """Lines: who crosses a segment of the frame, and in which direction."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections
 from edgessd.tracking.regions import Point, bottom_centres, check_points, segments_cross, side
 from edgessd.tracking.zones import check_classes, check_inertia
+
+NEAR = 0.05  # of the box's height
 
 
 @dataclass(frozen=True)
@@ -18,8 +23,8 @@ class Line:
     """
 
     name: str
-    start: Point
-    end: Point
+    start: Point = field(metadata={"key": "from"})  # as a configuration calls them
+    end: Point = field(metadata={"key": "to"})
     classes: tuple[str, ...] | None = None
     inertia: int = 3
 
@@ -66,21 +71,32 @@ class LineMonitor:
         """Return who has crossed as of this frame; the arguments are those of ``ZoneMonitor.update``.
 
         A track crosses when its bottom centre has passed the segment itself, not its extension, and stays beyond.
+        Nearer to the line than NEAR it is on neither side: the box of somebody who stands there trembles.
         """
         assert tracked.ids is not None
         for track in self._walks.keys() - alive:
             del self._walks[track]
-        points = bottom_centres(tracked.boxes_xyxy, height, width).tolist()
+        points = bottom_centres(tracked.boxes_xyxy, height, width)
+        near = self._distances(points, height, width) < NEAR * (tracked.boxes_xyxy[:, 3] - tracked.boxes_xyxy[:, 1])
+        rows = zip(tracked.ids.tolist(), tracked.classes.tolist(), points.tolist(), near.tolist(), strict=True)
         crossings = []
-        for track, index, (x, y) in zip(tracked.ids.tolist(), tracked.classes.tolist(), points, strict=True):
+        for track, index, (x, y), is_near in rows:
             label = self._labels[index]
-            if track <= 0 or not (self.line.classes is None or label in self.line.classes):
+            if track <= 0 or is_near or not (self.line.classes is None or label in self.line.classes):
                 continue
             direction = self._step(track, (x, y))
             if direction:
                 self.counts[direction, label] += 1
                 crossings.append(Crossing(self.line.name, direction, track, label, seconds))
         return crossings
+
+    def _distances(self, points: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+        """Return how far points (N, 2) are from the line and its extension, (N,) pixels."""
+        scale = np.array([width, height])
+        start = np.array(self.line.start) * scale
+        along = np.array(self.line.end) * scale - start
+        away = points * scale - start
+        return np.asarray(np.abs(along[0] * away[:, 1] - along[1] * away[:, 0]) / np.hypot(*along))
 
     def _step(self, track: int, point: Point) -> str | None:
         now = side(point, self.line.start, self.line.end)

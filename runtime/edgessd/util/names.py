@@ -6,6 +6,8 @@ from edgessd.errors import InputError
 from edgessd.util.outside_text import quoted
 
 _OUTSIDE = re.compile(r"[^\w.-]+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LONGEST = 100
 _HOST = re.compile(r"[\w.:%-]+")
 
 
@@ -29,3 +31,12 @@ def topic_prefix(prefix: str) -> str:
             fix="name it after its place, such as home/cameras",
         )
     return prefix
+
+
+def check_name(name: str, owner: str) -> None:
+    """Raise InputError for a name that cannot be a topic, a file name and a metric's label. owner: "a stream"."""
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        raise InputError(
+            f"{owner}'s name has at most {_LONGEST} letters, digits, '_', '-' and '.', got {quoted(name)}",
+            fix="rename it",
+        )

@@ -1,7 +1,7 @@
 """TOML to dataclasses: every key known, every value of its type and range, an error that names the place.
 
 A field says what it takes in its type: ``workers: Annotated[int, Range(1, 256)] = 2``. A field with ``repr=False``
-holds a secret: its value is in no error.
+holds a secret: its value is in no error. ``metadata={"key": "from"}`` is a key that cannot be a field's name.
 """
 
 import math
@@ -84,7 +84,10 @@ def from_table(kind: type[Table], table: object, where: str = "") -> Table:
     """
     if not isinstance(table, Mapping):
         raise InputError(f"{where} must be a table of keys and values, got {_named(table)}")
-    known: dict[str, Field[Any]] = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    known: dict[str, Field[Any]] = {
+        field.metadata.get("key", field.name): field
+        for field in fields(kind)  # type: ignore[arg-type]
+    }
     hints = get_type_hints(kind, include_extras=True)
     place = f"{where} " if where else "it "
     for key in table:
@@ -94,7 +97,9 @@ def from_table(kind: type[Table], table: object, where: str = "") -> Table:
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{place}needs the key {name!r}", fix="add it")
     values = {
-        key: _checked(hints[key], value, f"{where}.{key}" if where else key, shown=known[key].repr)
+        known[key].name: _checked(
+            hints[known[key].name], value, f"{where}.{key}" if where else key, shown=known[key].repr
+        )
         for key, value in table.items()
     }
     try:
