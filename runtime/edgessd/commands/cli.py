@@ -29,7 +29,6 @@ SYNONYMS = {
     "--output": "--out",
     "--project": "--out",
     "--threads": "--workers",
-    "--view": "--show",
 }
 # Typer carries its own copy of click or imports it, by version; both define this base of usage errors.
 ClickException: Any = typer.BadParameter.__mro__[2]

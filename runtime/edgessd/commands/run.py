@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file of model, streams and sinks.")],
     check: Annotated[bool, typer.Option("--check", help="Only check file, model and sinks; read no camera.")] = False,
+    edit: Annotated[
+        bool, typer.Option("--edit", help="Let the live page write zones and lines into the file.")
+    ] = False,
     log_format: Annotated[
         str | None, typer.Option(help="text or json, instead of the file's log_format.", show_default="the file's")
     ] = None,
@@ -38,7 +41,7 @@ def run(
     log_to_stderr(wanted.run.log_level, as_json=wanted.run.log_format == "json")
     stop = threading.Event()
     with on_end_signals(stop.set, signal.SIGINT), _told_in_log(wanted.run.log_format):
-        _run(wanted, stop)
+        _run(wanted, config, stop, edit=edit)
 
 
 @contextmanager
@@ -119,7 +122,7 @@ def _check_classes(stream: "StreamTable", labels: tuple[str, ...]) -> None:
         check_classes(place.classes, labels, f"stream {stream.name}: {place.name!r}")
 
 
-def _run(config: "Config", stop: threading.Event) -> None:
+def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> None:
     import logging
 
     from edgessd.sources import parse_address
@@ -140,7 +143,7 @@ def _run(config: "Config", stop: threading.Event) -> None:
         log.info("%s on %s, %d workers, batch %d", detector.card.name, detector.backend.name, workers, batch)
         with Streams(
             detector,
-            _open_sinks(config, detector.card.labels),
+            [*_open_sinks(config, detector.card.labels), *_open_view(config, path, detector.card.labels, edit=edit)],
             workers=workers,
             batch=batch,
             batch_deadline=config.run.batch_deadline_ms / 1e3,
@@ -171,16 +174,23 @@ def _open_sinks(config: "Config", labels: tuple[str, ...]) -> "list[QueuedSink]"
 
     kinds = [kind_of(sink) for sink in config.sinks]
     names = [kind if kinds.count(kind) == 1 else f"{kind}-{index}" for index, kind in enumerate(kinds)]
-    opened = [
+    return [
         QueuedSink(name, sink.open(labels), streams=sink.streams)
         for name, sink in zip(names, config.sinks, strict=True)
     ]
-    if config.view is not None:
-        from edgessd.view import View
 
-        view = View(config.view, labels, [stream.name for stream in config.streams])
-        opened.append(QueuedSink("view", view, capacity=max(8, len(config.streams))))
-    return opened
+
+def _open_view(config: "Config", path: Path, labels: tuple[str, ...], *, edit: bool) -> "list[QueuedSink]":
+    """Return the live page where there is to be one. path: of the configuration, for zones drawn on the page."""
+    from edgessd.config.edit import ConfigEditor
+    from edgessd.streams import QueuedSink
+    from edgessd.view import View
+
+    if config.view is None:
+        return []
+    names = [stream.name for stream in config.streams]
+    view = View(config.view, labels, names, editor=ConfigEditor(path, may_write=edit))
+    return [QueuedSink("view", view, capacity=max(8, len(names)))]
 
 
 def _wait(streams: "Streams", stop: threading.Event) -> None:

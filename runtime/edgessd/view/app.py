@@ -13,6 +13,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from edgessd.errors import EdgessdError, InputError
+from edgessd.util.bounded_json import parse_json
+from edgessd.util.outside_text import outside_text
 from edgessd.view.cameras import Camera
 from edgessd.view.guard import Guard, token_of
 from edgessd.view.live import Live, Watchers
@@ -36,12 +39,13 @@ def make_app(
     *,
     status: Callable[[], dict[str, Any]],
     still: Callable[[str, bool], Awaitable[bytes | None]],
+    draw: Callable[[dict[str, Any]], dict[str, Any]],
     cookie: str,
 ) -> ASGIApp:
     """Return the whole page behind its guard.
 
     status: what the page asks every second. still: a JPEG of a camera, plain or with boxes, None before its first
-    frame. cookie: the name of the session's.
+    frame. draw: takes a zone or line and gives its text; raises InputError. cookie: the name of the session's.
     """
     sessions = Sessions() if password else None
     routes = [
@@ -50,6 +54,7 @@ def make_app(
         Route("/api/status", _status(status)),
         Route("/live.mjpeg", _live(cameras, watchers)),
         Route("/still.jpg", _still(still)),
+        Route("/api/regions", _draw(draw), methods=["POST"]),
     ]
     if sessions is not None and password is not None:
         login = _login(password, sessions, Attempts(), cookie)
@@ -102,6 +107,19 @@ def _still(still: Callable[[str, bool], Awaitable[bytes | None]]) -> Endpoint:
         if picture is None:
             raise HTTPException(404, "no picture of such a camera\n")
         return Response(picture, media_type="image/jpeg")
+
+    return endpoint
+
+
+def _draw(draw: Callable[[dict[str, Any]], dict[str, Any]]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            drawn = parse_json(await body_of(request))
+            if not isinstance(drawn, dict):
+                raise InputError("a table is expected", fix="draw it again")
+            return JSONResponse(await asyncio.to_thread(draw, drawn))
+        except EdgessdError as error:
+            return JSONResponse({"error": outside_text(error)}, status_code=422)
 
     return endpoint
 

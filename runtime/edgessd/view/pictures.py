@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.sinks.draw import draw
+from edgessd.sinks.draw import draw_result
 from edgessd.streams.result import Result
 
 
 def annotated(result: Result, labels: tuple[str, ...], *, max_width: int, quality: int) -> bytes:
-    """Return a frame with its boxes, no wider than ``max_width`` pixels."""
-    return jpeg(draw(result.frame.image, result.detections, labels), max_width=max_width, quality=quality)
+    """Return a frame with its boxes, trails, zones and lines, no wider than ``max_width`` pixels."""
+    return jpeg(draw_result(result, labels), max_width=max_width, quality=quality)
 
 
 def jpeg(image: NDArray[np.uint8], *, max_width: int, quality: int) -> bytes:

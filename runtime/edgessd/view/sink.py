@@ -16,6 +16,7 @@ from edgessd.streams.sink import Overview
 from edgessd.streams.status import State, Status
 from edgessd.view.cameras import Camera
 from edgessd.view.pictures import annotated, jpeg
+from edgessd.view.regions import Editor, region_text, regions_of
 from edgessd.view.settings import ViewSettings
 
 if TYPE_CHECKING:
@@ -30,11 +31,22 @@ class View:
 
     needs_image = True
 
-    def __init__(self, settings: ViewSettings, labels: tuple[str, ...], cameras: Sequence[str]) -> None:
-        """cameras: the streams' names. Raises InputError when the port is taken, MissingExtra."""
+    def __init__(
+        self,
+        settings: ViewSettings,
+        labels: tuple[str, ...],
+        cameras: Sequence[str],
+        *,
+        editor: Editor | None = None,
+    ) -> None:
+        """cameras: the streams' names. editor: knows the configuration, where there is one.
+
+        Raises InputError when the port is taken, MissingExtra.
+        """
         settings.check()
         self._settings = settings
         self._labels = labels
+        self._editor = editor
         self._overview: Overview | None = None
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="view")
         encode = partial(annotated, labels=labels, max_width=settings.max_width, quality=settings.quality)
@@ -92,6 +104,7 @@ class View:
             self._watchers,
             status=self._status,
             still=self._still,
+            draw=self._draw,
             cookie=f"edgessd_{self.port}",  # a browser shares cookies between the ports of a host
         )
         config = uvicorn.Config(
@@ -123,6 +136,15 @@ class View:
             self._executor, encode, camera.newest.frame.image
         )  # fmt: skip
 
+    def _draw(self, drawn: dict[str, Any]) -> dict[str, Any]:
+        """Return a zone's or line's text, and whether it was written. Raises InputError."""
+        text, name = region_text(drawn, self._labels), str(drawn.get("camera"))
+        if name not in self.cameras:
+            raise InputError("there is no such camera", fix="load the page again")
+        if self._editor is not None:
+            (self._editor.write if drawn.get("write") is True else self._editor.check)(name, text)
+        return {"text": text, "written": self._editor is not None and drawn.get("write") is True}
+
     def _status(self) -> dict[str, Any]:
         """Return what the page shows beside the pictures. Names and texts hold no password (``Source.name``)."""
         known = {status.name: status for status in self._overview.statuses()} if self._overview else {}
@@ -130,6 +152,8 @@ class View:
             "title": self._settings.title,
             "time": time.time(),
             "watchers": len(self._watchers),
+            "labels": self._labels,
+            "may_write": self._editor is not None and self._editor.may_write,
             "login": self._settings.password_hash is not None or self._settings.password_env is not None,
             "cameras": [_camera_status(camera, known.get(name)) for name, camera in self.cameras.items()],
         }
@@ -148,6 +172,9 @@ def _camera_status(camera: Camera, status: Status | None) -> dict[str, Any]:
         "reconnects": status.reconnects if status else 0,
         "result_age": round(newest.age, 4) if newest else None,
         "found": len(newest.detections) if newest else 0,
+        "encoded": camera.encoded,
+        "tracked": newest is not None and newest.tracks is not None,
+        **regions_of(newest.tracks if newest else None),
     }
 
 

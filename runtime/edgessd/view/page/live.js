@@ -34,7 +34,7 @@ class Tile {
 }
 
 function figures(camera, large) {
-  const age = camera.result_age === null ? "–" : `${Math.round(camera.result_age * 1000)} ms`;
+  const age = camera.result_age === null ? "–" : `${Math.round(camera.result_age * 1000)} ms old`;
   const short = [`${camera.fps.toFixed(camera.fps < 10 ? 1 : 0)} FPS`, age];
   if (camera.dropped || large) short.push(`${camera.dropped.toLocaleString()} dropped`);
   if (large) short.push(`${camera.reconnects.toLocaleString()} reconnects`);

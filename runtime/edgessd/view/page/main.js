@@ -1,6 +1,8 @@
 // Which page is shown, and the status that all of them show: asked for every second.
+import { Events } from "./events.js";
 import { Grid, Large } from "./live.js";
 import { renewAll } from "./picture.js";
+import { Zones } from "./zones.js";
 
 const STATUS_MS = 1000;
 const main = document.getElementById("main");
@@ -10,6 +12,8 @@ let status = null;
 
 const pages = [
   [/^#\/camera\/(.+)$/, (root, name) => new Large(root, decodeURIComponent(name))],
+  [/^#\/events$/, (root) => new Events(root)],
+  [/^#\/zones(?:\/(.+))?$/, (root, name) => new Zones(root, name)],
   [/^/, (root) => new Grid(root)],
 ];
 
@@ -28,8 +32,9 @@ function open() {
 
 function mark() {
   for (const link of document.querySelectorAll("#nav a")) {
-    const hash = location.hash.startsWith("#/camera/") ? "#/" : location.hash || "#/";
-    if (link.getAttribute("href") === hash.split("?")[0]) link.setAttribute("aria-current", "page");
+    const part = location.hash.split("/")[1] ?? "";
+    const name = part === "camera" ? "" : part;
+    if (link.getAttribute("href") === `#/${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }

@@ -1,0 +1,148 @@
+// What happened: tracks with their pictures, newest first, filtered by camera, class, zone and time.
+import { clock, duration, element, empty, replace } from "./dom.js";
+
+const PAGE = 24;
+const LOOK_EVERY = 2; // statuses, which come every second
+const SPANS = [["", "Any time"], ["3600", "Last hour"], ["86400", "Last 24 hours"], ["604800", "Last 7 days"]];
+
+export class Events {
+  constructor(root) {
+    this.root = root;
+    this.cards = new Map();
+    this.ticks = 0;
+  }
+
+  show(status) {
+    if (!this.built) this.build(status);
+    if (status.events && this.ticks++ % LOOK_EVERY === 0) this.look();
+  }
+
+  build(status) {
+    this.built = true;
+    if (!status.events) {
+      replace(this.root, empty("No events are kept", "Events need tracked cameras and a place to keep them: add "
+        + "track = true under [run] and the events table to the configuration."));
+      return;
+    }
+    const zones = new Set(status.cameras.flatMap((camera) => camera.zones.map((zone) => zone.name)));
+    const choice = (id, label, options) => {
+      const select = element("select", { id }, ...options.map(([value, text]) => element("option", { value }, text)));
+      select.addEventListener("change", () => this.again());
+      this.fields = { ...this.fields, [id]: select };
+      return element("label", {}, label, select);
+    };
+    const each = (values) => [...values].map((value) => [value, value]);
+    this.grid = element("div", { className: "events" });
+    this.none = element("div", { hidden: true });
+    this.more = element("button", { type: "button", className: "more", hidden: true }, "Show earlier");
+    this.more.addEventListener("click", () => this.earlier());
+    this.dialog = element("dialog", { className: "event-large" });
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.dialog.close();
+    });
+    replace(this.root,
+      element("form", { className: "filters" },
+        choice("camera", "Camera", [["", "All"], ...each(status.cameras.map((camera) => camera.name))]),
+        choice("label", "Class", [["", "All"], ...each(status.labels)]),
+        zones.size ? choice("zone", "Zone", [["", "All"], ...each(zones)]) : null,
+        choice("span", "Time", SPANS)),
+      this.grid, this.none, this.more, this.dialog);
+  }
+
+  query(before) {
+    const asked = new URLSearchParams({ limit: PAGE });
+    for (const key of ["camera", "label", "zone"]) {
+      if (this.fields[key]?.value) asked.set(key, this.fields[key].value);
+    }
+    if (this.fields.span.value) asked.set("since", Date.now() / 1000 - Number(this.fields.span.value));
+    if (before) asked.set("before", before);
+    return asked;
+  }
+
+  async ask(before) {
+    const query = this.query(before);
+    const filter = (this.filter ??= 0);
+    const answer = await fetch(`/api/events?${query}`);
+    if (!answer.ok) return null;
+    const found = (await answer.json()).events;
+    return filter === this.filter ? found : null; // another filter was chosen meanwhile
+  }
+
+  again() {
+    this.filter = (this.filter ?? 0) + 1;
+    this.cards.clear();
+    this.grid.replaceChildren();
+    this.none.hidden = this.more.hidden = true;
+    this.look();
+  }
+
+  async look() {
+    const found = await this.ask().catch(() => null);
+    if (!found) return;
+    const first = this.cards.size === 0;
+    for (const event of found.toReversed()) this.put(event, true);
+    if (first) this.more.hidden = found.length < PAGE;
+    this.none.hidden = this.cards.size > 0;
+    if (!this.none.hidden && !this.none.firstChild) {
+      this.none.append(empty("Nothing here yet", "Events appear as soon as something is tracked. Another filter may "
+        + "show earlier ones."));
+    }
+  }
+
+  async earlier() {
+    const last = [...this.cards.values()].at(-1);
+    const found = await this.ask(last?.event.before).catch(() => null);
+    if (!found) return;
+    for (const event of found) this.put(event, false);
+    this.more.hidden = found.length < PAGE;
+  }
+
+  put(event, newer) {
+    const known = this.cards.get(event.id);
+    if (known && JSON.stringify(known.event) === JSON.stringify(event)) return;
+    const card = this.card(event);
+    if (known) known.root.replaceWith(card);
+    else if (newer) this.grid.prepend(card);
+    else this.grid.append(card);
+    const entry = [event.id, { event, root: card }];
+    this.cards = known || !newer ? this.cards.set(...entry) : new Map([entry, ...this.cards]);
+  }
+
+  card(event) {
+    const card = element("button", { type: "button", className: "event", data: { event: event.id } },
+      picture(event), element("span", { className: "what" }, event.label),
+      element("span", { className: "when" }, clock(event.started)),
+      element("span", { className: "where" }, where(event)));
+    card.addEventListener("click", () => this.large(event));
+    return card;
+  }
+
+  large(event) {
+    const rows = [["Camera", event.camera], ["Began", clock(event.started)],
+      ["Lasted", event.ended === null ? "still there" : duration(event.ended - event.started)],
+      ["Best score", event.score.toFixed(2)], ["Zones", event.zones.join(", ")],
+      ["Crossed", event.crossings.map(({ line, direction }) => `${line} (${direction})`).join(", ")]];
+    const close = element("button", { type: "button" }, "Close");
+    close.addEventListener("click", () => this.dialog.close());
+    replace(this.dialog, picture(event), element("div", { className: "facts" },
+      element("h2", {}, `${event.label} ${event.track}`),
+      element("dl", {}, ...rows.filter(([, value]) => value).flatMap(([key, value]) =>
+        [element("dt", {}, key), element("dd", {}, value)])), close));
+    this.dialog.showModal();
+  }
+
+  close() {
+    this.dialog?.close();
+  }
+}
+
+function picture(event) {
+  if (!event.picture) return element("span", { className: "thumb none" }, "No picture");
+  return element("img", { className: "thumb", src: event.picture, loading: "lazy",
+    alt: `${event.label} at ${event.camera}` });
+}
+
+function where(event) {
+  const crossed = event.crossings.map(({ line, direction }) => `${line} ${direction}`);
+  return [event.camera, ...event.zones, ...crossed].join(" · ");
+}

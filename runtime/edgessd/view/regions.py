@@ -1,0 +1,81 @@
+"""A zone or a line that somebody drew, checked and written as TOML for the configuration."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from edgessd.errors import InputError
+from edgessd.tracking.lines import Line, LineMonitor
+from edgessd.tracking.watch import Tracks
+from edgessd.tracking.zones import Zone, ZoneMonitor
+
+_DECIMALS = 4
+_MOST_POINTS = 200
+
+
+class Editor(Protocol):
+    """Who knows the configuration file. ``may_write``: whether it may be changed from the page."""
+
+    may_write: bool
+
+    def check(self, stream: str, text: str) -> None:
+        """Raise InputError where the file with this text added to a stream would not be accepted."""
+        ...
+
+    def write(self, stream: str, text: str) -> None:
+        """Add the text. Raises InputError."""
+        ...
+
+
+def region_text(drawn: Mapping[str, Any], labels: tuple[str, ...]) -> str:
+    """Return a zone or a line as ``[[streams.zones]]`` or ``[[streams.lines]]``, for the end of a ``[[streams]]``.
+
+    drawn: what the page sends: kind, name, points in fractions of the frame, classes, loiter, inertia. Raises
+    InputError for what no configuration would accept.
+    """
+    name, points = drawn.get("name"), _points(drawn.get("points"))
+    classes = tuple(str(label) for label in drawn.get("classes") or ()) or None
+    inertia, loiter = drawn.get("inertia") or 3, drawn.get("loiter") or None
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 100:
+        raise InputError("a name has 1 to 100 letters", fix="name it after the place")
+    if not isinstance(inertia, int) or not isinstance(loiter, int | float | None):
+        raise InputError("inertia and loiter are numbers", fix="correct them")
+    rows: dict[str, Any] = {"name": name}
+    if drawn.get("kind") == "line":
+        if len(points) != 2:
+            raise InputError(f"a line has 2 points, got {len(points)}", fix="click where it starts and where it ends")
+        LineMonitor(Line(name, *points, classes=classes, inertia=inertia), labels)
+        rows |= {"from": points[0], "to": points[1]}
+    else:
+        ZoneMonitor(Zone(name, points, classes, inertia, loiter), labels)
+        rows |= {"polygon": points}
+        if loiter:
+            rows["loiter"] = loiter
+    if classes:
+        rows["classes"] = classes
+    if inertia != 3:
+        rows["inertia"] = inertia
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in rows.items()]
+    return "\n".join([f"[[streams.{'lines' if drawn.get('kind') == 'line' else 'zones'}]]", *lines, ""])
+
+
+def regions_of(tracks: Tracks | None) -> dict[str, list[dict[str, Any]]]:
+    """Return the zones and lines that a stream has, their points in fractions of the frame."""
+    zones, lines = (tracks.zones, tracks.lines) if tracks else ((), ())
+    return {
+        "zones": [{"name": zone.name, "points": zone.polygon} for zone in zones],
+        "lines": [{"name": line.name, "points": (line.start, line.end)} for line in lines],
+    }
+
+
+def _points(given: object) -> tuple[tuple[float, float], ...]:
+    if not isinstance(given, list) or len(given) > _MOST_POINTS:
+        raise InputError(f"points are a list of at most {_MOST_POINTS}", fix="draw fewer")
+    points = []
+    for point in given:
+        if not isinstance(point, list) or len(point) != 2 or not all(isinstance(part, int | float) for part in point):
+            raise InputError("a point is two numbers", fix="draw it again")
+        x, y = (round(float(part), _DECIMALS) if math.isfinite(part) else math.nan for part in point)
+        points.append((x, y))
+    return tuple(points)
