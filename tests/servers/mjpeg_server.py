@@ -7,13 +7,19 @@ import argparse
 import base64
 import hashlib
 import os
+import sys
 import time
 from contextlib import suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
+import numpy as np
 from numbered import numbered_frame
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from frames import blue_cell
 
 OPTIONS = argparse.Namespace()
 REALM, NONCE = "camera", "0123456789abcdef"
@@ -27,6 +33,25 @@ def _is_allowed(header: str, path: str) -> bool:
         request = hashlib.md5(f"GET:{path}".encode()).hexdigest()
         return hashlib.md5(f"{secret}:{NONCE}:{request}".encode()).hexdigest() in header
     return header == "Basic " + base64.b64encode(f"{OPTIONS.user}:{OPTIONS.password}".encode()).decode()
+
+
+def _picture(number: int, *, bigger: bool) -> np.ndarray:
+    """Return the picture of a number, or of the wall clock's milliseconds modulo 65536, or a blue cell that walks."""
+    width, height = (256, 96) if bigger else map(int, OPTIONS.size.split("x"))
+    if OPTIONS.blue:
+        return blue_cell(1, number // 15 % 4, height=height, width=width)
+    if not OPTIONS.clock:
+        return numbered_frame(number, height=height, width=width)
+    image = numbered_frame(round(time.time() * 1000) % 65536, height=height, width=width)
+    image[: height // 2] = _scene(height // 2, width)
+    return image
+
+
+@cache
+def _scene(height: int, width: int) -> np.ndarray:
+    """Return a picture with as much detail as a real one."""
+    photo = cv2.imread(OPTIONS.scene) if OPTIONS.scene else np.full((1, 1, 3), (0, 200, 0), np.uint8)
+    return cv2.resize(photo, (width, height))
 
 
 class Camera(BaseHTTPRequestHandler):
@@ -69,7 +94,7 @@ class Camera(BaseHTTPRequestHandler):
                 self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + os.urandom(3000))
             else:
                 bigger = OPTIONS.resize_after and number >= OPTIONS.resize_after
-                image = numbered_frame(number, height=96 if bigger else 48, width=256 if bigger else 128)
+                image = _picture(number, bigger=bool(bigger))
                 encoded = cv2.imencode(".jpg", image)[1].tobytes()
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(encoded)}\r\n\r\n"
                 self.wfile.write(head.encode() + encoded + b"\r\n")
@@ -85,6 +110,10 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=15, help="0: as fast as they are taken")
     parser.add_argument("--frames", type=int, default=-1, help="close the connection after so many")
     parser.add_argument("--resize-after", type=int, default=0)
+    parser.add_argument("--size", default="128x48")
+    parser.add_argument("--clock", action="store_true", help="the time in the picture instead of its number")
+    parser.add_argument("--blue", action="store_true", help="what the tiny model finds, from left to right")
+    parser.add_argument("--scene", help="an image for the upper half of such a picture")
     parser.add_argument("--garbage", action="store_true")
     parser.add_argument("--digest", action="store_true")
     parser.add_argument("--user", default="admin")

@@ -1,1 +1,0 @@
-"""The training loop and what it moves: weights, their average, the learning rate."""

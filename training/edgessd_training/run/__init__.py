@@ -1,1 +1,0 @@
-"""One run of a recipe: set it up, train, judge what comes out, keep what goes on after a kill."""
