@@ -62,7 +62,6 @@ def detect(
     from edgessd.model.shipped import model_path
     from edgessd.sinks import VIDEO_SUFFIXES
     from edgessd.sources import open_source
-    from edgessd.streams import Policy
     from edgessd.streams.capacity import default_workers
     from edgessd.streams.policy import policy_named
     from edgessd.util.exit import stop_on_signals
@@ -92,15 +91,12 @@ def detect(
         if settings_of_view is not None:
             sinks.append(open_view(stack, settings_of_view, detector.card.labels, [source.name for source in opened]))
         for source, text in zip(opened, sources, strict=True):
-            every = wanted is Policy.EVERY or (wanted is None and not source.live)
             reopen = partial(open_source, text)
-            seen = _run(
+            wants_more = _run(
                 source, reopen, detector, sinks, policy=wanted, max_frames=max_frames, track=track, workers=count
             )
-            if seen is None:
+            if not wants_more:
                 break
-            if every:
-                _warn_of_a_cut(source, seen, max_frames)
 
 
 def _open_sinks(
@@ -152,8 +148,8 @@ def _run(
     max_frames: int | None,
     track: bool,
     workers: int,
-) -> int | None:
-    """Run one source to its end, with a progress line; return its frames, None where somebody has seen enough."""
+) -> bool:
+    """Run one source to its end, with a progress line; return whether its reader has not seen enough."""
     from edgessd.streams import Streams
     from edgessd.streams.sink import OverviewReader, SinkClosed
     from edgessd.util.progress import frame_progress
@@ -175,19 +171,10 @@ def _run(
                 if progress.frames == max_frames:
                     break
         except SinkClosed:
-            return None
+            return False
         finally:
             progress.summary(f"{streams.dropped} dropped, {_counts(seen)}")
-    return progress.frames
-
-
-def _warn_of_a_cut(source: "Source", frames: int | None, max_frames: int | None) -> None:
-    """Warn of a file that ends long before its header says: headers may be off by some frames, not by a tenth."""
-    expected = min((count for count in (source.frame_count, max_frames) if count), default=None)
-    if expected and frames is not None and frames < 0.9 * expected:
-        typer.echo(
-            f"warning: {source.name} ended after {frames} of {expected} frames: it is cut off, copy it again", err=True
-        )
+    return True
 
 
 def _counts(seen: Counter[str]) -> str:

@@ -10,11 +10,13 @@ import numpy as np
 from edgessd.sources.frame import Frame, Source
 from edgessd.util.image_header import MAX_PIXELS, too_large
 
-_USUAL_FPS = 25.0
+USUAL_FPS = 25.0
 TOP_FPS = 1000  # what containers without a frame rate claim: the grain of their clock
 # A damaged packet is one read that fails at once; the end of a file, and a cable that is pulled, go on failing.
-_FAILED_READS = 16
-_FAILED_SECONDS = 0.2
+# Where the header has a count, the frames that are still to come may all be damaged.
+_FAILED_READS, _MOST_FAILED_READS = 16, 100_000
+_FAILED_SECONDS, _MOST_FAILED_SECONDS = 0.2, 5.0
+_CUT = 0.9  # of the frames of the header, which may be off by some
 log = logging.getLogger(__name__)
 
 
@@ -54,13 +56,14 @@ class CapturedSource(Source):
         try:
             index = damaged = failed = 0
             media_time: float | None = None
-            while failed <= _FAILED_READS:
+            good = monotonic()
+            while failed <= self._tolerated(index + damaged) and monotonic() - good < _MOST_FAILED_SECONDS:
                 start = monotonic()
                 more, image = capture.read()
                 now = monotonic()
                 if not more:
                     if now - start > _FAILED_SECONDS:
-                        return
+                        break
                     failed += 1
                     continue
                 if failed and not damaged:
@@ -73,15 +76,25 @@ class CapturedSource(Source):
                     media_time = self._media_time(capture, media_time)
                     yield Frame(pixels, self.name, index, now, now - start, media_time)
                 index += 1
+                good = monotonic()
+            if index and not self.live and self.frame_count and index < _CUT * self.frame_count:
+                log.warning(
+                    "%s ended after %d of %d frames: it is cut off or damaged, copy it again",
+                    self.name, index, self.frame_count,
+                )  # fmt: skip
         finally:
             capture.release()
+
+    def _tolerated(self, read: int) -> int:
+        """Return how many reads in a row may fail after so many."""
+        return min(max(_FAILED_READS, (self.frame_count or 0) - read), _MOST_FAILED_READS)
 
     def _media_time(self, capture: cv2.VideoCapture, before: float | None) -> float:
         """Return a frame's seconds in its file; before: of the frame before it. Raw H.264 has no times, only a rate."""
         told = max(0.0, capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
         if before is None or told > before:
             return told
-        return before + 1 / (self.fps or _USUAL_FPS)
+        return before + 1 / (self.fps or USUAL_FPS)
 
     def close(self) -> None:
         """Release the device or file."""

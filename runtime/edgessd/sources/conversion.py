@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from shutil import which
 
@@ -31,7 +31,7 @@ name = os.fsdecode(sys.stdin.buffer.read())
 if not name.isprintable():
     name = f"/proc/self/fd/{os.open(name, os.O_RDONLY)}"
 capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
-for _ in range(2):
+for _ in range(int(sys.argv[1])):
     capture.read()
 """
 
@@ -39,13 +39,27 @@ for _ in range(2):
 def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]:
     """Yield the frames where OpenCV converts them, else those that the program ffmpeg decodes.
 
-    Two first frames of the same bytes make it look. Raises VideoError for interlaced video without ffmpeg.
+    Two frames of the same bytes make it look: the first of all, or in a file, which may be progressive at first, those
+    where it happens first. Raises VideoError for interlaced video without ffmpeg.
     """
-    first = next(frames, None)
-    second = next(frames, None) if first is not None else None
-    known = [frame for frame in (first, second) if frame is not None]
-    suspicious = len(known) == 1 or (len(known) == 2 and np.array_equal(known[0].image, known[1].image))
-    if not suspicious or not conversion_fails(address.target, _changed(address)):
+    known = list(islice(frames, 2))
+    at = 0
+    suspicious = bool(known) and (len(known) == 1 or _same(known[0], known[1]))
+    if not suspicious:
+        yield from known
+        if address.kind != "path":
+            yield from frames
+            return
+        before = known[-1] if known else None
+        for frame in frames:
+            if before is not None and _same(before, frame):
+                known, at = [frame], frame.index
+                break
+            yield frame
+            before = frame
+        else:
+            return
+    if not conversion_fails(address.target, _changed(address), at + 2):
         yield from chain(known, frames)
         return
     frames.close()  # type: ignore[attr-defined]
@@ -54,7 +68,13 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
             f"{address.name} is interlaced, which OpenCV {cv2.__version__} reports as read and does not convert",
             fix="apt install ffmpeg, and it is used; or convert it: ffmpeg -i IN -vf yadif OUT.mp4",
         )
-    yield from open_ffmpeg(address).frames()
+    yield from islice(open_ffmpeg(address).frames(), at, None)
+
+
+def _same(first: Frame, second: Frame) -> bool:
+    """Return whether two frames have the same bytes; a few of them tell nearly always."""
+    few = np.array_equal(first.image[::64, ::64], second.image[::64, ::64])
+    return few and np.array_equal(first.image, second.image)
 
 
 def _changed(address: Address) -> float | None:
@@ -62,15 +82,15 @@ def _changed(address: Address) -> float | None:
 
 
 @lru_cache(maxsize=256)  # a camera with a still picture is asked once, not at every reconnection
-def conversion_fails(target: str, changed: float | None) -> bool:
-    """Return whether FFmpeg's scaler refuses the frames, as it tells a process that listens.
+def conversion_fails(target: str, changed: float | None, count: int = 2) -> bool:
+    """Return whether FFmpeg's scaler refuses one of the first frames, as it tells a process that listens.
 
     changed: when the file was, None for a URL.
     """
     heard = {key: value for key, value in os.environ.items() if key not in _SILENCED}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _PROBE],
+            [sys.executable, "-c", _PROBE, str(count)],
             input=os.fsencode(target),
             capture_output=True,
             env=heard,

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgessd.errors import EdgessdError, InputError, VideoError
 from edgessd.sources.address import Address
-from edgessd.sources.capture import CapturedSource
+from edgessd.sources.capture import USUAL_FPS, CapturedSource
 from edgessd.sources.conversion import when_converted
 from edgessd.sources.frame import Frame, Source
 from edgessd.util.files import readable
@@ -186,6 +187,8 @@ class VideoFile(CapturedSource):
         target = str(self._path.absolute())
         for frame in when_converted(super().frames(), Address("path", target, self.name)):
             found = True
+            if frame.media_time is None:  # of the program ffmpeg
+                frame = replace(frame, media_time=frame.index / (self.fps or USUAL_FPS))
             yield frame
         if not found:
             raise no_frame(self.name, self._codec)

@@ -164,7 +164,7 @@ def ffmpeg_command(address: Address, of_version: tuple[int, int]) -> tuple[list[
             raise InputError(f"{address.name} has no transport {transport!r}", fix=did_you_mean(transport, _TRANSPORTS))
         options["rtsp_transport"] = transport
     script = ""
-    if address.target == address.name or of_version < _SCRIPTS_TAKE_OPTIONS:
+    if address.kind == "path" or address.target == address.name or of_version < _SCRIPTS_TAKE_OPTIONS:
         command += [word for key, value in options.items() for word in (f"-{key}", value)]
         place = address.target
     else:
