@@ -17,9 +17,9 @@ from edgessd.model.postprocess import EVALUATION
 from edgessd.util.files import replacing
 from edgessd_export.graph.float_graph import Layout, write_card
 from edgessd_export.write import export_onnx, write_fp16
-from edgessd_training.balance import shown_thresholds
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data
+from edgessd_training.metrics.balance import shown_thresholds
 from edgessd_training.metrics.evaluate import evaluate
 from edgessd_training.networks import build
 

@@ -229,3 +229,16 @@ def test_no_result_is_lost_that_comes_while_the_end_is_looked_for(tiny: Path, fa
         except VideoError:
             assert fault
     assert seen == [0, 1, 2]
+
+
+def test_an_interrupt_stops_between_two_results_and_a_second_one_at_once(tiny: Path) -> None:
+    images = [np.zeros((48, 64, 3), np.uint8)] * 5
+    with Detector(tiny) as detector, Streams(detector) as streams:
+        streams.add("a", once(Listed(images)))
+        results = iter(streams)
+        next(results)
+        streams.interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            next(results)
+        with pytest.raises(KeyboardInterrupt):
+            streams.interrupt()

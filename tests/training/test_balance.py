@@ -8,8 +8,8 @@ import torch
 
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections
-from edgessd_training.balance import best_thresholds, shift_scores
 from edgessd_training.data.records import DataSet, Record
+from edgessd_training.metrics.balance import best_thresholds, shift_scores
 from edgessd_training.networks import build
 
 

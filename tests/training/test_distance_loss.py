@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from edgessd.model.priors import cells_spec, generate
-from edgessd_training.loader import collate
 from edgessd_training.loss.assignment import UNMATCHED, assign
 from edgessd_training.loss.distances import distance_loss, distribution_losses, encode_distances, varifocal_loss
-from edgessd_training.matching import IGNORE, IGNORED, Targets, priors_of, targets
 from edgessd_training.recipe import Loss
-from edgessd_training.samples import Draw
+from edgessd_training.samples.loader import collate
+from edgessd_training.samples.maker import Draw
+from edgessd_training.samples.matching import IGNORE, IGNORED, Targets, priors_of, targets
 
 BINS, CLASSES = 8, 3
 SETTINGS = Loss(scores="varifocal", alpha=0.75)

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from edgessd.errors import InputError
-from edgessd_training.ema import copy_weights, mixed, update_average
+from edgessd_training.loop.ema import copy_weights, mixed, update_average
 from edgessd_training.recipe import Optimizer, Recipe, Start
-from edgessd_training.start import start_network
+from edgessd_training.run.start import start_network
 
 NETWORK = {"family": "ssd_mobilenet_v1", "width": 0.25, "input_size": 64, "activation": "softmax"}
 

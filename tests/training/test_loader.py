@@ -9,12 +9,12 @@ from squares import write_squares
 from edgessd.errors import DataError, InputError
 from edgessd.model.card import VARIANCES
 from edgessd.model.priors import generate, ssdlite_spec
-from edgessd_training.cache import ImageCache, annotated_image
 from edgessd_training.data.read import read_data
-from edgessd_training.loader import Batch, Order, Plan, batches, check_plan, make_loader
-from edgessd_training.matching import IGNORED, priors_of
 from edgessd_training.recipe import Augment
-from edgessd_training.samples import Draw, Grid, SampleMaker
+from edgessd_training.samples.cache import ImageCache, annotated_image
+from edgessd_training.samples.loader import Batch, Order, Plan, batches, check_plan, make_loader
+from edgessd_training.samples.maker import Draw, Grid, SampleMaker
+from edgessd_training.samples.matching import IGNORED, priors_of
 
 PLAN = Plan(images=10, batch_size=4, epochs=3, seed=7)
 

@@ -12,8 +12,8 @@ from edgessd_training.loss import multibox_loss
 from edgessd_training.loss.classification import focal_loss, mine_hard_negatives, softmax_loss
 from edgessd_training.loss.location import ciou_loss, giou_loss
 from edgessd_training.loss.location import decode as decode_torch
-from edgessd_training.matching import priors_of, targets
 from edgessd_training.recipe import Loss
+from edgessd_training.samples.matching import priors_of, targets
 
 VARIANCES = Variances()
 PRIORS = torch.tensor([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5]])

@@ -1,12 +1,12 @@
 import pytest
 
 from edgessd.errors import InputError
+from edgessd_training.loop.schedule import rate_factor
 from edgessd_training.networks import build
-from edgessd_training.origin import public_source
 from edgessd_training.recipe import Recipe, Schedule
 from edgessd_training.recipe_file import SHIPPED, as_table, read_recipe, recipe_from, recipe_path
-from edgessd_training.run_state import differing
-from edgessd_training.schedule import rate_factor
+from edgessd_training.run.origin import public_source
+from edgessd_training.run.state import differing
 
 MINIMAL = 'name = "x"\n[network]\nfamily = "ssd300_vgg16"\n'
 

@@ -15,10 +15,10 @@ from squares import write_squares
 from edgessd.commands.cli import run as run_command
 from edgessd.errors import DataError, InputError, TrainingError
 from edgessd_training.checkpoint import load_checkpoint
-from edgessd_training.hardware import precision_on
 from edgessd_training.recipe import Hardware
 from edgessd_training.recipe_file import read_recipe
-from edgessd_training.run import train
+from edgessd_training.run.hardware import precision_on
+from edgessd_training.run.train import train
 
 RECIPE = """
 name = "tiny"
@@ -107,16 +107,17 @@ def test_killed_in_mid_epoch_and_resumed_gives_the_same_weights(data, recipe, un
     killed_at_batch_8 = f"""
 import os, signal, torch
 from pathlib import Path
-from edgessd_training import run
+from edgessd_training.run import log
+from edgessd_training.run.train import train
 from edgessd_training.recipe_file import read_recipe
 torch.set_num_threads(1)
-append = run.Table.append
+append = log.Table.append
 def append_or_die(table, row):
     append(table, row)
     if row.get("batch") == 8:
         os.kill(os.getpid(), signal.SIGKILL)
-run.Table.append = append_or_die
-run.train(read_recipe(Path({str(recipe)!r})), {data!r}, {data!r}, Path({str(out)!r}), resume=False, folders=())
+log.Table.append = append_or_die
+train(read_recipe(Path({str(recipe)!r})), {data!r}, {data!r}, Path({str(out)!r}), resume=False, folders=())
 """
     done = subprocess.run([sys.executable, "-c", killed_at_batch_8], capture_output=True, timeout=240)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
@@ -149,7 +150,7 @@ def test_two_processes_follow_the_curve_of_one(data, recipe, tmp_path):
 SYNC_NORM = """
 import os, sys, torch
 from torch import distributed as dist, nn
-from edgessd_training.sync_norm import SyncNorm
+from edgessd_training.loop.sync_norm import SyncNorm
 rank = int(sys.argv[1])
 os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=sys.argv[2])
 dist.init_process_group("gloo", rank=rank, world_size=2)
@@ -230,7 +231,7 @@ def test_every_alternative_trains(data, recipe, tmp_path, changes):
 def test_fine_tuning_reuses_the_rows_of_known_classes(unbroken, data, recipe, tmp_path):
     label_map = tmp_path / "map.json"
     label_map.write_text('{"red": "blue"}')
-    from edgessd_training.start import classifiers, start_network
+    from edgessd_training.run.start import classifiers, start_network
 
     changes = [f"start.checkpoint={unbroken / 'last.pt'}", f"start.label_map={label_map}"]
     network, _, notes = start_network(read_recipe(recipe, changes), ("green", "blue"), (Path(),))
@@ -258,7 +259,7 @@ def test_a_top_down_neck_goes_on_from_a_detector_without_one(unbroken, data, rec
 
 
 def test_bf16_on_a_cpu_that_imitates_it_warns(recipe, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("edgessd_training.hardware.bf16_is_fast", lambda device: False)
+    monkeypatch.setattr("edgessd_training.run.hardware.bf16_is_fast", lambda device: False)
     missing = f"coco:{tmp_path}/none.json@{tmp_path}"
     command = ["train", str(recipe), "--data", missing, "--val", missing, "--out", str(tmp_path / "run")]
     assert run_command([*command, "--set", "hardware.precision=bf16"]) == 2
@@ -306,7 +307,7 @@ def test_a_data_set_that_does_not_exist_is_named(recipe, tmp_path):
 def test_auto_is_bf16_only_where_it_is_fast(monkeypatch):
     settings = Hardware(precision="auto")
     for fast, expected in ((True, "bf16"), (False, "32")):
-        monkeypatch.setattr("edgessd_training.hardware.bf16_is_fast", lambda device, fast=fast: fast)
+        monkeypatch.setattr("edgessd_training.run.hardware.bf16_is_fast", lambda device, fast=fast: fast)
         assert precision_on(settings, "cpu") == expected
         assert precision_on(Hardware(precision="bf16"), "cpu") == "bf16"
 

@@ -1,5 +1,6 @@
 """``edgessd detect``: boxes on a video, images or a camera."""
 
+import signal
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -152,12 +153,17 @@ def _run(
     """Run one source to its end, with a progress line; return whether its reader has not seen enough."""
     from edgessd.streams import Streams
     from edgessd.streams.sink import OverviewReader, SinkClosed
+    from edgessd.util.exit import on_end_signals
     from edgessd.util.progress import frame_progress
 
     opened = [source]  # at first the source as it was opened to look at it, afterwards a new one
     total = min((count for count in (source.frame_count, max_frames) if count), default=None)
     seen: Counter[str] = Counter()
-    with Streams(detector, workers=workers, track=track) as streams, frame_progress(source.name, total) as progress:
+    with (
+        Streams(detector, workers=workers, track=track) as streams,
+        on_end_signals(streams.interrupt, signal.SIGINT),
+        frame_progress(source.name, total) as progress,
+    ):
         streams.add(source.name, lambda: opened.pop() if opened else reopen(), policy=policy, rename=False)
         for sink in sinks:
             if isinstance(sink, OverviewReader):

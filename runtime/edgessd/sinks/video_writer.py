@@ -130,6 +130,7 @@ class OpenCvWriter:
     def __init__(self, path: Path, *, height: int, width: int, fps: float) -> None:
         """Raises VideoError when OpenCV has no such writer."""
         codec = OPENCV_CODECS[path.suffix.lower()]
+        fps = _mpeg4_rate(fps)
         self.what = f"{codec} at {fps:g} FPS"
         self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (width, height))
         if not self._writer.isOpened():
@@ -142,6 +143,12 @@ class OpenCvWriter:
     def close(self, timeout: float) -> None:
         """Write the index."""
         self._writer.release()
+
+
+def _mpeg4_rate(fps: float) -> float:
+    """Return the nearest rate that MPEG-4 can write: OpenCV makes it a decimal fraction, whose terms have 16 bits."""
+    places = next((places for places in (3, 2, 1) if fps * 10**places < 0xFFFF), 0)
+    return round(fps, places)
 
 
 def count_frames(path: Path, most: float = float("inf")) -> int:

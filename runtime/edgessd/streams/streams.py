@@ -72,6 +72,7 @@ class Streams:
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._interrupted = False
         self._reports = Reports(self._sinks)
         self._delivery = Delivery(2 * workers * batch) if sinks is None else None
         self._workers = Workers(detector, self._batcher, self._deliver, count=workers)
@@ -153,6 +154,8 @@ class Streams:
         if self._delivery is None:
             self._delivery = Delivery(2 * self._workers.count)
         while True:
+            if self._interrupted:
+                raise KeyboardInterrupt
             result = self._delivery.get(_POLL_SECONDS)
             if result is None:
                 ended, fault = self._end()
@@ -163,6 +166,16 @@ class Streams:
                     return
             if result is not None:
                 yield result
+
+    def interrupt(self) -> None:
+        """Make the iteration raise KeyboardInterrupt before its next result: what a signal's handler calls.
+
+        A handler that raises by itself may do so while a lock is taken, which nobody opens again. A second call
+        raises at once, for a loop that hangs.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
 
     def _end(self) -> tuple[bool, BaseException | None]:
         """Return whether nothing more will be delivered, and the fault that ended it.

@@ -25,8 +25,8 @@ def show(
     from edgessd.util.files import replacing
     from edgessd.util.overwrite import keep_apart
     from edgessd_training.data.read import read_data
-    from edgessd_training.sample_setup import default_maker, recipe_maker
-    from edgessd_training.sheet import contact_sheet
+    from edgessd_training.pictures.sheet import contact_sheet
+    from edgessd_training.samples.from_recipe import default_maker, recipe_maker
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"--out must end in .png or .jpg, got {out}")

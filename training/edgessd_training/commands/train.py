@@ -22,9 +22,9 @@ def train(
 
     need("torch", "train")
     need("lightning_fabric", "train")
-    from edgessd_training.hardware import bf16_is_fast, runs_on_cpu
     from edgessd_training.recipe_file import read_recipe, recipe_path
-    from edgessd_training.run import train as train_run
+    from edgessd_training.run.hardware import bf16_is_fast, runs_on_cpu
+    from edgessd_training.run.train import train as train_run
 
     path = recipe_path(recipe)
     chosen = read_recipe(path, set_)

@@ -10,14 +10,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from edgessd.model.boxes import Variances
-from edgessd_training.ema import Weights, update_average
-from edgessd_training.loader import Batch, Plan
+from edgessd_training.loop.ema import Weights, update_average
+from edgessd_training.loop.optimizer import set_rate, set_training
+from edgessd_training.loop.schedule import rate_factor
 from edgessd_training.loss import LossParts, distance_loss, multibox_loss
 from edgessd_training.networks.ssd import SSD
-from edgessd_training.optimizer import set_rate, set_training
 from edgessd_training.recipe import Recipe
-from edgessd_training.run_state import Progress
-from edgessd_training.schedule import rate_factor
+from edgessd_training.samples.loader import Batch, Plan
 
 
 class Row(NamedTuple):
@@ -32,6 +31,15 @@ class Row(NamedTuple):
     lr: float
     seconds: float
     waited: float
+
+
+@dataclass
+class Progress:
+    """Where the run stands. done: batches trained on since its start. best: the best metric so far, -1 for none."""
+
+    done: int = 0
+    best: float = -1.0
+    best_epoch: int = -1
 
 
 @dataclass

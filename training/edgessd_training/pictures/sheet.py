@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from edgessd.model.boxes import cxcywh_to_xyxy, decode
 from edgessd_training.augment import Labelled
-from edgessd_training.matching import IGNORE, Targets
-from edgessd_training.samples import Draw, Grid, SampleMaker
+from edgessd_training.samples.maker import Draw, Grid, SampleMaker
+from edgessd_training.samples.matching import IGNORE, Targets
 
 TILE = 300  # pixels of the longer side
 COLUMNS = 6

@@ -1,7 +1,7 @@
 """Plots of a run as PNG: the loss and the metric over time, precision over recall, confusion."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,25 @@ from edgessd.model.detections import Detections
 from edgessd.util.extras import need
 from edgessd.util.files import replacing
 from edgessd_training.data.records import DataSet
-from edgessd_training.metrics.evaluate import Evaluation
 from edgessd_training.metrics.voc import MIN_IOU, voc_curves
-from edgessd_training.run_folder import RunFolder
-from edgessd_training.training_log import Table
 
 CONFUSION_SCORE = 0.3  # what a user sees by default
 MOST_CLASSES = 30  # more curves or cells than that nobody reads
 SMOOTHED = 50  # batches
+Rows = Sequence[Mapping[str, str]]
 
 
-def plot_run(folder: RunFolder, steps: Table, epochs: Table, val: DataSet, result: Evaluation) -> None:
-    """Write loss.png, metric.png, precision_recall.png and confusion.png into the run's folder."""
-    rows = steps.rows()
-    losses = np.array([float(row["loss"]) for row in rows])
-    plot_loss(folder.path / "loss.png", losses, [float(row["lr"]) for row in rows])
-    judged = epochs.rows()
-    points = [(int(row["epoch"]), float(row["value"])) for row in judged]
-    plot_metric(folder.path / "metric.png", points, judged[-1]["metric"])
-    plot_precision_recall(folder.path / "precision_recall.png", val, result.detections)
-    plot_confusion(folder.path / "confusion.png", val, result.detections)
+def plot_run(folder: Path, steps: Rows, epochs: Rows, val: DataSet, detections: Sequence[Detections]) -> None:
+    """Write loss.png, metric.png, precision_recall.png and confusion.png into the run's folder.
+
+    steps, epochs: the rows of steps.csv and epochs.csv. detections: of the last evaluation, one entry a record.
+    """
+    losses = np.array([float(row["loss"]) for row in steps])
+    plot_loss(folder / "loss.png", losses, [float(row["lr"]) for row in steps])
+    points = [(int(row["epoch"]), float(row["value"])) for row in epochs]
+    plot_metric(folder / "metric.png", points, epochs[-1]["metric"])
+    plot_precision_recall(folder / "precision_recall.png", val, detections)
+    plot_confusion(folder / "confusion.png", val, detections)
 
 
 def plot_loss(path: Path, losses: NDArray[np.float64], rates: Sequence[float]) -> None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from edgessd.model.boxes import Variances
 from edgessd.model.card import VARIANCES
 from edgessd.model.priors import generate, ssd300_spec
-from edgessd_training.cache import ImageCache, annotated_image
 from edgessd_training.data.records import DataSet
-from edgessd_training.matching import priors_of
 from edgessd_training.recipe import Recipe
-from edgessd_training.samples import Grid, SampleMaker
+from edgessd_training.samples.cache import ImageCache, annotated_image
+from edgessd_training.samples.maker import Grid, SampleMaker
+from edgessd_training.samples.matching import priors_of
 
 if TYPE_CHECKING:
     from edgessd_training.networks.ssd import SSD

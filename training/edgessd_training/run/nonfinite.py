@@ -8,8 +8,8 @@ import torch
 from edgessd.errors import TrainingError
 from edgessd.util.files import replacing
 from edgessd_training.data.records import Record
-from edgessd_training.loader import Batch
-from edgessd_training.loop import Training
+from edgessd_training.loop.training import Training
+from edgessd_training.samples.loader import Batch
 
 
 def stop_run(training: Training, records: Sequence[Record], folder: Path, batch: Batch, number: int) -> None:
@@ -23,5 +23,5 @@ def stop_run(training: Training, records: Sequence[Record], folder: Path, batch:
         torch.save({**content, "file_names": names, "network": training.network.state_dict()}, unfinished)
     raise TrainingError(
         f"the loss of batch {number} is not finite",
-        fix=(f"the batch is in {path}; lower optimizer.lr, set optimizer.clip_norm, or use precision 32"),
+        fix=f"the batch is in {path}; lower optimizer.lr, set optimizer.clip_norm, or use precision 32",
     )

@@ -1,4 +1,4 @@
-"""The files of a run and what goes into them."""
+"""The files of a run."""
 
 import json
 from collections.abc import Mapping
@@ -8,9 +8,6 @@ from typing import Any
 
 from edgessd.errors import InputError
 from edgessd.util.files import write_text
-
-STEPS = ("batch", "epoch", "loss", "score_loss", "box_loss", "matched", "lr", "seconds", "waited")
-EPOCHS = ("epoch", "batch", "loss", "metric", "value", "seconds")
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from edgessd.model.preprocess import to_input
 from edgessd_training.augment import Labelled, distort, flip, flip_vertical, mosaic, random_crop, widen, zoom_out
 from edgessd_training.data.records import Record
-from edgessd_training.matching import IGNORE, Priors, Targets, targets
 from edgessd_training.recipe import Augment
+from edgessd_training.samples.matching import IGNORE, Priors, Targets, targets
 
 LEAST_PIXELS = 1.0  # of the network's input: a thinner box has no size to learn
 ReadImage = Callable[[Record], NDArray[np.uint8]]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from edgessd.errors import EdgessdError, InputError
-from edgessd_training.samples import Draw, SampleMaker
+from edgessd_training.samples.maker import Draw, SampleMaker
 
 
 class Batch(NamedTuple):

@@ -4,6 +4,7 @@ import hashlib
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,22 @@ import torch
 
 from edgessd import __version__
 from edgessd_training.data.records import DataSet
+from edgessd_training.recipe import Recipe
+from edgessd_training.recipe_file import as_table
 
 LIBRARIES = ("lightning-fabric", "numpy", "opencv-python", "opencv-python-headless")
+
+
+def origin_of(recipe: Recipe, data: DataSet, val: DataSet, start: Sequence[str]) -> dict[str, Any]:
+    """Return all that a run was made of. start: what was done with the weights that it started from."""
+    return {
+        "recipe": as_table(recipe),
+        "start": start or ["random weights"],
+        "data": describe_data(data),
+        "val": describe_data(val),
+        "versions": versions(),
+        "commit": git_commit(),
+    }
 
 
 def data_hash(data: DataSet) -> str:

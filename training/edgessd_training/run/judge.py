@@ -1,0 +1,73 @@
+"""Measure on the validation data what would be shipped, and keep it."""
+
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import Any, NamedTuple
+
+from edgessd.model.card import ModelCard
+from edgessd.model.detections import Detections
+from edgessd_training.checkpoint import save_checkpoint
+from edgessd_training.loop.ema import mixed
+from edgessd_training.metrics.evaluate import evaluate
+from edgessd_training.metrics.network import network_detector
+from edgessd_training.networks import build
+from edgessd_training.networks.ssd import SSD
+from edgessd_training.run.folder import write_json
+from edgessd_training.run.origin import public_source
+from edgessd_training.run.setup import Run
+
+
+class Verdict(NamedTuple):
+    """What an epoch is worth: its metric, what was found on the validation images, how long it took to find."""
+
+    metric: str
+    value: float
+    detections: Sequence[Detections]
+    seconds: float
+
+
+def judge(run: Run, epoch: int) -> Verdict:
+    """Return what the weights are worth after an epoch, counted from 0; write last.pt, best.pt and metrics.json."""
+    progress, metric, started = run.training.progress, run.recipe.evaluation.metric, monotonic()
+    network = shipped_network(run)
+    with network_detector(network, make_card(run, network, {})) as detect:
+        result = evaluate(detect, run.val, metric, batch=8)
+    value = float(result.figures["AP" if metric == "coco" else "mAP"])
+    card = make_card(run, network, {metric: result.figures, "data": public_source(run.val.source)})
+    save_checkpoint(run.folder.last, network, run.description, card)
+    if value > progress.best:
+        progress.best, progress.best_epoch = value, epoch + 1
+        save_checkpoint(run.folder.best, network, run.description, card)
+    write_json(run.folder.metrics, result.figures)
+    return Verdict(metric, value, result.detections, monotonic() - started)
+
+
+def shipped_network(run: Run) -> SSD:
+    """Return the network with the weights that are shipped: the average, mixed with those it started from."""
+    training = run.training
+    weights = training.average or training.network.state_dict()
+    if training.start is not None:
+        weights = mixed(weights, training.start, run.recipe.start.keep)
+    network = build(run.description)
+    network.load_state_dict(weights)
+    return network.to(training.fabric.device)
+
+
+def make_card(run: Run, network: SSD, metrics: Mapping[str, Any]) -> ModelCard:
+    """Return the card of what is trained."""
+    height, width = network.input_hw
+    return ModelCard(
+        name=run.recipe.name,
+        labels=run.data.labels,
+        height=height,
+        width=width,
+        priors=network.priors,
+        activation=network.activation,
+        coding=network.coding,
+        variances=run.training.variances,
+        nms_iou=run.recipe.evaluation.nms_iou,
+        origin=run.recipe.origin,
+        license=run.recipe.license,
+        training={**run.origin, "batches": run.training.progress.done},
+        metrics=metrics,
+    )

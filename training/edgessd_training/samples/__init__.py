@@ -1,0 +1,1 @@
+"""From records to batches: read, augment, resize, match, encode. All but ``loader`` needs no torch."""
