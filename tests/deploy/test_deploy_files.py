@@ -46,7 +46,7 @@ def test_the_passwords_of_the_example_are_those_of_the_configuration(monkeypatch
 
 
 def test_the_page_has_every_finding_of_the_doctor_and_no_other() -> None:
-    page = (DEPLOY.parent / "docs/howto/jetson.md").read_text().partition("## Errors")[2].partition("\n## ")[0]
+    page = (DEPLOY.parent / "docs/reference/doctor.md").read_text().partition("## Errors")[2].partition("\n## ")[0]
     rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
     assert {name for row in rows for name in re.findall("`([^`]+)`", row)} == set(KNOWN)
 
