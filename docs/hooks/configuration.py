@@ -1,0 +1,131 @@
+"""reference/configuration.md from the dataclasses that read ``streams.toml``: every key, its type and its default.
+
+The source is parsed, not imported, so that the site builds without OpenCV.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File
+
+HEAD = """# Configuration: streams.toml
+
+Generated from the code. `edgessd run FILE --check` checks a file and reads no camera. `${NAME}` is replaced by the
+environment variable. [deploy/streams.toml](../../deploy/streams.toml) is a commented example.
+
+"""
+TABLES = {
+    "ModelTable": "[model]",
+    "RunTable": "[run]",
+    "StreamTable": "[[streams]]",
+    "Zone": "[[streams.zones]]",
+    "Line": "[[streams.lines]]",
+    "ViewSettings": "[view]",
+}
+SOURCES = ("config/__init__.py", "tracking/zones.py", "tracking/lines.py", "view/settings.py", "config/sinks.py")
+NAMES = {
+    "str": "text",
+    "Path": "path",
+    "int": "integer",
+    "float": "number",
+    "bool": "true or false",
+    "Score": "number, 0 to 1",
+    "Point": "[x, y]",
+    "Megabytes": "number, 0.001 to 1e6",
+    "Seconds": "seconds, 0 to 86400",
+    "Files": "integer, 0 to 1000000",
+    "Zone": "tables",
+    "Line": "tables",
+}
+
+
+def on_files(files: Any, config: Any) -> None:
+    """Add the page. MkDocs calls this after it has listed docs/."""
+    package = Path(config.docs_dir).parent / "runtime/edgessd"
+    trees = [ast.parse((package / name).read_text()) for name in SOURCES]
+    classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+    page = HEAD + "".join(
+        _table(classes[name], f"`{title}`", _told(classes[name]), classes) for name, title in TABLES.items()
+    )
+    page += (
+        "\n## Sinks\n\nEach `[[sinks]]` has a `type` and, optionally, `streams`: the names of the streams it gets.\n"
+    )
+    for node in classes.values():
+        title, _, told = _told(node).partition(": ")
+        if title.startswith("`type = "):  # as the docstring of every sink begins
+            page += _table(node, title, told, classes, level=3)
+    files.append(File.generated(config, "reference/configuration.md", content=page))
+
+
+def _told(node: ast.ClassDef) -> str:
+    text = " ".join((ast.get_docstring(node) or "").replace("``", "`").split())
+    return text.replace(" Raises InputError.", "")
+
+
+def _table(node: ast.ClassDef, title: str, told: str, classes: dict[str, ast.ClassDef], *, level: int = 2) -> str:
+    fields = list(_fields(node, classes))
+    told, about = _by_key(told.removeprefix(f"{title}. "), {ast.unparse(field.target) for field in fields})
+    rows = "".join(_row(field, about.get(ast.unparse(field.target), "")) for field in fields)
+    intro = f"{told[:1].upper()}{told[1:]}\n\n" if told else ""
+    return f"\n{'#' * level} {title}\n\n{intro}| key | value | default | what |\n|---|---|---|---|\n{rows}"
+
+
+def _by_key(told: str, keys: set[str]) -> tuple[str, dict[str, str]]:
+    """Return what a docstring says of the whole, and of each key: it writes ``key: what it is.``"""
+    about: dict[str, str] = {}
+    starts = [match for match in re.finditer(r"((?:\w+, )*\w+): ", told) if set(match[1].split(", ")) <= keys]
+    for start, end in zip(starts, [*(match.start() for match in starts[1:]), len(told)], strict=True):
+        text = told[start.end() : end].strip()
+        about |= dict.fromkeys(start[1].split(", "), text[:1].upper() + text[1:])
+    return told[: starts[0].start()].strip() if starts else told, about
+
+
+def _fields(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Iterator[ast.AnnAssign]:
+    """Yield the fields of a dataclass, those of its bases first; ``streams`` of all sinks is told once."""
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in classes:
+            yield from _fields(classes[base.id], classes)
+    if node.name != "Common":
+        yield from (item for item in node.body if isinstance(item, ast.AnnAssign))
+
+
+def _row(field: ast.AnnAssign, told: str) -> str:
+    key = ast.unparse(field.target)
+    value = field.value
+    if isinstance(value, ast.Call):  # dataclasses.field
+        given = {keyword.arg: keyword.value for keyword in value.keywords}
+        if "metadata" in given:
+            key = ast.literal_eval(given["metadata"])["key"]
+        value = given.get("default") or (ast.parse("{}", mode="eval").body if "default_factory" in given else None)
+    default = "required" if value is None else "" if ast.unparse(value) in ("None", "()", "{}") else _toml(value)
+    return f"| `{key}` | {_kind(field.annotation)} | {default} | {told} |\n"
+
+
+def _toml(value: ast.expr) -> str:
+    try:
+        return f"`{json.dumps(ast.literal_eval(value))}`"
+    except ValueError:
+        return f"`{ast.unparse(value)}`"
+
+
+def _kind(annotation: ast.expr) -> str:
+    """Return a type as a person reads it."""
+    if isinstance(annotation, ast.BinOp):  # X | None
+        return _kind(annotation.left)
+    if isinstance(annotation, ast.Subscript):
+        name, inner = ast.unparse(annotation.value), annotation.slice
+        if name == "Annotated":
+            assert isinstance(inner, ast.Tuple)
+            kind, rule = inner.elts
+            assert isinstance(rule, ast.Call)
+            if ast.unparse(rule.func) == "Choice":
+                return " or ".join(f'`"{choice}"`' for choice in ast.literal_eval(rule.args[0]))
+            low, high = (ast.unparse(bound) for bound in rule.args)
+            return f"{_kind(kind)}, {low} to {high}"
+        first = inner.elts[-1 if name == "Mapping" else 0] if isinstance(inner, ast.Tuple) else inner
+        return f"table of {_kind(first)}" if name == "Mapping" else f"list of {_kind(first)}"
+    return NAMES.get(ast.unparse(annotation), ast.unparse(annotation))
