@@ -78,7 +78,7 @@ def _by_key(told: str, keys: set[str]) -> tuple[str, dict[str, str]]:
     """Return what a docstring says of the whole, and of each key: it writes ``key: what it is.``"""
     about: dict[str, str] = {}
     starts = [match for match in re.finditer(r"((?:\w+, )*\w+): ", told) if set(match[1].split(", ")) <= keys]
-    for start, end in zip(starts, [*(match.start() for match in starts[1:]), len(told)], strict=True):
+    for start, end in zip(starts, [*(match.start() for match in starts[1:]), len(told)], strict=False):
         text = told[start.end() : end].strip()
         about |= dict.fromkeys(start[1].split(", "), text[:1].upper() + text[1:])
     return told[: starts[0].start()].strip() if starts else told, about
