@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
-from edgessd.config.sinks import SINK_TABLES, LinesTable, SinkTable, collide, same_place
+from edgessd.config.sinks import SINK_TABLES, EventsTable, LinesTable, SinkTable, WebhookTable, collide, same_place
 from edgessd.errors import InputError
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.retry import Retry
@@ -172,7 +172,17 @@ def config_from(content: Mapping[str, Any]) -> Config:
                         fix="add it there",
                     )
     _check_places(config)
+    _check_tracked(config)
     return config
+
+
+def _check_tracked(config: Config) -> None:
+    """Raise InputError where a sink waits for events that no stream gives."""
+    tracked = {stream.name for stream in config.streams if config.tracking(stream)}
+    for index, sink in enumerate(config.sinks):
+        wanted = isinstance(sink, EventsTable) or (isinstance(sink, WebhookTable) and sink.only_events)
+        if wanted and not (tracked & set(sink.streams) if sink.streams else tracked):
+            raise InputError(f"sinks[{index}] waits for events, and no stream of it is tracked", fix="set track = true")
 
 
 def _check_places(config: Config) -> None:
@@ -184,7 +194,9 @@ def _check_places(config: Config) -> None:
             )
     for index, sink in enumerate(config.sinks):
         for stream in config.streams:
-            if isinstance(sink, LinesTable) and same_place(sink.path, Path(stream.source.partition("?")[0])):
+            if isinstance(sink, LinesTable | EventsTable) and same_place(
+                sink.path, Path(stream.source.partition("?")[0])
+            ):
                 raise InputError(
                     f"sinks[{index}] would write over the source of {stream.name}", fix="write to another place"
                 )

@@ -124,7 +124,10 @@ class SnapshotTable(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class MqttTable(Common):
-    """``type = "mqtt"``: topics PREFIX/STREAM/detections and /state, PREFIX/status as the last will."""
+    """``type = "mqtt"``: topics PREFIX/STREAM/detections, /events, /state and more, PREFIX/status as the last will.
+
+    snapshots: the last event's picture too. discovery: announce all to Home Assistant, below discovery_prefix.
+    """
 
     host: str = "localhost"
     port: Annotated[int, Range(1, 65535)] = 1883
@@ -133,11 +136,15 @@ class MqttTable(Common):
     password: str | None = field(default=None, repr=False)
     tls: bool = False
     only_detections: bool = False
+    snapshots: bool = False
+    discovery: bool = False
+    discovery_prefix: str = "homeassistant"
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
         _check_host("host", self.host)
         topic_prefix(self.prefix)
+        topic_prefix(self.discovery_prefix)
         if self.password is not None and self.user is None:
             raise InputError("password needs the key 'user': a broker takes both or none", fix="add user")
         if any(len((text or "").encode(errors="replace")) > 65535 for text in (self.user, self.password)):
@@ -162,17 +169,23 @@ class MqttTable(Common):
             password=self.password,
             tls=self.tls,
             only_detections=self.only_detections,
+            snapshots=self.snapshots,
+            discovery=self.discovery_prefix if self.discovery else None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookTable(Common):
-    """``type = "webhook"``: detections by POST, at most one an interval (s) and stream."""
+    """``type = "webhook"``: detections by POST, at most one an interval (s) and stream, events and states.
+
+    only_events: no detections.
+    """
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     interval: Seconds = 1
     attempts: Annotated[int, Range(1, 10)] = 3
+    only_events: bool = False
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside what is allowed."""
@@ -185,7 +198,14 @@ class WebhookTable(Common):
         """Return the sink."""
         from edgessd.sinks.webhook import Webhook
 
-        return Webhook(self.url, labels, headers=self.headers, interval=self.interval, attempts=self.attempts)
+        return Webhook(
+            self.url,
+            labels,
+            headers=self.headers,
+            interval=self.interval,
+            attempts=self.attempts,
+            only_events=self.only_events,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +230,30 @@ class PrometheusTable(Common):
         return Prometheus(labels, address=self.address, port=self.port)
 
 
-SinkTable = JsonlTable | CsvTable | VideoTable | SnapshotTable | MqttTable | WebhookTable | PrometheusTable
+@dataclass(frozen=True, kw_only=True)
+class EventsTable(Common):
+    """``type = "events"``: what tracks did, with pictures, in an SQLite file; the oldest go by age and by size."""
+
+    path: Path
+    keep_days: Annotated[float, Range(0.001, 36500)] = 30
+    max_mb: Megabytes = 1000
+
+    def check(self) -> None:
+        """Raise InputError for a place that cannot be written, or has no room."""
+        with_room(writable(self.path), _ROOM, "a sink")
+
+    def open(self, labels: Labels) -> "Sink":
+        """Return the sink. Raises InputError, StoreFault."""
+        from edgessd.events import EventStore
+        from edgessd.sinks.events import EventSink
+
+        keep_seconds, keep_bytes = self.keep_days * 86400, self.max_mb * _MEGABYTE
+        return EventSink(EventStore(self.path, keep_seconds=keep_seconds, keep_bytes=keep_bytes))
+
+
+SinkTable = (
+    JsonlTable | CsvTable | VideoTable | SnapshotTable | MqttTable | WebhookTable | PrometheusTable | EventsTable
+)
 SINK_TABLES: dict[str, type[SinkTable]] = {
     "jsonl": JsonlTable,
     "csv": CsvTable,
@@ -219,12 +262,13 @@ SINK_TABLES: dict[str, type[SinkTable]] = {
     "mqtt": MqttTable,
     "webhook": WebhookTable,
     "prometheus": PrometheusTable,
+    "events": EventsTable,
 }
 
 
 def collide(first: SinkTable, second: SinkTable) -> Path | None:
     """Return the file or folder that two sinks would both write, links resolved, None where each has its own."""
-    if isinstance(first, LinesTable) and isinstance(second, LinesTable):
+    if isinstance(first, LinesTable | EventsTable) and isinstance(second, LinesTable | EventsTable):
         return first.path if same_place(first.path, second.path) else None
     if isinstance(first, VideoTable | SnapshotTable) and isinstance(second, type(first)):
         return first.folder if first.shares_streams(second) and same_place(first.folder, second.folder) else None

@@ -1,15 +1,17 @@
 """Figures for Prometheus on an HTTP page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgessd.device import ROOT
 from edgessd.errors import InputError
+from edgessd.events import Event
 from edgessd.sinks.device_metrics import BoardMetrics
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Overview
 from edgessd.streams.status import State, Status
+from edgessd.tracking.lines import Crossing
 from edgessd.util.extras import need
 from edgessd.util.outside_text import outside_text
 
@@ -21,6 +23,7 @@ class Prometheus:
     """Serves ``http://ADDRESS:PORT/metrics``. What streams, sinks and the board count is asked at every scrape."""
 
     needs_image = False
+    needs_pictures = False
 
     def __init__(
         self, labels: tuple[str, ...], *, address: str = "127.0.0.1", port: int = 9464, root: Path = ROOT
@@ -28,6 +31,7 @@ class Prometheus:
         """root: where the board's own files lie. Raises InputError when the port is taken."""
         client = need("prometheus_client", "streams")
         self._client = client
+        self._occupied: dict[str, dict[tuple[str, str, str], int]] = {}
         self._labels = tuple(outside_text(label) for label in labels)
         self._registry = registry = client.CollectorRegistry()
         self._stages = client.Histogram(
@@ -40,6 +44,14 @@ class Prometheus:
         self._found = client.Counter("edgessd_detections", "Objects found", ["stream", "label"], registry=registry)
         self._nonfinite = client.Counter(
             "edgessd_nonfinite_outputs", "Candidates that were NaN or infinity", ["stream"], registry=registry
+        )
+        tracks = {"tracks": [], "zone_changes": ["zone", "change"], "line_crossings": ["line", "direction"]}
+        self._told = {
+            name: client.Counter(f"edgessd_{name}", "Of tracks", ["stream", "label", *more], registry=registry)
+            for name, more in tracks.items()
+        }
+        self._inside = client.Gauge(
+            "edgessd_zone_occupancy", "Tracks inside now", ["stream", "zone", "label"], registry=registry
         )
         registry.register(BoardMetrics(client, root))
         try:
@@ -70,9 +82,36 @@ class Prometheus:
         for index in result.detections.classes.tolist():
             self._found.labels(stream, self._labels[index]).inc()
         self._nonfinite.labels(stream).inc(result.detections.nonfinite)
+        if result.tracks is not None:
+            self._occupy(stream, result.tracks.occupancy)
+
+    def _occupy(self, stream: str, occupancy: Mapping[str, Mapping[str, int]]) -> None:
+        now = {
+            (stream, zone, outside_text(label)): count
+            for zone, inside in occupancy.items()
+            for label, count in inside.items()
+        }
+        for place in self._occupied.get(stream, {}).keys() - now.keys():
+            self._inside.labels(*place).set(0)
+        for place, count in now.items():
+            self._inside.labels(*place).set(count)
+        self._occupied[stream] = now
+
+    def tell(self, event: Event) -> None:
+        """Count one event: tracks at their start, changes in zones and at lines as they come."""
+        stream, label = event.stream, outside_text(event.told.label)
+        if event.told.kind == "start":
+            self._told["tracks"].labels(stream, label).inc()
+        for change in event.told.changes:
+            if isinstance(change, Crossing):
+                self._told["line_crossings"].labels(stream, label, change.line, change.direction).inc()
+            else:
+                self._told["zone_changes"].labels(stream, label, change.zone, change.change).inc()
 
     def report(self, status: Status) -> None:
-        """States are asked for at the scrape."""
+        """Empty the zones of a stream that is away; its state itself is asked for at the scrape."""
+        if status.state is not State.LIVE:
+            self._occupy(status.name, {})
 
     def close(self) -> None:
         """Stop serving."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.errors import InputError
+from edgessd.events import Event
 from edgessd.sinks.line_file import LineFile
 from edgessd.streams.result import Result
 from edgessd.streams.sink import SinkClosed
@@ -23,9 +24,13 @@ CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1"
 
 
 class JsonlSink:
-    """A JSON line a frame and one with ``state`` when a stream's state changes, written as it happens."""
+    """A JSON line a frame, one with ``event`` for what happens to a track, one with ``state`` for a stream's new state.
+
+    They are written as it happens.
+    """
 
     needs_image = False
+    needs_pictures = False
 
     def __init__(
         self,
@@ -47,6 +52,10 @@ class JsonlSink:
     def write(self, result: Result) -> None:
         """Append one frame. Raises InputError when the disk refuses it, SinkClosed when nobody reads the pipe."""
         self._lines.write(json.dumps(result_as_json(result, self._labels)))
+
+    def tell(self, event: Event) -> None:
+        """Append one event."""
+        self._lines.write(json.dumps(event.as_json()))
 
     def report(self, status: Status) -> None:
         """Append one state."""

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from edgessd.errors import EdgessdError
+from edgessd.events import Event
 from edgessd.sinks.records import result_as_json
 from edgessd.sinks.webhook_address import WebhookAddress, webhook_address
 from edgessd.streams.result import Result
@@ -24,9 +25,10 @@ class WebhookFault(EdgessdError):
 
 
 class Webhook:
-    """Posts a frame in which something was found as JSON, at most one an ``interval`` and stream, and every state."""
+    """Posts as JSON every event and state, and a frame in which something was found, one an ``interval`` and stream."""
 
     needs_image = False
+    needs_pictures = False
 
     def __init__(
         self,
@@ -36,12 +38,17 @@ class Webhook:
         headers: Mapping[str, str] | None = None,
         interval: float = 1.0,
         attempts: int = 3,
+        only_events: bool = False,
     ) -> None:
-        """User and password of the url are sent as basic authentication. Raises InputError for what is no address."""
+        """only_events: post no frames.
+
+        User and password of the url are sent as basic authentication. Raises InputError for what is no address.
+        """
         self._address = webhook_address(url, headers or {})
         self._labels = labels
         self._interval = interval
         self._attempts = attempts
+        self._only_events = only_events
         self._last: dict[str, float] = {}
         self._closing = threading.Event()
         self._opener = build_opener(ProxyHandler({}), _SamePost(self._address))
@@ -49,9 +56,15 @@ class Webhook:
     def write(self, result: Result) -> None:
         """Post one frame if it is time for one. Raises WebhookFault after the last attempt."""
         name, captured = result.frame.source, result.frame.captured_at
+        if self._only_events:
+            return
         if len(result.detections) and captured - self._last.get(name, -self._interval) >= self._interval:
             self._last[name] = captured
             self._post(result_as_json(result, self._labels))
+
+    def tell(self, event: Event) -> None:
+        """Post one event. Raises WebhookFault after the last attempt."""
+        self._post(event.as_json())
 
     def report(self, status: Status) -> None:
         """Post one state. Raises WebhookFault after the last attempt."""

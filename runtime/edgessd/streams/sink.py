@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from edgessd.events import Event
 from edgessd.streams.result import Result
 from edgessd.streams.status import Status
 
@@ -59,4 +60,15 @@ class OverviewReader(Protocol):
 
     def watch(self, overview: Overview) -> None:
         """Learn whom to ask; before the first result."""
+        ...
+
+
+@runtime_checkable
+class EventTaker(Protocol):
+    """A sink that is told what happens to tracks. ``needs_pictures``: whether it wants the best picture of each."""
+
+    needs_pictures: bool
+
+    def tell(self, event: Event) -> None:
+        """Take one event."""
         ...

@@ -7,6 +7,7 @@ from time import monotonic
 
 from edgessd.detector import Detector
 from edgessd.errors import InputError
+from edgessd.events import Event
 from edgessd.sources import Source, open_address, parse_address
 from edgessd.streams.batcher import Batcher
 from edgessd.streams.capacity import check_batch, check_stream_count
@@ -18,7 +19,7 @@ from edgessd.streams.reports import Reports
 from edgessd.streams.result import Result
 from edgessd.streams.retry import Retry
 from edgessd.streams.sink_queue import QueuedSink
-from edgessd.streams.status import Status
+from edgessd.streams.status import State, Status
 from edgessd.streams.track_stage import TrackStage
 from edgessd.streams.workers import Workers
 from edgessd.tracking.watch import Tracking
@@ -121,10 +122,7 @@ class Streams:
             name, connect, policy=policy, retry=retry or self._retry, ready=self._batcher.ready, rename=rename
         )
         wanted = self._track if track is None else track
-        if wanted:
-            tracking = wanted if isinstance(wanted, Tracking) else Tracking()
-            stages = (TrackStage(tracking, self._labels), *stages)
-        lane = Lane(reader, stages)
+        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages)
         with self._lock:
             if name in self._lanes:
                 raise InputError(f"there is already a stream {name!r}", fix="remove it first, or choose another name")
@@ -132,6 +130,16 @@ class Streams:
             self._lanes[name] = lane
         self._batcher.add(lane)
         reader.start()
+
+    def _track_stage(self, wanted: bool | Tracking) -> TrackStage:
+        tracking = wanted if isinstance(wanted, Tracking) else Tracking()
+        listening = [sink for sink in self._sinks if sink.takes_events]
+        pictures = any(sink.needs_pictures for sink in listening)
+        return TrackStage(tracking, self._labels, tell=self._tell if listening else None, pictures=pictures)
+
+    def _tell(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink.put(event)
 
     def remove(self, name: str) -> None:
         """End a stream while the others run; what is in work is delivered. Raises InputError for an unknown name."""
@@ -143,6 +151,7 @@ class Streams:
             self._reports.forget(name)
         lane.reader.stop(timeout=1.0)
         self._batcher.remove(lane)
+        lane.end_tracks(timeout=1.0)
         log.info("stream %s removed", name, extra={"stream": name})
 
     def __iter__(self) -> Iterator[Result]:
@@ -243,6 +252,8 @@ class Streams:
             lane.reader.stop()
         self._batcher.close()
         self._workers.join(give_up)
+        for lane in lanes:
+            lane.end_tracks(timeout=0.1)
         self._stop.set()
         self._watcher.join(1.0)
         self._reports.tell(self.statuses())
@@ -263,6 +274,8 @@ class Streams:
         while not self._stop.wait(_TICK_SECONDS):
             for lane in self._current_lanes():
                 lane.reader.watch()
+                if lane.tracks and lane.idle and lane.reader.status().state not in (State.LIVE, State.CONNECTING):
+                    lane.end_tracks()
             self._reports.tell(self.statuses())
 
 

@@ -1,17 +1,46 @@
-"""The stage that gives the boxes of one stream their ids."""
+"""The stage that gives the boxes of one stream their ids, and tells what happens to them."""
 
+import secrets
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgessd.events.event import Event, picture_of
+from edgessd.sources import Frame
 from edgessd.streams.result import Result
-from edgessd.tracking.watch import Tracking, Watch
+from edgessd.tracking.events import TrackEvent
+from edgessd.tracking.watch import Tracking, Tracks, Watch
 
 
 class TrackStage:
-    """Follows one stream's results; its clock is that of the file, or of the capture where frames come live."""
+    """Follows one stream's results; its clock is that of the file, or of the capture where frames come live.
 
-    def __init__(self, tracking: Tracking, labels: tuple[str, ...]) -> None:
-        """Raises InputError where a zone or a line names no class of the labels."""
+    One call at a time.
+    """
+
+    def __init__(
+        self,
+        tracking: Tracking,
+        labels: tuple[str, ...],
+        *,
+        tell: Callable[[Event], None] | None = None,
+        pictures: bool = False,
+    ) -> None:
+        """tell: takes the events, if anybody wants them. pictures: whether they come with the track's best picture.
+
+        Raises InputError where a zone or a line names no class of the labels.
+        """
         self._watch = Watch(tracking, labels)
+        self._tell = tell
+        self._pictures = pictures
+        self._best: dict[int, NDArray[np.uint8]] = {}
+        self._told: dict[int, tuple[str, float]] = {}  # by track: its event's id and wall offset
+        self._mark = secrets.token_hex(3)  # a clock that was set back must not make an id twice
+        self._stream = ""
+        self._wall_offset = 0.0
         self._seconds = float("-inf")
         self._shape: tuple[int, int] | None = None
 
@@ -21,7 +50,34 @@ class TrackStage:
         height, width = frame.image.shape[:2]
         seconds = frame.captured_at if frame.media_time is None else frame.media_time
         if seconds < self._seconds or self._shape not in (None, (height, width)):
-            self._watch.finish()
-        self._seconds, self._shape = seconds, (height, width)
+            self.finish()
+        self._seconds, self._shape, self._stream = seconds, (height, width), frame.source
         detections, tracks = self._watch.update(result.detections, seconds, frame.index, height=height, width=width)
+        if self._tell is not None:
+            self._wall_offset = time.time() - (time.monotonic() - frame.captured_at) - seconds
+            self._keep_pictures(frame, tracks)
+            self._tell_all(tracks.events)
         return replace(result, detections=detections, tracks=tracks)
+
+    def finish(self) -> None:
+        """End all tracks: no frame will come, or none for long."""
+        self._tell_all(self._watch.finish())
+
+    def _keep_pictures(self, frame: Frame, tracks: Tracks) -> None:
+        if self._pictures:
+            for track, box_xyxy in tracks.best.items():
+                self._best[track] = picture_of(frame.image, box_xyxy)
+
+    def _tell_all(self, events: Iterable[TrackEvent]) -> None:
+        if self._tell is None:
+            return
+        for told in events:
+            track = told.track
+            if told.kind == "start":
+                started = round((told.started + self._wall_offset) * 1000)
+                self._told[track] = f"{started}-{self._mark}-{track}", self._wall_offset
+            event_id, wall_offset = self._told[track]
+            self._tell(Event(event_id, self._stream, told, wall_offset, self._best.get(track)))
+            if told.kind == "end":
+                del self._told[track]
+                self._best.pop(track, None)

@@ -7,6 +7,8 @@ from edgessd.model.detections import Detections
 from edgessd.tracking.lines import Crossing, Line, LineMonitor
 from edgessd.tracking.zones import Zone, ZoneChange, ZoneMonitor
 
+Box = tuple[float, float, float, float]  # xyxy
+
 
 @dataclass(frozen=True)
 class TrackEvent:
@@ -24,7 +26,7 @@ class TrackEvent:
     started: float
     last_seen: float
     seconds: float
-    box_xyxy: tuple[float, float, float, float]
+    box_xyxy: Box
     best_score: float
     best_frame: int
     zones: tuple[str, ...]
@@ -56,7 +58,7 @@ class _Record:
     label: str
     started: float
     last_seen: float
-    box_xyxy: tuple[float, float, float, float]
+    box_xyxy: Box
     best_score: float
     best_frame: int
     entered: tuple[str, ...] = ()
@@ -101,6 +103,10 @@ class EventLog:
         events += [self._event("start", track, seconds) for track in started]
         events += [self._event("update", track, seconds, tuple(told)) for track, told in sorted(changes.items())]
         return events
+
+    def best_in(self, frame: int) -> dict[int, Box]:
+        """Return the boxes of the tracks that were never seen better than in this frame: it holds their picture."""
+        return {track: record.box_xyxy for track, record in self._records.items() if record.best_frame == frame}
 
     def finish(self, seconds: float) -> list[TrackEvent]:
         """Return the ends of all tracks, when their source has ended."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.model.detections import Detections
-from edgessd.tracking.events import EventLog, TrackEvent
+from edgessd.tracking.events import Box, EventLog, TrackEvent
 from edgessd.tracking.lines import Line
 from edgessd.tracking.regions import Point
 from edgessd.tracking.tracker import Tracker, TrackerSettings
@@ -33,7 +33,8 @@ class Tracks:
 
     trails: by id, the bottom centres of the last TRAIL_SECONDS of every track in the frame, (K, 2) float32 pixels, the
     newest last. zones, lines: as they were set. occupancy: by zone, how many are inside, by label. crossings: by line,
-    how many crossed it since the start, by (direction, label). events: what is told as of this frame.
+    how many crossed it since the start, by (direction, label). events: what is told as of this frame. best: the boxes,
+    by id, of the tracks that were never seen better than in this frame.
     """
 
     trails: Mapping[int, NDArray[np.float32]]
@@ -42,6 +43,7 @@ class Tracks:
     occupancy: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     crossings: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
     events: tuple[TrackEvent, ...] = ()
+    best: Mapping[int, Box] = field(default_factory=dict)
 
 
 class Watch:
@@ -74,6 +76,7 @@ class Watch:
             {zone.zone.name: zone.occupancy for zone in self._log.zones},
             {line.line.name: dict(line.counts) for line in self._log.lines},
             tuple(events),
+            self._log.best_in(frame),
         )
         return tracked, tracks
 

@@ -1,0 +1,31 @@
+"""Events kept in a database with their pictures."""
+
+from edgessd.events import Event, EventStore
+from edgessd.streams.result import Result
+from edgessd.streams.status import Status
+
+
+class EventSink:
+    """Keeps what tracks did; who shows it asks ``EventStore.query`` of the same file."""
+
+    needs_image = False
+    needs_pictures = True
+
+    def __init__(self, store: EventStore) -> None:
+        """What a killed process left open is ended. Raises StoreFault."""
+        self._store = store
+        store.end_open()
+
+    def tell(self, event: Event) -> None:
+        """Keep one event. Raises StoreFault."""
+        self._store.add(event)
+
+    def write(self, result: Result) -> None:
+        """A frame is no event."""
+
+    def report(self, status: Status) -> None:
+        """A stream's state is no event."""
+
+    def close(self) -> None:
+        """Close the database."""
+        self._store.close()
