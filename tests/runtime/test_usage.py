@@ -1,8 +1,12 @@
 """What is said about a command line that is wrong: one line, exit code 2, the option that was meant."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import typer
+
+from edgessd.commands.cli import build_app, run
 
 Edgessd = Callable[..., tuple[int, str, str]]
 
@@ -42,3 +46,35 @@ def test_asking_is_no_error(edgessd: Edgessd, words: list[str]) -> None:
     code, out, err = edgessd(*words)
     assert (code, err) == (0, "")
     assert out
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield words, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*words, name))
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [pytest.param(*found, id=" ".join(found[0])) for found in commands(typer.main.get_command(build_app()))],
+)
+def test_help_of_80_columns_cuts_no_word(
+    edgessd: Edgessd, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], command: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = edgessd(*words, "--help")
+    assert code == 0
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    shown = set(out.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", " ").split())
+    told = [command.help, *(parameter.help for parameter in command.params)]
+    assert {word for text in told for word in (text or "").split()} <= shown
+
+
+def test_completion_knows_the_verbs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("_EDGESSD_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "edgessd sel")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    with pytest.raises(SystemExit) as left:
+        run([])
+    assert (left.value.code, capsys.readouterr().out.split()) == (0, ["selftest"])

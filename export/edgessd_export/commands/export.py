@@ -18,11 +18,16 @@ def export(
         help="What leaves the graph. raw: offsets and scores of every prior. compact: the best K boxes, scores and "
         "classes, NMS to follow. end2end: the same after NMS, and their count.",
     ),
-    batch: int | None = typer.Option(None, min=1, help="A fixed batch size; left out, the batch is dynamic."),
-    kept: int | None = typer.Option(
-        None, min=1, help="K, the rows of compact and end2end; left out, 400 or the number of priors if that is less."
+    batch: int | None = typer.Option(
+        None, metavar="N", min=1, help="A fixed batch size; left out, the batch is dynamic."
     ),
-    opset: int = typer.Option(20, min=19, max=20, help="ONNX opset: 20, or 19 for older readers."),
+    kept: int | None = typer.Option(
+        None,
+        metavar="N",
+        min=1,
+        help="K, the rows of compact and end2end; left out, 400 or the number of priors if that is less.",
+    ),
+    opset: int = typer.Option(20, metavar="N", min=19, max=20, help="ONNX opset: 20, or 19 for older readers."),
 ) -> None:
     """Write a checkpoint as ONNX: uint8 BGR images in, one output contract out, the card inside."""
     from edgessd_export.write import export_onnx

@@ -24,7 +24,9 @@ def quantize(
         None, metavar="F.json", help="int8: ranges; written with --calibration, read and reused without."
     ),
     method: str = typer.Option("max", help="int8: how a range is cut: max, percentile (99.99) or entropy."),
-    images: int = typer.Option(500, min=1, help="int8: at most so many calibration images, spread over the set."),
+    images: int = typer.Option(
+        500, metavar="N", min=1, help="int8: at most so many calibration images, spread over the set."
+    ),
     variant: str = typer.Option("cpu", "--for", help="int8: cpu (ONNX Runtime, OpenVINO) or tensorrt."),
     rest: str = typer.Option(
         "fp32", help="int8: the precision of what is not int8, fp32 or fp16 (--for tensorrt); measure fp16 with --data."
@@ -35,13 +37,19 @@ def quantize(
     data: str | None = typer.Option(None, help="Labelled images for the verdict and for --keep-float auto."),
     label_map: LabelMap = None,
     metric: MetricChoice = Metric.voc07,
-    max_map_drop: float = typer.Option(0.005, min=0, max=1, help="The budget: how much mAP int8 may lose on --data."),
+    max_map_drop: float = typer.Option(
+        0.005, metavar="X", min=0, max=1, help="The budget: how much mAP int8 may lose on --data."
+    ),
     sensitivity: Path | None = typer.Option(
         None, metavar="F.png", help="int8: draw and print what each layer alone loses in int8."
     ),
     contract: str = typer.Option("raw", help="raw, compact or end2end; see `edgessd export --help`."),
-    batch: int | None = typer.Option(None, min=1, help="A fixed batch size; left out, the batch is dynamic."),
-    kept: int | None = typer.Option(None, min=1, help="K of compact and end2end; left out, 400 or fewer priors."),
+    batch: int | None = typer.Option(
+        None, metavar="N", min=1, help="A fixed batch size; left out, the batch is dynamic."
+    ),
+    kept: int | None = typer.Option(
+        None, metavar="N", min=1, help="K of compact and end2end; left out, 400 or fewer priors."
+    ),
 ) -> None:
     """Write a checkpoint as fp16 or int8 ONNX, after the gate has compared it with PyTorch."""
     from dataclasses import replace

@@ -11,9 +11,10 @@ def verify(
     reference: Path = typer.Argument(..., help="The model that is right: .pt, .onnx or .engine."),
     candidate: Path = typer.Argument(..., help="The model made from it: .pt, .onnx or .engine."),
     data: Data = ...,  # type: ignore[assignment]
-    max_map_drop: float = typer.Option(0.005, min=0, max=1, help="The largest fall of mAP that passes."),
+    max_map_drop: float = typer.Option(0.005, metavar="X", min=0, max=1, help="The largest fall of mAP that passes."),
     min_matched: float | None = typer.Option(
         None,
+        metavar="X",
         min=0,
         max=1,
         help="The smallest share of boxes with a partner; left out, 0.995 for fp32, 0.97 for fp16, 0.9 for int8.",
@@ -21,8 +22,8 @@ def verify(
     metric: MetricChoice = Metric.voc07,
     label_map: LabelMap = None,
     backend: str = typer.Option("auto", help="What runs .onnx files: auto (onnxruntime), onnxruntime, openvino."),
-    threads: int | None = typer.Option(None, min=1, help="Cores for one call; left out, all."),
-    first: int | None = typer.Option(None, min=1, help="Take only this many images."),
+    threads: int | None = typer.Option(None, metavar="N", min=1, help="Cores for one call; left out, all."),
+    first: int | None = typer.Option(None, metavar="N", min=1, help="Take only this many images."),
     report: Path | None = typer.Option(None, metavar="F.json", help="Write all figures as JSON."),
 ) -> None:
     """Compare two forms of a model: tensors, boxes, mAP and speed; exit 1 when a limit is passed."""

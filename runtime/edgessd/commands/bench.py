@@ -16,10 +16,14 @@ def bench(
         str | None, typer.Argument(help="Video, image folder or camera.", show_default="generated 720p frames")
     ] = None,
     backend: Backend = "auto",
-    frames: Annotated[int, typer.Option(min=10, help="Frames to measure; a shorter source is played again.")] = 500,
+    frames: Annotated[
+        int, typer.Option(metavar="N", min=10, help="Frames to measure; a shorter source is played again.")
+    ] = 500,
     pace: Annotated[
         float | None,
-        typer.Option(min=1, max=1000, help="Play the source as a camera of this many FPS.", show_default="no"),
+        typer.Option(
+            metavar="X", min=1, max=1000, help="Play the source as a camera of this many FPS.", show_default="no"
+        ),
     ] = None,
     score: Score = None,
     workers: Workers = None,

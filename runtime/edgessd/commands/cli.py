@@ -40,7 +40,6 @@ def build_app() -> typer.Typer:
         name="edgessd",
         help="SSD object detection: from labelled images to a camera on an edge device.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -14,7 +14,9 @@ def demo(
     ),
     model: Model = "default",
     backend: Backend = "auto",
-    frames: Annotated[int, typer.Option(min=10, help="Frames of the clip; fewer for a slow machine.")] = 360,
+    frames: Annotated[
+        int, typer.Option(metavar="N", min=10, help="Frames of the clip; fewer for a slow machine.")
+    ] = 360,
 ) -> None:
     """Run the shipped model on a clip of three photographs: annotated video, snapshot, measured FPS."""
     import cv2

@@ -48,7 +48,7 @@ def detect(
         ),
     ] = None,
     max_frames: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many frames of a source.", show_default="all")
+        int | None, typer.Option(metavar="N", min=1, help="Stop after so many frames of a source.", show_default="all")
     ] = None,
     track: Annotated[bool, typer.Option("--track", help="Give boxes ids that stay from frame to frame.")] = False,
     workers: Workers = None,

@@ -21,8 +21,9 @@ def doctor(
 ) -> None:
     """Check this machine: exit 0 when detection can run here, 1 when it cannot.
 
-    With --config or --model also 1 when a finding would stop `edgessd run`. Every finding has a name, its effect
-    (stops, retries, slows, warns), its cause and the next command.
+    With --config or --model also 1 when a finding would stop `edgessd run`.
+
+    A finding has a name, an effect (stops, retries, slows, warns), a cause and a command.
     """
     from dataclasses import asdict
 

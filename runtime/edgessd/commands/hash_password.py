@@ -6,7 +6,7 @@ import typer
 
 
 def hash_password() -> None:
-    """Ask for a password, or read a line of standard input, and print its hash for [view] in a configuration."""
+    """Ask for a password, or read a line of standard input, and print its hash for the page's password_hash."""
     from edgessd.view.password import hash_password as hashed
 
     if sys.stdin.isatty():

@@ -15,7 +15,8 @@ Score = Annotated[
 ]
 Classes = Annotated[str | None, typer.Option(help="Report these labels only, comma-separated.", show_default="all")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="Frames in work at once.", show_default="the cores; 1 live")
+    int | None,
+    typer.Option(metavar="N", min=1, max=1024, help="Frames in work at once.", show_default="the cores; 1 live"),
 ]
 GpuResize = Annotated[
     bool, typer.Option("--gpu-resize", help="Resize single frames on the GPU; the backend tensorrt alone can.")

@@ -14,8 +14,8 @@ def show(
         "", "--recipe", help="Augment, resize and match as this recipe does; the paper's SSD300 otherwise."
     ),
     set_: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="Change a key of the recipe; repeatable."),
-    count: int = typer.Option(24, "--count", min=1, max=200, help="How many samples."),
-    epoch: int = typer.Option(0, "--epoch", min=0, help="The samples of which epoch."),
+    count: int = typer.Option(24, "--count", metavar="N", min=1, max=200, help="How many samples."),
+    epoch: int = typer.Option(0, "--epoch", metavar="N", min=0, help="The samples of which epoch."),
 ) -> None:
     """Draw augmented training samples with their boxes and matched priors (white) on one sheet."""
     from edgessd.util.extras import need

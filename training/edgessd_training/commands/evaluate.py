@@ -32,7 +32,7 @@ def evaluate(
         typer.Option(help="Write what was found, for `edgessd score` and other tools.", show_default="no file"),
     ] = None,
     backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino, tensorrt; not for a .pt file.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Images a call of the model.")] = 1,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Images a call of the model.")] = 1,
     nms_iou: Annotated[
         float | None, typer.Option(help="Overlap above which the lower score goes.", show_default="the model's own")
     ] = None,

@@ -19,9 +19,12 @@ class Family(str, Enum):
 
 
 def import_weights(
-    family: Family = typer.Argument(help="Whose file it is: the repository or library that wrote it."),
+    family: Family = typer.Argument(
+        metavar="FAMILY", help="Who wrote the file: tflite, tfjs, picodet, torchvision, amdegroot, lufficc, qfgaohao."
+    ),
     weights: Path = typer.Argument(
-        help="The file: .tflite for tflite, model.json for tfjs, .onnx for picodet, else a PyTorch state dict."
+        metavar="WEIGHTS",
+        help="The file: .tflite for tflite, model.json for tfjs, .onnx for picodet, else a PyTorch state dict.",
     ),
     out: Path = typer.Option(..., "--out", help="The checkpoint to write (.pt)."),
     labels: Path | None = typer.Option(

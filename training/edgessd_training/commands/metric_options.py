@@ -16,11 +16,16 @@ class Metric(str, Enum):
 
 
 Data = Annotated[
-    str, typer.Option(help="voc:ROOT@SPLIT, coco:ANNOTATIONS.json@IMAGES or yolo:DATA.yaml@SPLIT.", show_default=False)
+    str,
+    typer.Option(
+        metavar="DATA", help="voc:ROOT@SPLIT, coco:ANNOTATIONS.json@IMAGES or yolo:DATA.yaml@SPLIT.", show_default=False
+    ),
 ]
 MetricChoice = Annotated[
     Metric,
-    typer.Option(help="voc07: mean of 11 points; voc12: area under the curve; coco: AP over IoU 0.5 to 0.95."),
+    typer.Option(
+        metavar="METRIC", help="voc07: mean of 11 points; voc12: area under the curve; coco: AP over IoU 0.5 to 0.95."
+    ),
 ]
 LabelMap = Annotated[
     str | None,

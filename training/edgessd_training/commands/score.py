@@ -11,7 +11,7 @@ from edgessd_training.commands.metric_options import Data, Json, LabelMap, Metri
 
 def score(
     detections: Annotated[
-        Path, typer.Argument(help='JSON list of {"file_name", "label", "bbox": [x, y, w, h], "score"}, pixels.')
+        Path, typer.Argument(help='JSON list of {"file_name", "label", "bbox": x y width height, "score"}, pixels.')
     ],
     data: Data = ...,  # type: ignore[assignment]
     metric: MetricChoice = Metric.voc07,
