@@ -1,38 +1,118 @@
-"""``edgessd train``: a recipe and labelled images become a checkpoint."""
+"""``edgessd train``: labelled images, with a recipe or without, become a checkpoint."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from edgessd_training.recipe import Recipe
+
 
 def train(
-    recipe: str = typer.Argument(..., help="A recipe's TOML file, or the name of a shipped one."),
-    data: str = typer.Option(
-        ..., "--data", help="Images to train on: voc:ROOT@SPLIT, coco:ANNOTATIONS.json@IMAGES or yolo:DATA.yaml@SPLIT."
-    ),
-    val: str = typer.Option(..., "--val", help="Images to judge on; best.pt is the best on these."),
-    out: Path = typer.Option(..., "--out", help="The run's folder: checkpoints, state, CSV, plots, TensorBoard."),
-    resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out where it was stopped or killed."),
-    set_: list[str] = typer.Option(
-        [], "--set", metavar="KEY=VALUE", help="Change a key of the recipe, such as optimizer.lr=0.01; repeatable."
-    ),
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="Labelled images: a folder or a zip as annotation tools write them (VOC, LabelImg, Roboflow, CVAT, "
+            "COCO, YOLO). With --data and --val: a recipe's TOML file or name.",
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on this, by the recipe given first: voc:ROOT@SPLIT, coco:ANNOTATIONS.json@IMAGES or "
+            "yolo:DATA.yaml@SPLIT.",
+            show_default="DATA",
+        ),
+    ] = None,
+    val: Annotated[
+        str | None, typer.Option(help="Images to judge on; best.pt is the best on these.", show_default="held out")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run's folder: checkpoints, state, CSV, plots, report.", show_default="runs/NAME"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out where it was stopped or killed.")
+    ] = False,
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe's file or name.", show_default="transfer, fitted to the data")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe: optimizer.lr=0.01."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=100_000, help="About how long it may take.", show_default="8; 25 from 100 images"),
+    ] = None,
 ) -> None:
-    """Train a detector. The run's folder then holds best.pt and last.pt, ready for `edgessd export`."""
+    """Train a detector: `edgessd train DATA`. The run's folder then holds best.pt, ready for `edgessd deploy`."""
+    from edgessd.errors import InputError
     from edgessd.util.extras import need
 
     need("torch", "train")
     need("lightning_fabric", "train")
+    if (data is None) != (val is None):
+        given, missing = ("--data", "--val") if val is None else ("--val", "--data")
+        raise InputError(f"{given} goes with {missing}", fix="or give the data first: edgessd train DATA")
+    if data is not None and val is not None:
+        if recipe or minutes:
+            raise InputError("with --data and --val the recipe stands first", fix="leave --recipe and --minutes out")
+        if out is None:
+            raise InputError("a run by a recipe needs --out", fix="name a folder")
+        _by_recipe(what, data, val, out, resume=resume, changes=set_ or [])
+    else:
+        _on_own_data(what, out, recipe, set_ or [], minutes, resume=resume)
+
+
+def _by_recipe(recipe: str, data: str, val: str, out: Path, *, resume: bool, changes: list[str]) -> None:
     from edgessd_training.recipe_file import read_recipe, recipe_path
-    from edgessd_training.run.hardware import bf16_is_fast, runs_on_cpu
     from edgessd_training.run.train import train as train_run
 
     path = recipe_path(recipe)
-    chosen = read_recipe(path, set_)
-    if chosen.hardware.precision == "bf16" and runs_on_cpu(chosen.hardware) and not bf16_is_fast("cpu"):
+    chosen = read_recipe(path, changes)
+    _warn_of_slow_bf16(chosen)
+    folder = train_run(chosen, data, val, out, resume=resume, folders=(Path(), path.parent))
+    typer.echo(f"trained: {folder.best} is the best on {val}; next: edgessd export {folder.best} --out model.onnx")
+
+
+def _warn_of_slow_bf16(recipe: "Recipe") -> None:
+    from edgessd_training.run.hardware import bf16_is_fast, runs_on_cpu
+
+    if recipe.hardware.precision == "bf16" and runs_on_cpu(recipe.hardware) and not bf16_is_fast("cpu"):
         typer.echo(
             "warning: this CPU imitates bf16, which takes some 15 times as long as fp32: "
             "--set hardware.precision=auto, which takes bf16 where it is fast",
             err=True,
         )
-    folder = train_run(chosen, data, val, out, resume=resume, folders=(Path(), path.parent))
-    typer.echo(f"trained: {folder.best} is the best on {val}; next: edgessd export {folder.best} --out model.onnx")
+
+
+def _on_own_data(
+    data: str, out: Path | None, recipe: str | None, changes: list[str], minutes: float | None, *, resume: bool
+) -> None:
+    import shlex
+
+    from edgessd.errors import InputError
+    from edgessd.util.console import PlainConsole
+    from edgessd.util.exit import stop_on_signals
+    from edgessd_training.run.own_data import new_folder, next_commands, read_plan, train_on
+
+    if resume and out is None:
+        raise InputError("--resume needs the run's folder", fix="give it with --out")
+    place = out or new_folder(data)
+    console = PlainConsole()
+    again = shlex.join(["edgessd", "train", data, "--out", str(place), "--resume"])
+    try:
+        with stop_on_signals():
+            folder = train_on(
+                data, place, recipe=recipe, changes=changes, minutes=minutes, resume=resume, say=console.print
+            )
+    except KeyboardInterrupt:
+        if (place / "state.pt").exists():
+            console.print(f"stopped; go on with: {again}")
+        raise
+    console.print("next:")
+    for command in next_commands(folder, read_plan(folder)):
+        console.print(f"  {command}")

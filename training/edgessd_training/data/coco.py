@@ -151,6 +151,7 @@ def _box(entry: dict[str, Any], index: int, categories: dict[int, str]) -> RawBo
         drawn_wh=(width, height),
         text=f"bbox {_shown(entry.get('bbox'))}",
         index=index,
+        difficult=bool(flag(entry.get("difficult"))),
         crowd=bool(flag(entry.get("iscrowd"))),
         area=area if 0 <= area < math.inf else None,
     )

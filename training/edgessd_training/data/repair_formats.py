@@ -7,6 +7,7 @@ from xml.etree.ElementTree import SubElement, tostring  # writes only; reading g
 
 from edgessd.util.extras import need
 from edgessd_training.data.coco import read_json
+from edgessd_training.data.darknet import describes
 from edgessd_training.data.kept import KeptImage, place_image
 from edgessd_training.data.raw import whole
 from edgessd_training.data.source import Source, bounded_bytes
@@ -103,7 +104,7 @@ def _write_yolo(source: Source, kept: Sequence[KeptImage], folder: Path) -> Sour
             labels.parent.mkdir(parents=True, exist_ok=True)
             labels.write_text(_yolo_lines(entry, key_points=bool(points)), encoding="utf-8")
     (folder / f"{source.part}.txt").write_text("".join(lines), encoding="utf-8")
-    target = folder / source.place.name
+    target = folder / ("data.yaml" if describes(source.place) else source.place.name)
     earlier = read_yaml(target) if target.exists() else {}
     names = list(label_names(read_yaml(source.place), source.place))
     yaml = need("yaml", "eval")

@@ -103,12 +103,16 @@ def read_xml(path: Path) -> Any:
 def annotation_folder(root: Path) -> Path:
     """Return where the XML files lie: in Annotations, or beside the images as LabelImg and Roboflow leave them."""
     folder = root / "Annotations"
+    if not folder.is_dir() and any((root / "annotations").glob("*.xml")):
+        return root / "annotations"
     return folder if folder.is_dir() or not any(root.glob("*.xml")) else root
 
 
 def image_folder(root: Path) -> Path:
     """Return where the images lie."""
     folder = root / "JPEGImages"
+    if not folder.is_dir() and (root / "images").is_dir():
+        return root / "images"
     return folder if folder.is_dir() or annotation_folder(root) != root else root
 
 

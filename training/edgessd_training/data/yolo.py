@@ -12,6 +12,7 @@ from typing import Any
 from edgessd.errors import DataError
 from edgessd.util.digits import whole_number
 from edgessd.util.extras import need
+from edgessd_training.data.darknet import NAME_FILES, describes, description
 from edgessd_training.data.faults import (
     BROKEN_ANNOTATION,
     BROKEN_IMAGE,
@@ -63,7 +64,7 @@ def _labels_without_images(images: Set[Path], root: Path) -> Iterator[Fault]:
         for path in sorted(folder.iterdir()):
             beside = path.with_suffix("") in stems  # another spelling of an image's own
             if path.suffix.lower() == ".txt" and not path.name.startswith(".") and path not in with_images:
-                if path.name in ("classes.txt", "labels.txt") or beside or path.parent == root:
+                if path.name in NAME_FILES or beside or path.parent == root:
                     continue
                 yield Fault(NOT_READ, str(path), "labels without an image of this split")
 
@@ -71,8 +72,10 @@ def _labels_without_images(images: Set[Path], root: Path) -> Iterator[Fault]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the content of a data.yaml, every scalar as its text: YAML reads ``off`` as False, 1.0 as a number.
 
-    Raises DataError when it is not a mapping.
+    What stands in for one, such as CVAT's obj.data, reads the same. Raises DataError when it is not a mapping.
     """
+    if describes(path):
+        return description(path)
     yaml = need("yaml", "eval")
     text = decode_text(bounded_bytes(path, MAX_YAML_BYTES), str(path))
     if _NESTED.search(text):
@@ -155,7 +158,7 @@ def _swapped(image: Path) -> Path:
 
 
 def _image_paths(content: dict[str, Any], source: Source, root: Path, faults: list[Fault]) -> list[Path]:
-    splits = sorted(key for key in ("train", "val", "test", "minival") if content.get(key))
+    splits = sorted(key for key in ("train", "val", "test", "minival", "all") if content.get(key))
     given = content.get(source.part)
     if not given or source.part in ("names", "nc", "path", "kpt_shape"):
         raise DataError(
@@ -211,6 +214,8 @@ def _listed(listing: Path, root: Path, faults: list[Fault]) -> list[Path]:
     for line in filter(None, (line.strip() for line in text.splitlines())):
         base = listing.parent if line.startswith(("./", ".\\")) else root
         line = local_name(line, base)
+        if line.startswith("data/") and is_name(line) and not (base / line).exists():
+            line = line.removeprefix("data/")  # CVAT's lists name a folder that its zip does not have
         path = (base / line).resolve() if is_name(line) else Path("/")
         if root in path.parents or listing.parent.resolve() in path.parents:
             paths.append(path)

@@ -47,6 +47,11 @@ class RunFolder:
         return self.path / "run.json"
 
     @property
+    def plan(self) -> Path:
+        """What `edgessd train DATA` decided: recipe, splits and what it told."""
+        return self.path / "plan.json"
+
+    @property
     def metrics(self) -> Path:
         """The metrics of the last evaluation."""
         return self.path / "metrics.json"

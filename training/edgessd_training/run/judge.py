@@ -35,7 +35,7 @@ def judge(run: Run, epoch: int) -> Verdict:
     value = float(result.figures["AP" if metric == "coco" else "mAP"])
     card = make_card(run, network, {metric: result.figures, "data": public_source(run.val.source)})
     save_checkpoint(run.folder.last, network, run.description, card)
-    if value > progress.best:
+    if value >= progress.best:  # of equals the one that trained longer: a few pictures are soon all found
         progress.best, progress.best_epoch = value, epoch + 1
         save_checkpoint(run.folder.best, network, run.description, card)
     write_json(run.folder.metrics, result.figures)

@@ -42,8 +42,7 @@ def start_network(recipe: Recipe, labels: Sequence[str], folders: Sequence[Path]
         load_backbone(network, path)
         notes.append(f"backbone from {path.name}")
     if recipe.start.checkpoint:
-        path = find(recipe.start.checkpoint, folders)
-        source = load_checkpoint(path)
+        path, source = start_checkpoint(recipe.start.checkpoint, folders)
         reused = reuse(network, description, labels, source, recipe.start, where=str(path))
         notes.append(f"weights from {path.name}, classifiers of {len(reused)} of {len(labels)} classes reused")
         return network, source.card.variances, notes
@@ -74,6 +73,18 @@ def find(text: str, folders: Sequence[Path]) -> Path:
         looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
         raise InputError(f"no weights at {text!r} (looked in {looked})", fix="copy the file there, or --set its path")
     return readable(found, "weights file")
+
+
+def start_checkpoint(text: str, folders: Sequence[Path]) -> tuple[Path, Checkpoint]:
+    """Return the detector that a recipe names: a checkpoint, an exported file or a shipped model."""
+    from edgessd.model.shipped import shipped
+
+    path = shipped()[text] if text in shipped() else find(text, folders)
+    if path.suffix == ".onnx":
+        from edgessd_training.importers.exported import restore_checkpoint
+
+        return path, restore_checkpoint(path)
+    return path, load_checkpoint(path)
 
 
 def classifiers(network: SSD) -> list[nn.Conv2d]:
@@ -142,6 +153,9 @@ def matching_rows(labels: Sequence[str], source_labels: Sequence[str], label_map
         raise InputError(f"start.label_map names {unknown[0]!r}, {where} has {', '.join(source_labels)}")
     place = {label: index for index, label in enumerate(labels)}
     rows: dict[int, int] = {}
+    if not label_map:
+        place |= {label.casefold(): index for label, index in place.items() if label.casefold() not in place}
+        names = {label: label if label in place else label.casefold() for label in source_labels}
     for index, theirs in enumerate(source_labels):
         if names.get(theirs) in place:
             rows.setdefault(place[names[theirs]], index)

@@ -8,13 +8,13 @@ import pytest
 import torch
 from small_network import small_checkpoint
 
-from edgessd.errors import ExportError
+from edgessd.errors import InputError
 from edgessd.model.card import card_of
 from edgessd.model.shipped import model_path
 from edgessd_export.graph.float_graph import Layout, write_card
-from edgessd_export.graph.restore import restore_checkpoint
 from edgessd_export.write import export_onnx, write_fp16
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from edgessd_training.importers.exported import restore_checkpoint
 
 
 def trained() -> Checkpoint:
@@ -41,12 +41,12 @@ def test_the_restored_network_computes_what_was_exported(tmp_path: Path, contrac
 
 def test_what_tells_no_network_or_has_no_float_weights_is_refused(tmp_path: Path) -> None:
     export_onnx(small_checkpoint(), tmp_path / "untrained.onnx")
-    with pytest.raises(ExportError, match="tells no network"):
+    with pytest.raises(InputError, match="tells no network"):
         restore_checkpoint(tmp_path / "untrained.onnx")
     model = onnx.load(str(model_path("default")))
     write_card(model, card_of(model_path("default")).with_changes(precision="int8"))
     onnx.save(model, str(tmp_path / "int8.onnx"))
-    with pytest.raises(ExportError, match="are int8"):
+    with pytest.raises(InputError, match="are int8"):
         restore_checkpoint(tmp_path / "int8.onnx")
 
 

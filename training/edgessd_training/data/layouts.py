@@ -1,0 +1,198 @@
+"""Which of the layouts of labelled images a folder has, as annotation tools write them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgessd.errors import DataError
+from edgessd_training.data.coco import MAX_JSON_BYTES, read_json
+from edgessd_training.data.darknet import NAME_FILES, OBJ_DATA, description
+from edgessd_training.data.images import SUFFIXES
+from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder
+from edgessd_training.data.voc import annotation_folder
+from edgessd_training.data.yolo import read_yaml
+
+SPLITS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+ALL = "all"
+_WORDS = re.compile(r"[a-z]+")
+_MOST_LEVELS = 4
+_SAMPLE = 20  # images of a COCO file that are looked for
+_OTHER_JSON = ("captions", "panoptic", "stuff", "person_keypoints", "image_info")
+KNOWN = (
+    "VOC (Annotations and JPEGImages), XML files beside images (LabelImg), COCO JSON, a YOLO data.yaml, "
+    "CVAT's obj.data, or YOLO labels with classes.txt; each also in folders train, valid and test"
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was recognised. root: the folder that holds it all. splits: train, val, test, or ``all`` where not split."""
+
+    name: str
+    root: Path
+    splits: Mapping[str, Source]
+
+
+def recognise(folder: Path) -> Layout:
+    """Return the layout of a folder; one that holds nothing but another folder is entered.
+
+    Raises DataError for a folder of no known layout.
+    """
+    place = folder
+    for _ in range(_MOST_LEVELS):
+        if found := _layout(place):
+            name, splits = found
+            return Layout(name, place.absolute(), splits)
+        inner = [path for path in _visible(place) if path.is_dir()]
+        if len(inner) != 1:
+            break
+        place = inner[0]
+    raise DataError(f"{folder} is no layout of labelled images that is known: {_seen(folder)}", fix=f"known: {KNOWN}")
+
+
+def split_of(text: str) -> str | None:
+    """Return the split that a name such as valid, train2017 or instances_val stands for."""
+    words = _WORDS.findall(text.lower())
+    return next((split for split, names in SPLITS.items() if any(word in names for word in words)), None)
+
+
+def _layout(folder: Path) -> tuple[str, dict[str, Source]] | None:
+    for name, finder in (
+        ("CVAT YOLO 1.1", _cvat),
+        ("YOLO", _yolo_yaml),
+        ("COCO", _coco),
+        ("VOC", _voc),
+        ("YOLO with a list of names", _yolo_names),
+    ):
+        if splits := finder(folder):
+            return name, splits
+    return _split_folders(folder)
+
+
+def _cvat(folder: Path) -> dict[str, Source]:
+    place = folder / OBJ_DATA
+    if not place.is_file():
+        return {}
+    splits = {key: Source("yolo", place, key) for key in SPLITS if key in description(place)}
+    return _whole(splits)
+
+
+def _yolo_yaml(folder: Path) -> dict[str, Source]:
+    for place in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
+        content = read_yaml(place)
+        if "names" in content and (given := [key for key in ("train", "val", "test") if content.get(key)]):
+            return _whole({key: Source("yolo", place, key) for key in given if _there(content[key], folder)})
+    return {}
+
+
+def _there(entry: object, folder: Path) -> bool:
+    """Return whether a split's folder exists: Roboflow names a test split also where none was exported."""
+    if not isinstance(entry, str):
+        return True
+    return any((folder / text).exists() for text in (entry, entry.removeprefix("../")))
+
+
+def _coco(folder: Path) -> dict[str, Source]:
+    places = [*sorted(folder.glob("*.json")), *sorted((folder / "annotations").glob("*.json"))]
+    if any(path.stem.startswith("instances") for path in places):
+        places = [path for path in places if not path.stem.startswith(_OTHER_JSON)]
+    splits: dict[str, Source] = {}
+    for place in places:
+        if images := _images_of(place, folder):
+            splits.setdefault(split_of(place.stem) or ALL, Source("coco", place, str(images)))
+    return _whole(splits)
+
+
+def _images_of(place: Path, root: Path) -> Path | None:
+    """Return the folder in which the images of a COCO file lie, None for another kind of JSON."""
+    head = bounded_bytes(place, MAX_JSON_BYTES)
+    if not all(word in head for word in (b'"images"', b'"annotations"', b'"categories"')):
+        return None
+    content = read_json(place)
+    entries = [entry for entry in content["images"] if isinstance(entry, dict)][:_SAMPLE]
+    names = [str(entry.get("file_name")).replace("\\", "/") for entry in entries]
+    names = [name for name in names if not leaves_its_folder(name)]
+    split = split_of(place.stem)
+    words = SPLITS[split] if split else ()
+    inner = [path for path in _visible(root) if path.is_dir() and split_of(path.name) == split]
+    folders = [place.parent, root, root / "images", place.parent / "images", *inner]
+    folders += [root / "images" / path.name for path in _visible(root / "images") if path.name in words]
+    folders += [path for path in _visible(root / "images") if path.is_dir() and split_of(path.name) == split]
+    counted = [(sum((folder / name).is_file() for name in names), folder) for folder in folders]
+    best, chosen = max(counted, key=lambda pair: pair[0])
+    if names and not best:
+        raise DataError(f"none of the images of {place} is below {root}", fix="put the folder of images beside it")
+    return chosen
+
+
+def _voc(folder: Path) -> dict[str, Source]:
+    annotations = annotation_folder(folder)
+    if not annotations.is_dir() or not any(annotations.glob("*.xml")):
+        return {}
+    lists = {path.stem: path.stem for path in (*(folder / "ImageSets").glob("*.txt"), *folder.glob("*.txt"))}
+    lists |= {path.stem: path.stem for path in (folder / "ImageSets" / "Main").glob("*.txt")}
+    splits = {
+        split: next(Source("voc", folder, name) for name in names if name in lists)
+        for split, names in SPLITS.items()
+        if any(name in lists for name in names)
+    }
+    if "train" not in splits and "trainval" in lists:
+        splits["train"] = Source("voc", folder, "trainval")
+    return _whole(splits) if "train" in splits else {ALL: Source("voc", folder, ALL)}
+
+
+def _yolo_names(folder: Path) -> dict[str, Source]:
+    """Return the images beside which, or in whose folder labels, lie YOLO's text files, named by a list of names."""
+    place = next((folder / name for name in NAME_FILES if (folder / name).is_file()), None)
+    if place is None or not any(_labels(folder)):
+        return {}
+    return {ALL: Source("yolo", place, ALL)}
+
+
+def _labels(folder: Path) -> Iterator[Path]:
+    for place in (folder, folder / "labels"):
+        yield from (path for path in place.rglob("*.txt") if path.name not in NAME_FILES)
+
+
+def _split_folders(folder: Path) -> tuple[str, dict[str, Source]] | None:
+    """Return the layout of folders train, valid and test that each hold one, as Roboflow writes them."""
+    parts = {split: path for path in _visible(folder) if path.is_dir() and (split := split_of(path.name))}
+    if "train" not in parts:
+        return None
+    found = {split: _layout(path) for split, path in parts.items()}
+    known = {split: layout for split, layout in found.items() if layout and len(layout[1]) == 1}
+    if "train" not in known:
+        return None
+    name = known["train"][0]
+    return f"{name} in folders {', '.join(path.name for path in parts.values())}", {
+        split: next(iter(splits.values())) for split, (_, splits) in known.items()
+    }
+
+
+def _whole(splits: dict[str, Source]) -> dict[str, Source]:
+    """Return the splits; a single one that is not called train, or train alone, is all there is."""
+    if splits and ("train" not in splits or set(splits) == {"train"}):
+        first = splits.get(ALL) or splits.get("train") or next(iter(splits.values()))
+        return {ALL: first}
+    return {split: source for split, source in splits.items() if split != ALL}
+
+
+def _visible(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+
+
+def _seen(folder: Path) -> str:
+    """Return what a folder holds, in a few words."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    images = sum(path.suffix.lower() in SUFFIXES for path in paths)
+    texts = {suffix: sum(path.suffix.lower() == suffix for path in paths) for suffix in (".xml", ".txt", ".json")}
+    labels = ", ".join(f"{count} {suffix}" for suffix, count in texts.items() if count) or "no labels"
+    hint = "; YOLO labels need their classes' names in classes.txt" if texts[".txt"] and not texts[".xml"] else ""
+    return f"{images} images, {labels}{hint}"
