@@ -31,27 +31,32 @@ def test_a_resolved_recipe_reads_back(tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("epoch = 3\n" + MINIMAL, "unknown key epoch: did you mean epochs?"),
-        (MINIMAL + "[optimizer]\nlearning_rate = 1\n", "unknown key optimizer.learning_rate: known here: kind, lr"),
-        (MINIMAL + "[optimiser]\nlr = 1\n", "unknown key optimiser: did you mean optimizer?"),
-        (MINIMAL + "[optimizer]\nlr = '1e-3'\n", "optimizer.lr must be a number, got '1e-3'"),
-        (MINIMAL + "[optimizer]\nlr = true\n", "optimizer.lr must be a number, got True"),
+        ("epoch = 3\n" + MINIMAL, "it has no key 'epoch': did you mean 'epochs'? known: name, network, epochs"),
+        (MINIMAL + "[optimizer]\nlearning_rate = 1\n", "optimizer has no key 'learning_rate': known: kind, lr"),
+        (MINIMAL + "[optimiser]\nlr = 1\n", "it has no key 'optimiser': did you mean 'optimizer'?"),
+        (
+            MINIMAL + "[optimizer]\nlr = '1e-3'\n",
+            "optimizer.lr must be a number, got a text: write the number without quotes",
+        ),
+        (MINIMAL + "[optimizer]\nlr = true\n", "optimizer.lr must be a number, got true or false"),
         (MINIMAL + "[optimizer]\nmomentum = 1.5\n", "optimizer.momentum must be 0 to 1, got 1.5"),
         (MINIMAL + "[loss]\nboxes = 'l2'\n", "loss.boxes must be one of smooth_l1, giou, ciou, got 'l2'"),
         (MINIMAL + "[augment]\nfill_bgr = [1, 2]\n", "augment.fill_bgr must be a list of 3"),
-        (MINIMAL + "[augment]\nmulti_scale = 300\n", "augment.multi_scale must be a list"),
+        (MINIMAL + "[augment]\nmulti_scale = 300\n", "augment.multi_scale must be a list, got a whole number"),
+        (MINIMAL + "[augment]\nmulti_scale = [300, 9]\n", "augment.multi_scale[1] must be 32 to 8192, got 9"),
         ("epochs = 0\n" + MINIMAL, "epochs must be 1 to 1e+09, got 0"),
         ("epochs = 1.5\n" + MINIMAL, "epochs must be a whole number, got 1.5"),
-        ("loss = 3\n" + MINIMAL, "loss must be a table, written [loss], got 3"),
-        ("name = 'x'\n", "the key network is missing"),
+        ("loss = 3\n" + MINIMAL, "loss must be a table of keys and values, got a whole number"),
+        ("name = 'x'\n", "it needs the key 'network': add it"),
         ("name = 'x'\n[network]\n", "network.family is missing"),
         (MINIMAL + "classes = 3\n", "network.classes is counted from the data"),
-        ("name = \n", "is not TOML"),
+        ("name = \n", "it is no TOML"),
     ],
 )
 def test_a_wrong_recipe_is_refused(tmp_path, text, complaint):
     with pytest.raises(InputError) as caught:
         read_recipe(write(tmp_path, text))
+    assert str(caught.value).startswith(f"the recipe {tmp_path / 'recipe.toml'}: ")
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -64,7 +69,7 @@ def test_changes_from_the_command_line(tmp_path):
     assert recipe.augment.multi_scale == (64, 96)
     for wrong, complaint in (
         ("optimizer.lr", "--set takes key=value"),
-        ("optimizer.rl=1", "did you mean optimizer.lr?"),
+        ("optimizer.momentun=1", "did you mean 'momentum'?"),
         ("name.first=1", "name is a value, not a table"),
     ):
         with pytest.raises(InputError) as caught:

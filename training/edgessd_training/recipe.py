@@ -1,25 +1,14 @@
-"""A training recipe: what a run does, as validated dataclasses. ``recipe_file`` reads them from TOML.
+"""A training recipe: what a run does, as dataclasses whose types say what a key may be. ``recipe_file`` reads them.
 
 Every default is the paper's where the paper says something (sec. 2.2 and 3.1).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-
-class Range(NamedTuple):
-    """The numbers a key may have, both ends included."""
-
-    low: float
-    high: float
-
-
-class Choice(NamedTuple):
-    """The words a key may have."""
-
-    words: tuple[str, ...]
-
+from edgessd.errors import InputError
+from edgessd.util.toml_table import Choice, Range
 
 Fraction = Annotated[float, Range(0, 1)]
 Count = Annotated[int, Range(0, 1_000_000_000)]
@@ -191,3 +180,10 @@ class Recipe:
     hardware: Hardware = Hardware()
     evaluation: Evaluation = Evaluation()
     save: Save = Save()
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a network without a family, or with classes, which are counted."""
+        if "classes" in self.network:
+            raise InputError("network.classes is counted from the data", fix="leave it out")
+        if not isinstance(self.network.get("family"), str):
+            raise InputError("network.family is missing", fix="name a network, such as ssd300_vgg16")

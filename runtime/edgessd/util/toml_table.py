@@ -136,8 +136,11 @@ def _checked(hint: Any, value: object, where: str, *, shown: bool) -> object:
     if origin is Path and isinstance(value, str):
         return _path(value, where)
     if type(value) is not origin:
-        # The value is not shown: it may be a password on the wrong line.
-        raise InputError(f"{where} must be {_WORDS[origin]}, got {_named(value)}")
+        # A text is not shown: it may be a password on the wrong line.
+        found = _number(value) if origin in _ANY and type(value) in _ANY else _named(value)
+        unquote = origin in _ANY and isinstance(value, str)
+        fix = "write the number without quotes" if unquote else None
+        raise InputError(f"{where} must be {_WORDS[origin]}, got {found}", fix=fix)
     return _within(value, rule or _ANY.get(origin), where, shown=shown)
 
 
@@ -156,11 +159,14 @@ def _within(value: Any, rule: Range | Choice | None, where: str, *, shown: bool)
         found = f"got {quoted(value)}" if shown else "got another word"
         raise InputError(f"{where} must be one of {', '.join(rule.words)}, {found}", fix=_hint(value, rule, shown))
     if isinstance(rule, Range) and not rule.low <= value <= rule.high:
-        number = f"{value:g}" if isinstance(value, float) or abs(value) < 1e18 else "a number beyond all use"
-        raise InputError(f"{where} must be {rule.low:g} to {rule.high:g}, got {number}")
+        raise InputError(f"{where} must be {rule.low:g} to {rule.high:g}, got {_number(value)}")
     if isinstance(value, str) and "\0" in value:
         raise InputError(f"{where} holds a NUL byte", fix="take it out")
     return value
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) or abs(value) < 1e18 else "a number beyond all use"
 
 
 def _hint(value: str, rule: Choice, shown: bool) -> str:
