@@ -18,6 +18,15 @@ def images(height: int, width: int, count: int = 1) -> torch.Tensor:
     return torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_backbone_answers_maps_of_the_channels_that_it_names(family: str) -> None:
+    network = build({"family": family, "classes": 2, "input_size": [300, 340]})
+    maps = network.backbone.eval()(torch.zeros(1, 3, 300, 340))
+    assert tuple(level.shape[1] for level in maps) == network.backbone.channels
+    sizes = [level.shape[2] * level.shape[3] for level in maps]
+    assert sizes == sorted(sizes, reverse=True)
+
+
 @pytest.mark.parametrize("neck", [None, "fpn", "top_down"])
 @pytest.mark.parametrize("family", MOBILE)
 def test_every_mobile_network_answers_each_prior_at_any_input_size(family: str, neck: str | None) -> None:

@@ -13,7 +13,7 @@ from edgessd.model.card import ACTIVATIONS, MAX_INPUT_SIDE
 from edgessd.model.priors import FeatureMap, PriorSpec, spec_from_json
 from edgessd_training.networks.layers import last_convolution
 from edgessd_training.networks.neck import FPN, NECKS, TopDown
-from edgessd_training.networks.ssd import SSD, Head, Normalise
+from edgessd_training.networks.ssd import SSD, Backbone, Head, Normalise
 
 InputSize = int | Sequence[int]
 SizesHw = list[tuple[int, int]]
@@ -22,7 +22,7 @@ MAX_WIDTH = 4.0
 
 
 def assemble(
-    backbone: Any,
+    backbone: Backbone,
     sizes_hw: SizesHw,
     default_priors: PriorSpec,
     predictor: Callable[[int, int], nn.Module],

@@ -12,7 +12,10 @@ from edgessd.model.priors import PriorSpec
 class Backbone(Protocol):
     """A module that turns normalised pixels into the maps on which the heads stand, largest first."""
 
-    channels: tuple[int, ...]
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Return the channels of each map."""
+        ...
 
     def __call__(self, pixels: Tensor) -> list[Tensor]:
         """Return the maps (B, channels[k], H_k, W_k) of (B, 3, H, W) float pixels."""
@@ -74,7 +77,7 @@ class SSD(nn.Module):
     def __init__(
         self,
         normalise: Normalise,
-        backbone: nn.Module,
+        backbone: Backbone,
         location: Head,
         confidence: Head,
         *,
@@ -86,7 +89,8 @@ class SSD(nn.Module):
     ) -> None:
         super().__init__()
         self.normalise = normalise
-        self.backbone = backbone
+        assert isinstance(backbone, nn.Module)  # it holds weights
+        self.backbone: nn.Module = backbone
         self.neck = neck or nn.Identity()
         self.location = location
         self.confidence = confidence

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from edgessd.model.priors import ssdlite_spec
 from edgessd_training.networks.assemble import SizesHw, assemble, on_grid
 from edgessd_training.networks.layers import conv_bn, normal_003
-from edgessd_training.networks.ssd import SSD
+from edgessd_training.networks.ssd import SSD, Backbone
 
 EXTRA_CHANNELS = (512, 256, 256, 128)
 LEAST_CHANNELS = 16
@@ -57,7 +57,7 @@ def predictor(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(conv_bn(inputs, inputs, 3, groups=inputs), nn.Conv2d(inputs, outputs, 1))
 
 
-def ssdlite(backbone: nn.Module, sizes_hw: SizesHw, **shared: Any) -> SSD:
+def ssdlite(backbone: Backbone, sizes_hw: SizesHw, **shared: Any) -> SSD:
     """Return a backbone with SSDLite's heads and priors: scales 0.2 to 0.95, ratios 2 and 3 everywhere."""
     # Shapes are fractions of the image: size and cells given here are replaced by the maps' own.
     priors = on_grid(ssdlite_spec(1, [1] * len(sizes_hw)), sizes_hw)
