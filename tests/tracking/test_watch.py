@@ -39,9 +39,9 @@ def test_the_stage_gives_ids_trails_zones_and_lines() -> None:
     assert last.tracks.occupancy == {"right": {"red": 1}}
     assert last.tracks.crossings == {"middle": {("out", "red"): 1}}  # from top to bottom the right is the frame's left
     trail = last.tracks.trails[1]
-    assert trail.shape == (7, 2)
-    assert trail[0].tolist() == pytest.approx([14, 30])
-    assert (np.diff(trail[:, 0]) > 0).all()
+    assert len(trail) == 7
+    assert trail[0] == pytest.approx((0.0, 14, 30))
+    assert (np.diff(trail, axis=0)[:, :2] > 0).all()  # time and x
 
 
 def test_a_trail_is_as_long_as_it_says_and_ends_with_its_track() -> None:

@@ -28,8 +28,8 @@ def draw_watched(canvas: NDArray[np.uint8], tracks: Tracks, colours: dict[int, C
         ways = {way: sum(count for (each, _), count in crossed.items() if each == way) for way in ("in", "out")}
         _draw_line(canvas, line, f"{line.name}: {ways['in']} in, {ways['out']} out", size)
     thickness = max(1, round(size * 2.5))
-    for track, points in tracks.trails.items():
-        path = np.rint(points).astype(np.int32)
+    for track, trail in tracks.trails.items():
+        path = np.rint([(x, y) for _, x, y in trail]).astype(np.int32)
         cv2.polylines(canvas, [path], False, colours[track], thickness, cv2.LINE_AA)
         cv2.circle(canvas, path[-1].tolist(), thickness + 1, colours[track], cv2.FILLED, cv2.LINE_AA)
 

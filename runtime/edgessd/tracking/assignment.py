@@ -42,13 +42,20 @@ def exact(gain: FloatArray, least: float) -> Pairs:
 def _hungarian(gain: FloatArray, least: float) -> Pairs:
     """Return the pairs of the largest sum; rows are no more than columns.
 
-    O(n^3): Kuhn's Hungarian method by shortest augmenting paths, one row at a time (Jonker and Volgenant, 1987).
+    O(n^3): Kuhn's Hungarian method by shortest augmenting paths, one row at a time (Jonker and Volgenant, 1987). A row
+    begins with its best column where that is free; only the others search.
     """
     cost = -np.where(gain >= least, gain, 0.0)
-    n_rows, n_columns = cost.shape
-    row_price, column_price = np.zeros(n_rows), np.zeros(n_columns)
+    n_columns = cost.shape[1]
+    row_price, column_price = cost.min(axis=1, initial=0.0), np.zeros(n_columns)
     row_of = np.full(n_columns, -1)
-    for start in range(n_rows):
+    searching = []
+    for row, column in enumerate(cost.argmin(axis=1).tolist() if n_columns else ()):
+        if row_of[column] < 0:
+            row_of[column] = row
+        else:
+            searching.append(row)
+    for start in searching:
         shortest, previous = np.full(n_columns, np.inf), np.full(n_columns, -1)
         done = np.zeros(n_columns, dtype=bool)
         row, column, distance = start, -1, 0.0

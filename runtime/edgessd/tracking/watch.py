@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgessd.model.detections import Detections
 from edgessd.tracking.events import Box, EventLog, TrackEvent
 from edgessd.tracking.lines import Line
-from edgessd.tracking.regions import Point
 from edgessd.tracking.tracker import Tracker, TrackerSettings
 from edgessd.tracking.zones import Zone
 
+Trail = tuple[tuple[float, float, float], ...]
 TRAIL_SECONDS = 2.0
 _TRAIL_POINTS = 40
 
@@ -31,13 +30,13 @@ class Tracking:
 class Tracks:
     """A stream's tracks after one frame.
 
-    trails: by id, the bottom centres of the last TRAIL_SECONDS of every track in the frame, (K, 2) float32 pixels, the
-    newest last. zones, lines: as they were set. occupancy: by zone, how many are inside, by label. crossings: by line,
-    how many crossed it since the start, by (direction, label). events: what is told as of this frame. best: the boxes,
-    by id, of the tracks that were never seen better than in this frame.
+    trails: by id, where every track in the frame was in the last TRAIL_SECONDS: (seconds, x, y) of its bottom centre,
+    in pixels, the newest last. zones, lines: as they were set. occupancy: by zone, how many are inside, by label.
+    crossings: by line, how many crossed it since the start, by (direction, label). events: what is told as of this
+    frame. best: the boxes, by id, of the tracks that were never seen better than in this frame.
     """
 
-    trails: Mapping[int, NDArray[np.float32]]
+    trails: Mapping[int, Trail]
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
     occupancy: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -53,7 +52,7 @@ class Watch:
         self._tracking = tracking
         self._tracker = Tracker(tracking.tracker)
         self._log = EventLog(labels, tracking.zones, tracking.lines)
-        self._trails: dict[int, deque[tuple[float, Point]]] = {}
+        self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._seconds = 0.0
 
     def update(
@@ -86,7 +85,7 @@ class Watch:
         self._trails.clear()
         return self._log.finish(self._seconds)
 
-    def _follow(self, tracked: Detections, alive: frozenset[int], seconds: float) -> dict[int, NDArray[np.float32]]:
+    def _follow(self, tracked: Detections, alive: frozenset[int], seconds: float) -> dict[int, Trail]:
         assert tracked.ids is not None
         for track in self._trails.keys() - alive:
             del self._trails[track]
@@ -95,8 +94,8 @@ class Watch:
             if track <= 0:
                 continue
             trail = self._trails.setdefault(track, deque(maxlen=_TRAIL_POINTS))
-            trail.append((seconds, ((left + right) / 2, bottom)))
+            trail.append((seconds, (left + right) / 2, bottom))
             while seconds - trail[0][0] > TRAIL_SECONDS:
                 trail.popleft()
-            trails[track] = np.array([point for _, point in trail], np.float32)
+            trails[track] = tuple(trail)
         return trails
