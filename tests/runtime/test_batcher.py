@@ -31,10 +31,14 @@ class Filled:
         return self.queue.pop(0) if self.queue else None
 
 
+def lanes(*counts: int) -> list[Lane]:
+    return [Lane(Filled(name, count)) for name, count in zip("abcdefgh", counts, strict=False)]  # type: ignore[arg-type]
+
+
 def batcher(limit: int, *counts: int, deadline: float = 0.0) -> Batcher:
     made = Batcher(limit=limit, deadline=deadline)
-    for name, count in zip("abcdefgh", counts, strict=False):
-        made.add(Lane(Filled(name, count)))  # type: ignore[arg-type]
+    for lane in lanes(*counts):
+        made.add(lane)
     return made
 
 
@@ -65,11 +69,12 @@ def test_a_part_of_a_batch_waits_for_the_deadline_only() -> None:
 
 
 def test_the_deadline_ends_when_another_frame_comes() -> None:
-    made = batcher(2, 1, 0, deadline=60)
+    made, late = batcher(2, 1, deadline=60), Filled("b", 0)
+    made.add(Lane(late))  # type: ignore[arg-type]
 
     def arrive() -> None:
         with made.ready:
-            made._lanes[1].reader.queue.append(Frame(IMAGE, "b", 0, 0.0))  # type: ignore[attr-defined]
+            late.queue.append(Frame(IMAGE, "b", 0, 0.0))
             made.ready.notify_all()
 
     threading.Timer(0.05, arrive).start()
@@ -84,8 +89,10 @@ def test_closed_gives_what_waits_and_then_nothing() -> None:
 
 
 def test_a_removed_stream_is_not_taken_from() -> None:
-    made = batcher(1, 3, 3)
-    made.remove(made._lanes[0])
+    made, both = batcher(1), lanes(3, 3)
+    for lane in both:
+        made.add(lane)
+    made.remove(both[0])
     assert [names(made.take()) for _ in range(3)] == ["b0", "b1", "b2"]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -71,9 +72,12 @@ def test_a_sensor_that_answers_again_later_is_absent(tmp_path: Path) -> None:
     zone.unlink()
     os.mkfifo(zone)
     writer = os.open(zone, os.O_RDWR)
+    late = threading.Timer(5, os.write, (writer, b"1000\n"))  # ends a read that waits: it fails and never hangs
+    late.start()
     try:
         assert read_board(tmp_path).temperatures == {"cpu": 49.5, "soc0": 47.0, "tj": 49.5}
     finally:
+        late.cancel()
         os.close(writer)
 
 

@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 
 from edgessd.model.detections import Detections, no_detections
-from edgessd.sinks.draw import _places, _Text, _text_for, draw
+from edgessd.sinks.draw import Text, draw, label_places, text_for
 from edgessd.sinks.draw_tracks import colour_of
 
-TEXT = _Text("cat 0.90", 0.4, 30, 10, 2)
+TEXT = Text("cat 0.90", 0.4, 30, 10, 2)
 
 
 def places(*boxes_xyxy: list[int], height: int = 100, width: int = 120) -> list[list[int]]:
-    return _places(np.array(boxes_xyxy), [TEXT] * len(boxes_xyxy), height, width).tolist()
+    return label_places(np.array(boxes_xyxy), [TEXT] * len(boxes_xyxy), height, width).tolist()
 
 
 def test_a_label_stands_above_its_box_or_below_it_at_the_upper_edge() -> None:
@@ -39,7 +39,7 @@ def test_a_label_stays_inside_the_frame() -> None:
 
 
 def test_small_objects_get_small_labels() -> None:
-    wide, narrow = _text_for(400, 0.9, "person", 0.87), _text_for(20, 0.9, "person", 0.87)
+    wide, narrow = text_for(400, 0.9, "person", 0.87), text_for(20, 0.9, "person", 0.87)
     assert (wide.words, wide.size) == ("person 0.87", 0.9)
     assert (narrow.words, narrow.size) == ("person", 0.3)
     assert narrow.width < 45
@@ -50,9 +50,9 @@ def test_no_box_cuts_through_a_label() -> None:
     boxes = np.array([[10, 40, 150, 110], [20, 20, 60, 100], [30, 34, 90, 90]], np.float32)
     found = Detections(boxes, np.array([0.9, 0.8, 0.7], np.float32), np.array([0, 1, 2]))
     drawn = draw(frame, found, ("cat", "dog", "bird"))
-    texts = [_text_for(int(box[2] - box[0]), 0.4, name, score) for box, name, score in
+    texts = [text_for(int(box[2] - box[0]), 0.4, name, score) for box, name, score in
              zip(boxes, ("cat", "dog", "bird"), (0.9, 0.8, 0.7), strict=True)]  # fmt: skip
-    for left, top, right, _ in _places(boxes.astype(int), texts, 120, 160).tolist():
+    for left, top, right, _ in label_places(boxes.astype(int), texts, 120, 160).tolist():
         row = drawn[top, left : right + 1]
         others = [colour for colour in map(colour_of, range(3)) if colour != tuple(row[0].tolist())]
         # Letters may reach the plate's upper edge, by OpenCV's version; another box's line must not.

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,9 +53,14 @@ def test_a_line_that_a_full_disk_cut_is_taken_back(small_disk: Path) -> None:
 
 
 def test_a_named_pipe_without_a_reader_is_refused_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # A reader that comes late would end the wait of an open that waits, so that this test fails and never hangs.
+    late = threading.Timer(5, lambda: os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)))
+    late.start()
     with pytest.raises(InputError, match="start its reader first"):
-        LineFile(tmp_path / "pipe")
+        LineFile(pipe)
+    late.cancel()
     with pytest.raises(InputError, match="cannot write /dev/full: No space left"):
         LineFile(Path("/dev/full")).write("x")
 

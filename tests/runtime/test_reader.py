@@ -14,6 +14,7 @@ from edgessd.errors import InputError
 from edgessd.sources import Frame, VideoFile
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.streams import Reader, Retry, State
+from edgessd.util.exit import READER_PREFIX
 
 QUICK = Retry(stale_after=0.3, hang_after=0.4, first_retry=0.01, longest_retry=0.05, lasting_retry=0.1)
 IMAGE = np.zeros((4, 6, 3), np.uint8)
@@ -35,6 +36,11 @@ class Scripted:
             raise step
         for index in range(step):
             yield Frame(IMAGE, self.name, index, time.monotonic())
+
+
+def threads_of(reader: Reader) -> int:
+    """Return how many threads read for a reader."""
+    return sum(thread.name == f"{READER_PREFIX}{reader.name}" for thread in threading.enumerate())
 
 
 class Hanging:
@@ -107,12 +113,12 @@ def test_latest_keeps_the_newest_and_counts_the_rest() -> None:
 
 
 def test_every_waits_for_who_takes_the_frames() -> None:
-    reader = Reader("x", lambda: Scripted([50]), policy="every")
+    reader = Reader("slow taker", lambda: Scripted([50]), policy="every")
     reader.start()
     time.sleep(0.1)
     assert reader.status().frames <= 4
     reader.stop(1)
-    assert not any(thread.is_alive() for thread in reader._threads)
+    assert threads_of(reader) == 0
 
 
 def test_a_cut_connection_is_made_again_and_frames_go_on_counting() -> None:
@@ -193,7 +199,7 @@ def test_a_hanging_read_is_interrupted() -> None:
         sources.append(Interruptible())
         return sources[-1]
 
-    reader = Reader("x", connect, retry=QUICK)
+    reader = Reader("interrupted", connect, retry=QUICK)
     reader.start()
 
     def watched() -> bool:
@@ -201,7 +207,7 @@ def test_a_hanging_read_is_interrupted() -> None:
         return reader.status().reconnects >= 2
 
     assert eventually(watched, 10)
-    assert len(reader._threads) == 1
+    assert threads_of(reader) == 1
     reader.stop(1)
 
 
@@ -212,7 +218,7 @@ def test_a_read_that_cannot_be_interrupted_is_left_behind_at_most_three_times() 
         sources.append(Hanging())
         return sources[-1]
 
-    reader = Reader("x", connect, retry=QUICK)
+    reader = Reader("left behind", connect, retry=QUICK)
     reader.start()
 
     def watched() -> bool:
@@ -228,7 +234,7 @@ def test_a_read_that_cannot_be_interrupted_is_left_behind_at_most_three_times() 
     assert reader.status().state is State.STALE
     for source in sources:
         source.released.set()
-    assert eventually(lambda: not any(thread.is_alive() for thread in reader._threads[:-1]), 5)
+    assert eventually(lambda: threads_of(reader) <= 1, 5)
     reader.stop(1)
 
 

@@ -14,7 +14,7 @@ from edgessd.errors import InputError
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd_training.data.images import read_image
-from edgessd_training.importers.picodet import _layers, _orders, import_picodet
+from edgessd_training.importers.picodet import channel_orders, import_picodet, layers_in_file_order
 from edgessd_training.networks import build
 from edgessd_training.networks.esnet import Stage
 from edgessd_training.networks.ssd import offsets_from
@@ -65,7 +65,7 @@ def test_a_stage_without_shuffles_is_the_published_one(blocks: int) -> None:
     torch.manual_seed(1)
     stage = Stage(8, 8, 32, (16,) * blocks).eval()
     pixels = torch.rand(2, 8, 14, 10)
-    *orders, whole = _orders(stage)
+    *orders, whole = channel_orders(stage)
     with torch.no_grad():
         maps = stage.reduce(pixels)
         for block, order in zip(stage.blocks, orders, strict=True):
@@ -92,7 +92,7 @@ def write_file(path: Path, shapes: list[tuple[int, ...]], *, first: float = 0.0)
 
 
 def published_shapes(classes: int) -> list[tuple[int, ...]]:
-    layers = _layers(build({"family": "picodet_s", "classes": classes, "input_size": 64}))
+    layers = layers_in_file_order(build({"family": "picodet_s", "classes": classes, "input_size": 64}))
     return [(sum(layer.out_channels for layer in each), *each[0].weight.shape[1:]) for each in layers]
 
 

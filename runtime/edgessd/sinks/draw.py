@@ -33,7 +33,7 @@ def draw(
     if tracks is not None:
         draw_watched(canvas, tracks, dict(zip(ids, colours, strict=True)), size)
     texts = [
-        _text_for(right - left, size, labels[index] if track <= 0 else f"{labels[index]} {track}", score)
+        text_for(right - left, size, labels[index] if track <= 0 else f"{labels[index]} {track}", score)
         for (left, _, right, _), index, track, score in zip(
             boxes_xyxy.tolist(), classes, ids, detections.scores.tolist(), strict=True
         )
@@ -42,7 +42,7 @@ def draw(
     for (left, top, right, bottom), colour in reversed(list(zip(boxes_xyxy.tolist(), colours, strict=True))):
         small = detections.predicted or min(right - left, bottom - top) < _SMALL_SIDE
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, 1 if small else max(2, round(size * 2.5)))
-    for text, place, colour in zip(texts, _places(boxes_xyxy, texts, height, width), colours, strict=True):
+    for text, place, colour in zip(texts, label_places(boxes_xyxy, texts, height, width), colours, strict=True):
         left, top, right, bottom = place
         cv2.rectangle(canvas, (left, top), (right, bottom), colour, cv2.FILLED)
         foot = bottom - text.baseline // 2 - 1
@@ -55,7 +55,7 @@ def draw_result(result: Result, labels: tuple[str, ...]) -> NDArray[np.uint8]:
     return draw(result.frame.image, result.detections, labels, result.tracks)
 
 
-class _Text(NamedTuple):
+class Text(NamedTuple):
     """A label in pixels. height: with the baseline, which is how far letters reach below their line."""
 
     words: str
@@ -65,7 +65,7 @@ class _Text(NamedTuple):
     baseline: int
 
 
-def _text_for(box_width: int, size: float, label: str, score: float) -> _Text:
+def text_for(box_width: int, size: float, label: str, score: float) -> Text:
     """Return the largest text, up to a size, that is no wider than its box; at the smallest size the score goes."""
     words = f"{label} {score:.2f}"
     (width, _), _ = cv2.getTextSize(words, FONT, size, 1)
@@ -74,10 +74,10 @@ def _text_for(box_width: int, size: float, label: str, score: float) -> _Text:
         if size == _SMALLEST:
             words = label
     (width, height), baseline = cv2.getTextSize(words, FONT, size, 1)
-    return _Text(words, size, width, height + baseline, baseline)
+    return Text(words, size, width, height + baseline, baseline)
 
 
-def _places(boxes_xyxy: NDArray[np.int64], texts: list[_Text], height: int, width: int) -> NDArray[np.int64]:
+def label_places(boxes_xyxy: NDArray[np.int64], texts: list[Text], height: int, width: int) -> NDArray[np.int64]:
     """Return every label's place, (N, 4) xyxy in pixels of a frame of (height, width), the best detection's first.
 
     It stands above its box, below it, inside its upper edge, or below other labels there: where it covers the least
@@ -98,7 +98,7 @@ def _places(boxes_xyxy: NDArray[np.int64], texts: list[_Text], height: int, widt
     return places
 
 
-def _below(places: NDArray[np.int64], left: int, top: int, text: _Text) -> int:
+def _below(places: NDArray[np.int64], left: int, top: int, text: Text) -> int:
     """Return the next free line at or below ``top``."""
     for other_left, other_top, other_right, other_bottom in places[places[:, 1].argsort()].tolist():
         beside = other_right <= left or left + text.width <= other_left

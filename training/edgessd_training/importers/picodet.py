@@ -100,7 +100,7 @@ def _convolutions(model: Any, path: Path) -> Iterator[Convolution]:
 
 
 def _fill(network: SSD, found: list[Convolution], path: Path) -> None:
-    order = list(_layers(network))
+    order = list(layers_in_file_order(network))
     if len(order) != len(found):
         raise InputError(f"{path} has {len(found)} convolutions, PicoDet-S has {len(order)}", fix=FAMILY)
     columns = dict(_columns(network))
@@ -125,7 +125,7 @@ def _put(layer: nn.Conv2d, weight: Tensor, bias: Tensor, columns: Mapping[nn.Mod
     layer.bias.copy_(bias[order] if depthwise else bias)
 
 
-def _layers(network: Any) -> Iterator[list[nn.Conv2d]]:
+def layers_in_file_order(network: Any) -> Iterator[list[nn.Conv2d]]:
     """Yield our convolutions in the order of the file; the last one of every level is two of ours, scores first."""
     pan = network.neck.neck
     modules = [network.backbone, pan.lateral, pan.up]
@@ -144,7 +144,7 @@ def _columns(network: Any) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield for every convolution that reads shuffled channels which of the file's columns each of ours is."""
     stages = list(network.backbone.stages)
     for number, stage in enumerate(stages):
-        *blocks, whole = _orders(stage)
+        *blocks, whole = channel_orders(stage)
         yield from zip((block.expand[0] for block in stage.blocks), blocks, strict=True)
         yield network.neck.neck.lateral[number][0], whole
         if number + 1 < len(stages):
@@ -152,7 +152,7 @@ def _columns(network: Any) -> Iterator[tuple[nn.Module, Tensor]]:
             yield from ((layer, whole) for layer in (behind.short[0], behind.short[1][0], behind.expand[0]))
 
 
-def _orders(stage: Any) -> list[Tensor]:
+def channel_orders(stage: Any) -> list[Tensor]:
     """Return, for what every block takes in and for what the stage puts out, the file's place of each channel."""
     count = 2 * stage.blocks[0].expand[0].in_channels
     theirs = list(range(count))  # channels by number, the new ones of a block behind those that are there
