@@ -182,6 +182,33 @@ def test_a_zone_is_drawn_and_its_text_accepted(page: Any, edgessd: Edgessd, tiny
     assert code == 0, err
 
 
+def test_an_event_appears_with_its_picture(page: Any, tiny: Path, tmp_path: Path) -> None:
+    door = free_port()
+    sink = f'[run]\ntrack = true\n[[sinks]]\ntype = "events"\npath = "{tmp_path}/events.db"'
+    config, address = written(tmp_path, tiny, {"door": door}, sink)
+    zone = '[[streams.zones]]\nname = "right"\npolygon = [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]\n'
+    config.write_text(config.read_text() + zone)
+    with run(config):
+        opened(page, f"{address}#/events")
+        page.wait_for_selector(".empty")
+        with mjpeg_camera(door, "--blue", "--size", "320x240"):
+            page.wait_for_selector(".event img")
+            picture = "document.querySelector('.event img')"
+            assert becomes(page, f"{picture}.naturalWidth > 20")
+            assert page.inner_text(".event .what") == "blue"
+            assert becomes(page, "document.querySelector('#zone').length > 1")
+            page.select_option("#zone", "right")
+            page.wait_for_selector(".event .where:has-text('door · right')")
+            page.click(".event")
+            page.wait_for_selector("dialog[open] img")
+            assert "right" in page.inner_text("dialog dl")
+            page.click("dialog button")
+            page.select_option("#camera", "door")
+            page.wait_for_selector(".event")
+            page.select_option("#span", "3600")
+            page.wait_for_selector(".event")
+
+
 def draw(page: Any, *points: tuple[float, float]) -> None:
     frame = page.locator("svg.drawing").bounding_box()
     for x, y in points:

@@ -183,13 +183,16 @@ def _open_sinks(config: "Config", labels: tuple[str, ...]) -> "list[QueuedSink]"
 def _open_view(config: "Config", path: Path, labels: tuple[str, ...], *, edit: bool) -> "list[QueuedSink]":
     """Return the live page where there is to be one. path: of the configuration, for zones drawn on the page."""
     from edgessd.config.edit import ConfigEditor
+    from edgessd.config.sinks import EventsTable
+    from edgessd.events import EventStore
     from edgessd.streams import QueuedSink
     from edgessd.view import View
 
     if config.view is None:
         return []
     names = [stream.name for stream in config.streams]
-    view = View(config.view, labels, names, editor=ConfigEditor(path, may_write=edit))
+    events = next((EventStore(sink.path) for sink in config.sinks if isinstance(sink, EventsTable)), None)
+    view = View(config.view, labels, names, editor=ConfigEditor(path, may_write=edit), events=events)
     return [QueuedSink("view", view, capacity=max(8, len(names)))]
 
 

@@ -17,6 +17,7 @@ from edgessd.errors import EdgessdError, InputError
 from edgessd.util.bounded_json import parse_json
 from edgessd.util.outside_text import outside_text
 from edgessd.view.cameras import Camera
+from edgessd.view.events import EventReader, event_routes
 from edgessd.view.guard import Guard, token_of
 from edgessd.view.live import Live, Watchers
 from edgessd.view.password import Password
@@ -40,6 +41,7 @@ def make_app(
     status: Callable[[], dict[str, Any]],
     still: Callable[[str, bool], Awaitable[bytes | None]],
     draw: Callable[[dict[str, Any]], dict[str, Any]],
+    events: EventReader | None,
     cookie: str,
 ) -> ASGIApp:
     """Return the whole page behind its guard.
@@ -55,6 +57,7 @@ def make_app(
         Route("/live.mjpeg", _live(cameras, watchers)),
         Route("/still.jpg", _still(still)),
         Route("/api/regions", _draw(draw), methods=["POST"]),
+        *(event_routes(events) if events else ()),
     ]
     if sessions is not None and password is not None:
         login = _login(password, sessions, Attempts(), cookie)

@@ -22,6 +22,8 @@ from edgessd.view.settings import ViewSettings
 if TYPE_CHECKING:
     import uvicorn
 
+    from edgessd.view.events import EventReader
+
 _START_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
@@ -38,15 +40,17 @@ class View:
         cameras: Sequence[str],
         *,
         editor: Editor | None = None,
+        events: "EventReader | None" = None,
     ) -> None:
         """cameras: the streams' names. editor: knows the configuration, where there is one.
 
-        Raises InputError when the port is taken, MissingExtra.
+        events: who keeps them, closed with the page. Raises InputError when the port is taken, MissingExtra.
         """
         settings.check()
         self._settings = settings
         self._labels = labels
         self._editor = editor
+        self._events = events
         self._overview: Overview | None = None
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="view")
         encode = partial(annotated, labels=labels, max_width=settings.max_width, quality=settings.quality)
@@ -88,6 +92,8 @@ class View:
             self._thread.join(_START_SECONDS)
         self._socket.close()
         self._executor.shutdown(wait=False)
+        if self._events is not None:
+            self._events.close()
 
     def _make_server(self) -> "uvicorn.Server":
         import uvicorn
@@ -105,6 +111,7 @@ class View:
             status=self._status,
             still=self._still,
             draw=self._draw,
+            events=self._events,
             cookie=f"edgessd_{self.port}",  # a browser shares cookies between the ports of a host
         )
         config = uvicorn.Config(
@@ -153,6 +160,7 @@ class View:
             "time": time.time(),
             "watchers": len(self._watchers),
             "labels": self._labels,
+            "events": self._events is not None,
             "may_write": self._editor is not None and self._editor.may_write,
             "login": self._settings.password_hash is not None or self._settings.password_env is not None,
             "cameras": [_camera_status(camera, known.get(name)) for name, camera in self.cameras.items()],

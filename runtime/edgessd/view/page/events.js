@@ -20,18 +20,17 @@ export class Events {
   build(status) {
     this.built = true;
     if (!status.events) {
-      replace(this.root, empty("No events are kept", "Events need tracked cameras and a place to keep them: add "
-        + "track = true under [run] and the events table to the configuration."));
+      replace(this.root, empty("No events are kept", "Events are what tracked objects do. To keep them, add "
+        + "track = true under [run], and a [[sinks]] with type = \"events\" and a path."));
       return;
     }
-    const zones = new Set(status.cameras.flatMap((camera) => camera.zones.map((zone) => zone.name)));
+    this.fields = {};
     const choice = (id, label, options) => {
       const select = element("select", { id }, ...options.map(([value, text]) => element("option", { value }, text)));
       select.addEventListener("change", () => this.again());
-      this.fields = { ...this.fields, [id]: select };
+      this.fields[id] = select;
       return element("label", {}, label, select);
     };
-    const each = (values) => [...values].map((value) => [value, value]);
     this.grid = element("div", { className: "events" });
     this.none = element("div", { hidden: true });
     this.more = element("button", { type: "button", className: "more", hidden: true }, "Show earlier");
@@ -42,9 +41,9 @@ export class Events {
     });
     replace(this.root,
       element("form", { className: "filters" },
-        choice("camera", "Camera", [["", "All"], ...each(status.cameras.map((camera) => camera.name))]),
-        choice("label", "Class", [["", "All"], ...each(status.labels)]),
-        zones.size ? choice("zone", "Zone", [["", "All"], ...each(zones)]) : null,
+        choice("camera", "Camera", [["", "All"]]),
+        choice("label", "Class", [["", "All"]]),
+        choice("zone", "Zone", [["", "All"]]),
         choice("span", "Time", SPANS)),
       this.grid, this.none, this.more, this.dialog);
   }
@@ -64,8 +63,19 @@ export class Events {
     const filter = (this.filter ??= 0);
     const answer = await fetch(`/api/events?${query}`);
     if (!answer.ok) return null;
-    const found = (await answer.json()).events;
+    const { events: found, choices } = await answer.json();
+    this.offer("camera", choices.stream);
+    this.offer("label", choices.label);
+    this.offer("zone", choices.zone);
     return filter === this.filter ? found : null; // another filter was chosen meanwhile
+  }
+
+  // What there are events of, in a filter.
+  offer(id, values) {
+    const select = this.fields[id];
+    const known = new Set([...select.options].map((option) => option.value));
+    for (const value of values) if (!known.has(value)) select.append(element("option", { value }, value));
+    select.parentElement.hidden = select.options.length < 2;
   }
 
   again() {
@@ -91,7 +101,7 @@ export class Events {
 
   async earlier() {
     const last = [...this.cards.values()].at(-1);
-    const found = await this.ask(last?.event.before).catch(() => null);
+    const found = await this.ask(last?.event.started).catch(() => null);
     if (!found) return;
     for (const event of found) this.put(event, false);
     this.more.hidden = found.length < PAGE;
@@ -112,15 +122,15 @@ export class Events {
     const card = element("button", { type: "button", className: "event", data: { event: event.id } },
       picture(event), element("span", { className: "what" }, event.label),
       element("span", { className: "when" }, clock(event.started)),
-      element("span", { className: "where" }, where(event)));
+      element("span", { className: "where" }, where(event)),
+      ...(event.event === "end" ? [] : [element("span", { className: "now" }, "Now")]));
     card.addEventListener("click", () => this.large(event));
     return card;
   }
 
   large(event) {
-    const rows = [["Camera", event.camera], ["Began", clock(event.started)],
-      ["Lasted", event.ended === null ? "still there" : duration(event.ended - event.started)],
-      ["Best score", event.score.toFixed(2)], ["Zones", event.zones.join(", ")],
+    const rows = [["Camera", event.source], ["Began", clock(event.started)], ["Lasted", lasted(event)],
+      ["Best score", event.best_score.toFixed(2)], ["Zones", event.entered.join(", ")],
       ["Crossed", event.crossings.map(({ line, direction }) => `${line} (${direction})`).join(", ")]];
     const close = element("button", { type: "button" }, "Close");
     close.addEventListener("click", () => this.dialog.close());
@@ -138,11 +148,15 @@ export class Events {
 
 function picture(event) {
   if (!event.picture) return element("span", { className: "thumb none" }, "No picture");
-  return element("img", { className: "thumb", src: event.picture, loading: "lazy",
-    alt: `${event.label} at ${event.camera}` });
+  const src = `/event.jpg?id=${encodeURIComponent(event.id)}&frame=${event.best_frame}`;
+  return element("img", { className: "thumb", src, loading: "lazy", alt: `${event.label} at ${event.source}` });
+}
+
+function lasted(event) {
+  return event.event === "end" ? duration(event.last_seen - event.started) : "still there";
 }
 
 function where(event) {
   const crossed = event.crossings.map(({ line, direction }) => `${line} ${direction}`);
-  return [event.camera, ...event.zones, ...crossed].join(" · ");
+  return [event.source, ...event.entered, ...crossed].join(" · ");
 }
