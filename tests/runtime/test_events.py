@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from disks import fill_up
 from results import LABELS, result
 
 from edgessd.errors import InputError
@@ -157,6 +158,28 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
         EventStore(tmp_path / "e.db")
     with pytest.raises(InputError):
         EventStore(tmp_path / "absent" / "e.db")
+
+
+def add_many(store: EventStore) -> None:
+    for number in range(2, 3000):
+        store.add(event(number, started=1000.0 + number, entered=("new",), picture=True))
+
+
+def test_a_full_disk_loses_what_it_has_no_room_for_and_no_more(small_disk: Path) -> None:
+    with closing(EventStore(small_disk / "e.db")) as store:
+        store.add(event(1, picture=True))
+        with pytest.raises(OSError, match="space"):
+            fill_up(small_disk / "rest")
+        with pytest.raises(StoreFault, match="full"):
+            add_many(store)
+        kept = numbers(store.query(limit=10_000))
+        assert kept[-1] == 1
+        (small_disk / "rest").unlink()
+        store.add(event(5000, started=9000.0, entered=("new",), picture=True))
+        assert numbers(store.query(zone="new", limit=1)) == [5000]
+        assert numbers(store.query(limit=10_000)) == [5000, *kept]
+    with closing(sqlite3.connect(small_disk / "e.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 def test_killed_two_hundred_times_no_event_is_half_written_and_none_told_is_lost(tmp_path: Path) -> None:

@@ -192,11 +192,12 @@ class EventStore:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")  # where a full disk is noticed
         except BaseException:
-            self._database.execute("ROLLBACK")
             self._filters.clear()  # those of this transaction are not there
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
