@@ -20,6 +20,8 @@ IMAGE = np.zeros((4, 6, 3), np.uint8)
 class Filled:
     """A reader whose frames are all there."""
 
+    skips = False
+
     def __init__(self, name: str, count: int) -> None:
         self.queue = [Frame(IMAGE, name, index, time.monotonic()) for index in range(count)]
 
@@ -29,6 +31,9 @@ class Filled:
 
     def pop(self) -> Frame | None:
         return self.queue.pop(0) if self.queue else None
+
+    def pop_skipped(self) -> Frame | None:
+        return None
 
 
 def lanes(*counts: int) -> list[Lane]:

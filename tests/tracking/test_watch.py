@@ -8,6 +8,7 @@ from results import LABELS, result
 
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections, no_detections
+from edgessd.sources.frame import Skip
 from edgessd.streams.result import Result
 from edgessd.streams.track_stage import TrackStage
 from edgessd.tracking import Line, TrackerSettings, Tracking, Zone
@@ -51,6 +52,34 @@ def test_a_trail_is_as_long_as_it_says_and_ends_with_its_track() -> None:
     assert len(tracks.trails[1]) == round(TRAIL_SECONDS / 0.1) + 1
     _, tracks = watch.update(no_detections(), 6.0, 60, height=48, width=64)
     assert tracks.trails == {}
+
+
+def test_a_frame_between_moves_the_boxes_on_and_a_still_one_keeps_them() -> None:
+    stage = TrackStage(Tracking(tracker=AT_ONCE), LABELS)
+    *seen, last, behind = frames(10, 14, 18, 22, 26, 30, 34)
+    for each in seen:
+        stage(each)
+    between, still = (
+        stage(replace(each, detections=no_detections(), frame=replace(each.frame, skip=skip)))
+        for each, skip in ((last, Skip.BETWEEN), (behind, Skip.STILL))
+    )
+    assert between.detections.boxes_xyxy[0, 0] == pytest.approx(30, abs=1)
+    assert still.detections.boxes_xyxy[0, 0] == pytest.approx(26, abs=1)
+    assert between.detections.ids.tolist() == still.detections.ids.tolist() == [1]
+    assert between.detections.predicted
+    assert still.detections.predicted
+
+
+def test_still_frames_end_no_track() -> None:
+    watch = Watch(Tracking(tracker=AT_ONCE), LABELS)
+    for index in range(4):
+        watch.update(box(10), index * 0.1, index, height=48, width=64)
+    for index in range(4, 100):
+        found, _ = watch.skip(index * 0.1, still=True, height=48, width=64)
+        assert found.ids.tolist() == [1]
+    found, tracks = watch.update(box(10), 10.0, 100, height=48, width=64)
+    assert found.ids.tolist() == [1]
+    assert tracks.events == ()
 
 
 def test_boxes_stay_inside_the_frame() -> None:

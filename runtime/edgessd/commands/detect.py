@@ -51,6 +51,12 @@ def detect(
         int | None, typer.Option(metavar="N", min=1, help="Stop after so many frames of a source.", show_default="all")
     ] = None,
     track: Annotated[bool, typer.Option("--track", help="Give boxes ids that stay from frame to frame.")] = False,
+    interval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto", help="Detect in every N-th frame; tracks (--track) fill those between.", show_default="1"
+        ),
+    ] = None,
     workers: Workers = None,
     gpu_resize: GpuResize = False,
 ) -> None:
@@ -64,6 +70,7 @@ def detect(
     from edgessd.sinks import VIDEO_SUFFIXES
     from edgessd.sources import open_source
     from edgessd.streams.capacity import default_workers
+    from edgessd.streams.frame_skipper import interval_named
     from edgessd.streams.policy import policy_named
     from edgessd.util.exit import stop_on_signals
     from edgessd.util.logs import log_to_stderr
@@ -80,6 +87,9 @@ def detect(
         check_one_size(opened)
     settings_of_view = view_settings(view_at) if view or view_at else None
     wanted = policy_named(policy)
+    apart = interval_named(interval) or 1
+    if apart != 1 and not track:
+        raise InputError(f"--interval {interval} fills the frames between by tracks", fix="add --track")
     labels = split_labels(classes, card_of(path).labels if classes else ())
     settings = PostProcess(score=score, labels=labels, faint=FAINT if track else None)
     count = workers or default_workers(live=any(source.live for source in opened))
@@ -94,7 +104,15 @@ def detect(
         for source, text in zip(opened, sources, strict=True):
             reopen = partial(open_source, text)
             wants_more = _run(
-                source, reopen, detector, sinks, policy=wanted, max_frames=max_frames, track=track, workers=count
+                source,
+                reopen,
+                detector,
+                sinks,
+                policy=wanted,
+                max_frames=max_frames,
+                track=track,
+                interval=apart,
+                workers=count,
             )
             if not wants_more:
                 break
@@ -148,6 +166,7 @@ def _run(
     policy: "Policy | None",
     max_frames: int | None,
     track: bool,
+    interval: int | str,
     workers: int,
 ) -> bool:
     """Run one source to its end, with a progress line; return whether its reader has not seen enough."""
@@ -164,7 +183,13 @@ def _run(
         on_end_signals(streams.interrupt, signal.SIGINT),
         frame_progress(source.name, total) as progress,
     ):
-        streams.add(source.name, lambda: opened.pop() if opened else reopen(), policy=policy, rename=False)
+        streams.add(
+            source.name,
+            lambda: opened.pop() if opened else reopen(),
+            policy=policy,
+            interval=interval,
+            rename=False,
+        )
         for sink in sinks:
             if isinstance(sink, OverviewReader):
                 sink.watch(streams)

@@ -105,7 +105,8 @@ def _check(path: Path, config: "Config") -> None:
         typer.echo(f"{path}: {detector.card.name} {detector.card.precision} on {detector.backend.name}")
     for stream, address in zip(config.streams, addresses, strict=True):
         tracked = ", tracked" if config.tracking(stream) else ""
-        typer.echo(f"stream {stream.name}: {address.name}{tracked}")
+        apart = f", interval {stream.interval}" if stream.interval else ""
+        typer.echo(f"stream {stream.name}: {address.name}{tracked}{apart}")
         for place in stream.places:
             typer.echo(f"  {type(place).__name__.lower()} {place.name}: {', '.join(place.classes or ('all classes',))}")
     for sink in config.sinks:
@@ -156,6 +157,7 @@ def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> 
                     policy=stream.policy,
                     retry=stream.retry,
                     track=config.tracking(stream) or False,
+                    interval=stream.frames_apart,
                 )
             systemd.notify("READY=1")
             _wait(streams, stop)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from edgessd.config.sinks import SINK_TABLES, EventsTable, LinesTable, SinkTable, WebhookTable, collide, same_place
 from edgessd.errors import InputError
 from edgessd.streams.capacity import check_stream_count
+from edgessd.streams.frame_skipper import INTERVALS, interval_named
 from edgessd.streams.retry import Retry
 from edgessd.streams.streams import check_stream_name
 from edgessd.tracking import Line, Tracking, Zone
@@ -59,6 +60,7 @@ class RunTable:
 @dataclass(frozen=True)
 class StreamTable:
     """``[[streams]]``. source: as ``edgessd detect`` takes it. track: run's where not given, true with zones or lines.
+    interval: of so many frames one is detected in, or "auto"; it needs tracks too.
 
     zones, lines: ``[[streams.zones]]`` and ``[[streams.lines]]`` below it. The seconds are those of ``Retry``.
     """
@@ -72,6 +74,7 @@ class StreamTable:
     first_retry: float = 0.1
     longest_retry: float = 0.75
     lasting_retry: float = 60.0
+    interval: Annotated[str, Choice(INTERVALS)] | None = None
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
 
@@ -84,13 +87,23 @@ class StreamTable:
             check_name(name, "a zone or line")
         if repeated := [name for name, count in Counter(names).items() if count > 1]:
             raise InputError(f"two zones or lines are named {repeated[0]!r}", fix="give each a name of its own")
-        if names and self.track is False:
-            raise InputError("zones and lines need tracks, got track = false", fix="leave it out")
+        if self.needs_tracks and self.track is False:
+            raise InputError("zones, lines and interval need tracks, got track = false", fix="leave it out")
 
     @property
     def places(self) -> tuple[Zone | Line, ...]:
         """Return the zones, then the lines."""
         return (*self.zones, *self.lines)
+
+    @property
+    def needs_tracks(self) -> bool:
+        """Return whether it is tracked whatever ``run.track`` says."""
+        return bool(self.places) or self.interval not in (None, "1")
+
+    @property
+    def frames_apart(self) -> int | str:
+        """Return the interval, a number or "auto"."""
+        return interval_named(self.interval) or 1
 
     @property
     def retry(self) -> Retry:
@@ -116,7 +129,7 @@ class Config:
 
     def tracking(self, stream: StreamTable) -> Tracking | None:
         """Return how a stream is tracked, None where it is not."""
-        if stream.zones or stream.lines:
+        if stream.needs_tracks:
             return Tracking(stream.zones, stream.lines)
         return Tracking() if (self.run.track if stream.track is None else stream.track) else None
 

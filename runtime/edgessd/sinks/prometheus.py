@@ -69,11 +69,12 @@ class Prometheus:
     def write(self, result: Result) -> None:
         """Count one frame."""
         stream, times = result.frame.source, result.stages
+        detected = result.frame.skip is None
         seconds = {
             "decode": result.frame.read_seconds,
-            "resize": times.resize,
-            "inference": times.inference,
-            "postprocess": times.postprocess,
+            "resize": times.resize if detected else None,
+            "inference": times.inference if detected else None,
+            "postprocess": times.postprocess if detected else None,
         }
         for stage, value in seconds.items():
             if value is not None:
@@ -140,6 +141,11 @@ class _Counters:
             for status in statuses:
                 family.add_metric([status.name], getattr(status, name))
             yield family
+        skipped = self._counter("edgessd_stream_skipped", "Frames not detected in", labels=["stream", "reason"])
+        for status in statuses:
+            for reason, count in status.skipped.items():
+                skipped.add_metric([status.name, str(reason)], count)
+        yield skipped
         fps = self._gauge("edgessd_fps", "Frames read a second", labels=["stream"])
         age = self._gauge("edgessd_last_frame_age_seconds", "Since the last frame's capture", labels=["stream"])
         state = self._gauge("edgessd_stream_state", "1 for the state it is in", labels=["stream", "state"])

@@ -2,10 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Skip(str, Enum):
+    """Why a frame is not detected in. between: it lies between two that are. still: nothing has moved since one."""
+
+    BETWEEN = "between"
+    STILL = "still"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -14,7 +25,8 @@ class Frame:
 
     image: (H, W, 3) uint8 BGR. index: its number in the source, from 0. captured_at: seconds of the
     monotonic clock at which the source delivered it. read_seconds: how long decoding took, None where it cannot be
-    told from the wait for a camera. media_time: its place in its file in seconds, None outside a file.
+    told from the wait for a camera. media_time: its place in its file in seconds, None outside a file. skip: None
+    where it is detected in.
     """
 
     image: NDArray[np.uint8]
@@ -23,6 +35,7 @@ class Frame:
     captured_at: float
     read_seconds: float | None = 0.0
     media_time: float | None = None
+    skip: Skip | None = None
 
 
 class Source(Protocol):

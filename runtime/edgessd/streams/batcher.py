@@ -63,11 +63,9 @@ class Batcher:
         while len(tickets) < self._limit and fruitless < len(self._lanes):
             lane = self._lanes[0]
             self._lanes.rotate(-1)
-            frame = lane.reader.pop()
-            fruitless = fruitless + 1 if frame is None else 0
-            if frame is not None:
-                ticket = Ticket(lane, frame)
-                lane.pending.append(ticket)
+            ticket = lane.take()
+            fruitless = fruitless + 1 if ticket is None else 0
+            if ticket is not None:
                 tickets.append(ticket)
         if any(lane.reader.waiting for lane in self._lanes):
             self.ready.notify_all()  # another worker may go on with the rest

@@ -4,7 +4,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
+from edgessd.detector import StageTimes
+from edgessd.model.detections import no_detections
 from edgessd.sources import Frame
 from edgessd.streams.reader import Reader
 from edgessd.streams.result import Result
@@ -18,24 +21,49 @@ Stage = Callable[[Result], Result]
 class Lane:
     """A reader, and what was read of it. pending: its frames in work, in the order they were read.
 
-    tracks: the first stage, where the stream is tracked.
+    tracks: the first stage, where the stream is tracked. auto: whether its interval adapts.
     """
 
     reader: Reader
     tracks: TrackStage | None = None
     stages: Sequence[Stage] = ()
+    auto: bool = False
     pending: "deque[Ticket]" = field(default_factory=deque)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> "Ticket | None":
+        """Return the next frame to detect in, None where none waits; the caller holds the reader's ``ready``."""
+        self._take_skipped()
+        frame = self.reader.pop()
+        if frame is None:
+            return None
+        ticket = Ticket(self, frame)
+        self.pending.append(ticket)
+        self._take_skipped()
+        return ticket
+
+    def pass_skipped(self, to: Callable[[Result], None]) -> None:
+        """Deliver the skipped frames that no frame to detect in still stands before."""
+        with self.reader.ready:
+            self._take_skipped()
+        self.deliver(to)
+
+    def _take_skipped(self) -> None:
+        while (frame := self.reader.pop_skipped()) is not None:
+            self.pending.append(Ticket(self, frame))
 
     def deliver(self, to: Callable[[Result], None]) -> None:
         """Pass the results on that no earlier frame of the stream still stands before, through the stages."""
         with self.lock:
-            while self.pending and (result := self.pending[0].result) is not None:
+            while self.pending and (result := _result(self.pending[0])) is not None:
                 result = self.tracks(result) if self.tracks else result
                 for stage in self.stages:
                     result = stage(result)
                 to(result)
                 self.pending.popleft()  # afterwards: a stream without pending frames has delivered all
+        if self.reader.skips:
+            with self.reader.ready:
+                self.reader.ready.notify_all()  # it may wait until fewer are in work
 
     def end_tracks(self, timeout: float = 0.0) -> None:
         """End the tracks of a stream that gives no frame, unless one is being delivered for longer than that (s)."""
@@ -63,3 +91,11 @@ class Ticket:
     lane: Lane
     frame: Frame
     result: Result | None = None
+
+
+def _result(ticket: Ticket) -> Result | None:
+    """Return a ticket's result, None while it is in work; a skipped frame has one as soon as it is its turn."""
+    if ticket.frame.skip is None:
+        return ticket.result
+    now = monotonic()
+    return Result(ticket.frame, no_detections(), StageTimes(0.0, 0.0, 0.0), now, now)

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import closing
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -12,6 +12,8 @@ from typing import Any
 from edgessd.errors import EdgessdError
 from edgessd.sources import Frame, Interruptible, Source
 from edgessd.sources.fault import Reason, SourceFault
+from edgessd.sources.frame import Skip
+from edgessd.streams.frame_skipper import FrameSkipper
 from edgessd.streams.pauses import Pauses
 from edgessd.streams.policy import Policy, policy_named
 from edgessd.streams.retry import Retry
@@ -20,6 +22,7 @@ from edgessd.util.descriptors import RAISE_THE_LIMIT, descriptor_limit, none_is_
 from edgessd.util.exit import READER_PREFIX
 
 _EVERY_QUEUE = 2
+_MOST_BEHIND = 16  # skipped frames of a stream that wait for a detected one
 _MAX_ABANDONED = 3
 _GRACE_SECONDS = 1.0
 _POLL_SECONDS = 0.1
@@ -52,11 +55,13 @@ class Reader:
         retry: Retry | None = None,
         ready: threading.Condition | None = None,
         rename: bool = True,
+        skipper: FrameSkipper | None = None,
     ) -> None:
         """connect: opens the source anew. policy: latest for live sources, else every, where None.
 
         ready: notified at every frame, shared by the readers of one batcher. rename: the stream's name replaces the
-        one that the source gave its frames. Raises InputError.
+        one that the source gave its frames. skipper: chooses the frames to detect in, all where None.
+        Raises InputError.
         """
         self.name = name
         self.ready = ready or threading.Condition()
@@ -67,6 +72,9 @@ class Reader:
         self._policy = policy_named(policy)
         self._retry = retry or Retry()
         self._rename = rename
+        self._skipper = skipper
+        self._in_work: Sized = ()
+        self._pass_skipped: Callable[[], None] = lambda: None
         self._stop = threading.Event()
         self._frames: deque[Frame] = deque()
         self._read_at: deque[float] = deque(maxlen=_RATE_WINDOW)
@@ -75,6 +83,10 @@ class Reader:
         self._pauses = Pauses()
         self._turn = _Turn()
         self._threads: list[threading.Thread] = []
+
+    def hand_skipped_to(self, pass_skipped: Callable[[], None], in_work: Sized) -> None:
+        """Call this after each skipped frame, on the reading thread. in_work: frames taken and not delivered yet."""
+        self._pass_skipped, self._in_work = pass_skipped, in_work
 
     def start(self) -> None:
         """Begin to read."""
@@ -107,6 +119,20 @@ class Reader:
     def waiting(self) -> int:
         """Return how many frames wait to be popped."""
         return len(self._frames)
+
+    @property
+    def skips(self) -> bool:
+        """Return whether some of its frames may be skipped."""
+        return self._skipper is not None
+
+    @property
+    def live(self) -> bool:
+        """Return whether frames come when they come: a file waits for whoever takes them."""
+        return self._live_source
+
+    def pop_skipped(self) -> Frame | None:
+        """Return the next frame if it is one to skip; the caller holds ``ready``."""
+        return self.pop() if self._frames and self._frames[0].skip else None
 
     def watch(self) -> None:
         """Break off a camera's read that hangs. To be called ten times a second; a longer pause was ours.
@@ -158,6 +184,7 @@ class Reader:
             fps=self._rate() if state is State.LIVE else 0.0,
             frames=self._count,
             dropped=self._dropped,
+            skipped=dict(self._skipper.skipped) if self._skipper else {},
             reconnects=self._reconnects,
             over=self.over and not self._frames,
         )
@@ -246,14 +273,27 @@ class Reader:
                 turn.busy_since = monotonic()
 
     def _offer(self, frame: Frame, turn: _Turn, *, latest: bool) -> None:
-        numbered = replace(frame, source=self.name if self._rename else frame.source, index=self._count)
+        skip = self._skipper(frame) if self._skipper else None
+        numbered = replace(frame, source=self.name if self._rename else frame.source, index=self._count, skip=skip)
         with self.ready:
             self._count += 1
             self._read_at.append(frame.captured_at)
-            while not latest and len(self._frames) >= _EVERY_QUEUE and not self._gone(turn):
+            while not latest and self._crowded(skip) and not self._gone(turn):
                 self.ready.wait(_POLL_SECONDS)
-            if latest and self._frames:
+            if latest and self._frames and skip is None:
+                self._dropped += len(self._frames)
                 self._frames.clear()
+            if latest and self._crowded(skip):
                 self._dropped += 1
+                return
             self._frames.append(numbered)
-            self.ready.notify_all()
+            if skip is None:
+                self.ready.notify_all()
+        if skip is not None:
+            self._pass_skipped()
+
+    def _crowded(self, skip: Skip | None) -> bool:
+        """Return whether as many frames wait as may."""
+        if skip is None:
+            return len(self._frames) >= _EVERY_QUEUE
+        return len(self._frames) + len(self._in_work) >= _MOST_BEHIND

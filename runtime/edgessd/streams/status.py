@@ -1,9 +1,12 @@
 """How a stream is: what logs, metrics and sinks are told."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from edgessd.sources.frame import Skip
 
 
 class State(str, Enum):
@@ -25,8 +28,9 @@ class Status:
 
     reason: a short name of what is wrong, such as "authentication"; text: a line with the fix.
     last_frame_age: seconds since the capture of the last frame, None before the first. fps: of the frames read.
-    frames: frames read; dropped: those that a newer one replaced; reconnects: connections after the first that gave
-    a frame; over: nothing more will come, nor be tried.
+    frames: frames read; dropped: those that a newer one replaced; skipped: those that were not detected in, by
+    reason, empty where every frame is; reconnects: connections after the first that gave a frame; over: nothing more
+    will come, nor be tried.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Status:
     dropped: int
     reconnects: int
     over: bool
+    skipped: Mapping[Skip, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, with the wall-clock time (seconds since 1970)."""
@@ -50,5 +55,6 @@ class Status:
             "last_frame_age_ms": None if self.last_frame_age is None else round(self.last_frame_age * 1e3),
             "frames": self.frames,
             "dropped": self.dropped,
+            **({"skipped": {str(reason): count for reason, count in self.skipped.items()}} if self.skipped else {}),
             "reconnects": self.reconnects,
         }

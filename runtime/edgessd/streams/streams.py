@@ -3,15 +3,18 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from time import monotonic
 
 from edgessd.detector import Detector
 from edgessd.errors import InputError
 from edgessd.events import Event
 from edgessd.sources import Source, open_address, parse_address
+from edgessd.streams.auto_interval import AutoInterval, Load
 from edgessd.streams.batcher import Batcher
 from edgessd.streams.capacity import check_batch, check_stream_count
 from edgessd.streams.delivery import Delivery
+from edgessd.streams.frame_skipper import AUTO, FrameSkipper, Interval, interval_named
 from edgessd.streams.lane import Lane, Stage
 from edgessd.streams.policy import Policy
 from edgessd.streams.reader import Reader
@@ -75,6 +78,7 @@ class Streams:
         self._stop = threading.Event()
         self._interrupted = False
         self._reports = Reports(self._sinks)
+        self._auto = AutoInterval(monotonic())
         self._delivery = Delivery(2 * workers * batch) if sinks is None else None
         self._workers = Workers(detector, self._batcher, self._deliver, count=workers)
         for sink in self._sinks:
@@ -97,15 +101,17 @@ class Streams:
         policy: Policy | str | None = None,
         retry: Retry | None = None,
         track: bool | Tracking | None = None,
+        interval: int | str = 1,
         stages: Sequence[Stage] = (),
         rename: bool = True,
     ) -> None:
         """Begin to read a source, also while others run. source: as ``edgessd detect`` takes it, or what opens one.
 
         track: whether boxes get ids, or ``Tracking`` with zones and lines; the detector's ``PostProcess(faint=FAINT)``
-        keeps tracks alive that it hardly sees. stages: called with each result of this stream after that, in the order
-        of its frames; each returns the result that goes on. rename: frames carry the stream's name, else the one that
-        the source gave them.
+        keeps tracks alive that it hardly sees. interval: one of so many frames is detected in, those between get their
+        boxes from the tracks, which they need; "auto" is what the live streams with it need to hold their rates.
+        stages: called with each result of this stream after that, in the order of its frames; each returns the result
+        that goes on. rename: frames carry the stream's name, else the one that the source gave them.
         Raises InputError for a name in use, an address that is none, or a zone of an unknown class; a camera that is
         away is no error.
         """
@@ -118,11 +124,22 @@ class Streams:
                 return open_address(address)
         else:
             connect = source
-        reader = Reader(
-            name, connect, policy=policy, retry=retry or self._retry, ready=self._batcher.ready, rename=rename
-        )
         wanted = self._track if track is None else track
-        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages)
+        skipper = FrameSkipper(self._interval(interval)) if interval != 1 else None
+        if skipper and not wanted:
+            raise InputError("frames between two detected ones need tracks", fix="set track = true")
+        reader = Reader(
+            name,
+            connect,
+            policy=policy,
+            retry=retry or self._retry,
+            ready=self._batcher.ready,
+            rename=rename,
+            skipper=skipper,
+        )
+        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, auto=interval == AUTO)
+        if skipper:
+            reader.hand_skipped_to(partial(lane.pass_skipped, self._deliver), lane.pending)
         with self._lock:
             if name in self._lanes:
                 raise InputError(f"there is already a stream {name!r}", fix="remove it first, or choose another name")
@@ -130,6 +147,10 @@ class Streams:
             self._lanes[name] = lane
         self._batcher.add(lane)
         reader.start()
+
+    def _interval(self, wanted: int | str) -> Interval:
+        frames = interval_named(str(wanted))
+        return Interval(frames) if isinstance(frames, int) else self._auto.interval
 
     def _track_stage(self, wanted: bool | Tracking) -> TrackStage:
         tracking = wanted if isinstance(wanted, Tracking) else Tracking()
@@ -272,11 +293,18 @@ class Streams:
 
     def _watch(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
-            for lane in self._current_lanes():
+            lanes = self._current_lanes()
+            for lane in lanes:
                 lane.reader.watch()
                 if lane.tracks and lane.idle and lane.reader.status().state not in (State.LIVE, State.CONNECTING):
                     lane.end_tracks()
+            self._adapt([lane.reader.status() for lane in lanes if lane.auto and lane.reader.live])
             self._reports.tell(self.statuses())
+
+    def _adapt(self, statuses: Sequence[Status]) -> None:
+        if statuses:
+            read, dropped = (sum(getattr(each, name) for each in statuses) for name in ("frames", "dropped"))
+            self._auto.look(Load(read, dropped, self._workers.busy_seconds), monotonic())
 
 
 def check_stream_name(name: str) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgessd.events.event import Event, picture_of
 from edgessd.sources import Frame
+from edgessd.sources.frame import Skip
 from edgessd.streams.result import Result
 from edgessd.tracking.events import TrackEvent
 from edgessd.tracking.watch import Tracking, Tracks, Watch
@@ -52,6 +53,10 @@ class TrackStage:
         if seconds < self._seconds or self._shape not in (None, (height, width)):
             self.finish()
         self._seconds, self._shape, self._stream = seconds, (height, width), frame.source
+        if frame.skip is not None:
+            still = frame.skip is Skip.STILL
+            detections, tracks = self._watch.skip(seconds, still=still, height=height, width=width)
+            return replace(result, detections=detections, tracks=tracks)
         detections, tracks = self._watch.update(result.detections, seconds, frame.index, height=height, width=width)
         if self._tell is not None:
             self._wall_offset = time.time() - (time.monotonic() - frame.captured_at) - seconds

@@ -29,6 +29,7 @@ class Workers:
         self._batcher = batcher
         self._deliver = deliver
         self._busy_since: list[float | None] = [None] * count
+        self._busy_seconds = [0.0] * count
         self._threads = [
             threading.Thread(target=self._work, args=(number,), name=f"detect {number}", daemon=True)
             for number in range(count)
@@ -45,6 +46,11 @@ class Workers:
             thread.join(max(0.0, give_up - monotonic()))
 
     @property
+    def busy_seconds(self) -> float:
+        """Return how long a worker has detected since the start, on average."""
+        return sum(self._busy_seconds) / self.count
+
+    @property
     def healthy(self) -> bool:
         """Return whether all make progress."""
         now = monotonic()
@@ -56,6 +62,7 @@ class Workers:
             while (tickets := self._batcher.take()) is not None:
                 self._busy_since[number] = monotonic()
                 self._detect(tickets)
+                self._busy_seconds[number] += monotonic() - (self._busy_since[number] or 0.0)
                 self._busy_since[number] = None
                 for ticket in tickets:
                     ticket.lane.deliver(self._deliver)

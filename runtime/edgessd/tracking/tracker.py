@@ -96,18 +96,29 @@ class Tracker:
         return replace(tracked[shown[np.argsort(-found.scores[shown], kind="stable")]], nonfinite=detections.nonfinite)
 
     def predict(self, seconds: float) -> Detections:
-        """Return where the tracks seen in the last frame are now, best score first; nothing is changed.
+        """Return where the boxes seen in the last frame are now, best score first; nothing is changed.
 
-        For frames that are not detected in. Scores are those of the last match. Raises InputError when ``seconds``
-        lies before the last update.
+        For frames that are not detected in. Ids are -1 for tracks that are not confirmed, scores those of the last
+        match. Raises InputError when ``seconds`` lies before the last update.
         """
-        state = advance(self._motion, self._elapsed(seconds))
-        rows = np.flatnonzero(
-            (self._ids > 0) & self._seen_last() & (seconds - self._seen <= self.settings.lost_seconds)
-        )
+        return self._seen_boxes(advance(self._motion, self._elapsed(seconds)), seconds)
+
+    def rest(self, seconds: float) -> Detections:
+        """Return the boxes as they were last seen, for a frame in which nothing has moved since.
+
+        No track ends of such frames: their time does not count as unseen. Raises InputError when time falls.
+        """
+        elapsed, seen_last = self._elapsed(seconds), self._seen_last()
+        self._seen = np.where(seen_last, seconds, self._seen + elapsed)
+        self._seconds = seconds
+        return self._seen_boxes(self._motion, seconds)
+
+    def _seen_boxes(self, state: Motion, seconds: float) -> Detections:
+        rows = np.flatnonzero(self._seen_last() & (seconds - self._seen <= self.settings.lost_seconds))
         rows = rows[np.argsort(-self._scores[rows], kind="stable")]
         boxes_xyxy = cxcywh_to_xyxy(state.boxes_cxcywh[rows]).astype(np.float32)
-        return Detections(boxes_xyxy, self._scores[rows], self._classes[rows], ids=self._ids[rows], predicted=True)
+        ids = np.where(self._ids[rows] > 0, self._ids[rows], -1)
+        return Detections(boxes_xyxy, self._scores[rows], self._classes[rows], ids=ids, predicted=True)
 
     def forget(self) -> None:
         """End every track; ids go on, and so may time from any moment."""

@@ -63,27 +63,36 @@ class Watch:
         seconds: time of the frame, rising. frame: its number. height, width: of the frame in pixels.
         """
         self._seconds = seconds
-        tracked = self._tracker.update(detections, seconds)
-        edges = np.array([width, height, width, height], np.float32)
-        tracked = replace(tracked, boxes_xyxy=np.clip(tracked.boxes_xyxy, 0, edges))  # a filter looks over the edge
+        tracked = _inside(self._tracker.update(detections, seconds), height, width)
         alive = self._tracker.alive
         events = self._log.update(tracked, alive, seconds, frame, height, width)
-        tracks = Tracks(
-            self._follow(tracked, alive, seconds),
-            self._tracking.zones,
-            self._tracking.lines,
-            {zone.zone.name: zone.occupancy for zone in self._log.zones},
-            {line.line.name: dict(line.counts) for line in self._log.lines},
-            tuple(events),
-            self._log.best_in(frame),
-        )
-        return tracked, tracks
+        return tracked, self._tracks(self._follow(tracked, alive, seconds), tuple(events), self._log.best_in(frame))
+
+    def skip(self, seconds: float, *, still: bool, height: int, width: int) -> tuple[Detections, Tracks]:
+        """Return the boxes of a frame that is not detected in, and the state of the tracks; no event comes of it.
+
+        still: nothing moved since the last detected frame, so the boxes rest; else the tracks move on as they did.
+        """
+        found = self._tracker.rest(seconds) if still else self._tracker.predict(seconds)
+        found = _inside(found, height, width)
+        return found, self._tracks(self._follow(found, self._tracker.alive, seconds), (), {})
 
     def finish(self) -> list[TrackEvent]:
         """Return the ends of all tracks, when frames end, stop for long, or change; counts of lines and ids go on."""
         self._tracker.forget()
         self._trails.clear()
         return self._log.finish(self._seconds)
+
+    def _tracks(self, trails: Mapping[int, Trail], events: tuple[TrackEvent, ...], best: Mapping[int, Box]) -> Tracks:
+        return Tracks(
+            trails,
+            self._tracking.zones,
+            self._tracking.lines,
+            {zone.zone.name: zone.occupancy for zone in self._log.zones},
+            {line.line.name: dict(line.counts) for line in self._log.lines},
+            events,
+            best,
+        )
 
     def _follow(self, tracked: Detections, alive: frozenset[int], seconds: float) -> dict[int, Trail]:
         assert tracked.ids is not None
@@ -99,3 +108,8 @@ class Watch:
                 trail.popleft()
             trails[track] = tuple(trail)
         return trails
+
+
+def _inside(found: Detections, height: int, width: int) -> Detections:
+    """Return the boxes cut to the frame: a filter looks over the edge."""
+    return replace(found, boxes_xyxy=np.clip(found.boxes_xyxy, 0, np.array([width, height, width, height], np.float32)))

@@ -43,6 +43,11 @@ class Choice(NamedTuple):
 
     words: tuple[str, ...]
 
+    @property
+    def has_numbers(self) -> bool:
+        """Return whether a number may be meant."""
+        return any(word.isdigit() for word in self.words)
+
 
 # What a number may be where nothing narrower is said.
 _ANY = {int: Range(-(2**63), 2**63 - 1), float: Range(-sys.float_info.max, sys.float_info.max)}
@@ -119,7 +124,7 @@ def _checked(hint: Any, value: object, where: str, *, shown: bool) -> object:
     if isinstance(value, str):
         shown = shown and not _VARIABLE.search(value)
         value = _with_environment(value, where)
-    elif isinstance(rule, Choice) and type(value) is int and value.bit_length() < 64 and str(value) in rule.words:
+    elif isinstance(rule, Choice) and rule.has_numbers and type(value) is int and value.bit_length() < 64:
         value = str(value)  # precision = 16 says the same as "16"
     if is_dataclass(hint):
         return from_table(hint, value, where)  # type: ignore[arg-type]
