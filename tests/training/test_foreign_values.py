@@ -74,7 +74,8 @@ def kinds(text: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("value", "meant"),
     [(0, False), ("0", False), ("False", False), (None, False), (1, True), ("1", True), (" true ", True), (True, True),
-     (2, None), ("maybe", None), ([1], None), (float("nan"), None)],
+     (1.0, True), ("0.0", False), (0.5, None), ("Unspecified", None), (2, None), ("maybe", None),
+     ([1], None), (float("nan"), None)],
 )  # fmt: skip
 def test_a_flag_is_parsed(value: object, meant: bool | None) -> None:
     assert flag(value) is meant
@@ -96,8 +97,16 @@ def test_difficult_as_words(tmp_path: Path, given: str, meant: bool) -> None:
     assert read_data(text).records[0].difficult.tolist() == [meant]
 
 
+@pytest.mark.parametrize("key", ["iscrowd", "difficult"])
+def test_an_image_of_an_unclear_flag_is_left_out_of_the_copy(tmp_path: Path, key: str) -> None:
+    text = coco(tmp_path, [{}, {"id": 2, "image_id": 1, key: [1]}])
+    (repaired,) = repair(check([parse_source(text)]), tmp_path / "copy")
+    assert (repaired.images, repaired.images_left_out) == (0, 1)
+    assert not checked(repaired.source).errors
+
+
 def test_difficult_that_is_neither_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="difficult of object 0 must be 0 or 1, got 'Unspecified'"):
+    with pytest.raises(DataError, match="difficult must be 0 or 1, got 'Unspecified'"):
         read_data(voc(tmp_path, xml(difficult="Unspecified").encode()))
 
 

@@ -17,7 +17,7 @@ from edgessd_training.data.faults import (
     UNUSED_LABEL,
     Fault,
 )
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side, whole
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side, unclear, whole
 from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder, local_name
 from edgessd_training.data.text import decode_text
 
@@ -131,9 +131,6 @@ def _boxes_by_image(
         if image_id is None:
             faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", "it needs a whole-number image_id"))
             continue
-        if flag(entry.get("iscrowd")) is None:
-            detail = f"iscrowd must be 0 or 1, got {_shown(entry['iscrowd'])}"
-            faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", detail))
         boxes[image_id].append(_box(entry, index, categories))
     return boxes, set(boxes)
 
@@ -154,4 +151,5 @@ def _box(entry: dict[str, Any], index: int, categories: dict[int, str]) -> RawBo
         difficult=bool(flag(entry.get("difficult"))),
         crowd=bool(flag(entry.get("iscrowd"))),
         area=area if 0 <= area < math.inf else None,
+        unclear=unclear(iscrowd=entry.get("iscrowd"), difficult=entry.get("difficult")),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from edgessd_training.data.faults import (
     BOX_OUTSIDE,
     BOX_OVER_EDGE,
+    BROKEN_ANNOTATION,
     DAMAGED_BOX,
     DUPLICATED_BOX,
     EMPTY_BOX,
@@ -46,6 +47,8 @@ def image_faults(
         if (found := _shape_fault(box)) or (size_hw and (found := _edge_fault(box, *size_hw))):
             kind, rule = found
             yield Fault(kind, where, f"{rule}: {box.text}", index, place)
+        if box.unclear:
+            yield Fault(BROKEN_ANNOTATION, where, box.unclear, index, place)
         key = (box.label, *box.box_xyxy)
         if key in seen:
             yield Fault(DUPLICATED_BOX, where, f"label and edges of an earlier box: {box.text}", index, place)

@@ -6,6 +6,9 @@ from pathlib import Path
 from edgessd_training.data.faults import Fault
 
 Box = tuple[float, float, float, float]
+_FLAGS = {"": False, "0": False, "0.0": False, "false": False, "no": False} | dict.fromkeys(
+    ("1", "1.0", "true", "yes"), True
+)
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class RawBox:
 
     box_xyxy: pixels, continuous edges, NaN where a number is missing. drawn_wh: the extent as the file
     writes it, before any "+1". text: the file's own numbers, for messages. index: its place in the file.
-    area: as annotated, None where the format has none.
+    area: as annotated, None where the format has none. unclear: what is wrong with a flag that is neither yes nor no.
     """
 
     label: str
@@ -25,6 +28,7 @@ class RawBox:
     difficult: bool = False
     crowd: bool = False
     area: float | None = None
+    unclear: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,15 @@ def flag(value: object) -> bool | None:
     """Return a yes or no from a file, None where it is neither: ``bool("0")`` is True."""
     if value is None:
         return False
-    word = str(value).strip().lower()
-    return {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True, "": False}.get(word)
+    if isinstance(value, (int, float)):
+        return bool(value) if value in (0, 1) else None
+    return _FLAGS.get(str(value).strip().lower())
+
+
+def unclear(**values: object) -> str:
+    """Return what is wrong with the first of some flags that is neither yes nor no, nothing where each is one."""
+    wrong = [(name, value) for name, value in values.items() if flag(value) is None]
+    return f"{wrong[0][0]} must be 0 or 1, got {quoted(str(wrong[0][1]))!r}" if wrong else ""
 
 
 def whole(value: object) -> int | None:

@@ -14,7 +14,7 @@ from edgessd_training.data.faults import (
     Fault,
 )
 from edgessd_training.data.images import SUFFIXES
-from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side
+from edgessd_training.data.raw import RawBox, RawImage, RawSet, flag, number, quoted, side, unclear
 from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder, local_name
 from edgessd_training.data.text import decode_text
 
@@ -163,15 +163,12 @@ def _box(element: Any, index: int) -> RawBox:
     """Return one object; VOC's edges count pixels from 1 and include the last one."""
     texts = [(element.findtext(f"bndbox/{edge}") or "").strip() for edge in EDGES]
     left, top, right, bottom = (number(text) for text in texts)
-    difficult = flag(element.findtext("difficult"))
-    if difficult is None:  # taken for a no it would count as missed
-        said = quoted((element.findtext("difficult") or "").strip())
-        raise DataError(f"difficult of object {index} must be 0 or 1, got {said!r}")
     return RawBox(
         label=(element.findtext("name") or "").strip(),
         box_xyxy=(left - 1, top - 1, right, bottom),
         drawn_wh=(right - left, bottom - top),
         text=" ".join(f"{edge} {quoted(text) or 'missing'}" for edge, text in zip(EDGES, texts, strict=True)),
         index=index,
-        difficult=difficult,
+        difficult=bool(flag(element.findtext("difficult"))),
+        unclear=unclear(difficult=element.findtext("difficult")),
     )
