@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy_resize import numpy_resize
 
-from edgessd.backends.cuda import Driver, Pinned
+from edgessd.backends.cuda.driver import Driver, Pinned
 from edgessd.backends.cuda.errors import OutOfDeviceMemory, WrongThread
 from edgessd.backends.cuda.resize import FrameResizer, load_resize_kernel
 from edgessd.model.preprocess import to_input

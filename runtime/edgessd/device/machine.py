@@ -1,7 +1,6 @@
 """What a measurement was taken on: processor, board, JetPack, GPU and the versions of what computes."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from edgessd.device.power_mode import power_mode
 from edgessd.device.release import board_name, jetpack_of, l4t
 from edgessd.device.text_tree import Tree
 from edgessd.util.cores import usable_cores
+from edgessd.util.extras import version_of
 
 COMPUTING = (
     "edgessd",
@@ -36,7 +36,7 @@ def machine(root: Path = ROOT) -> dict[str, Any]:
         "cores": usable_cores(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: found for name in COMPUTING if (found := _version(name))} | {"opencv": cv2.__version__},
+        "versions": {name: found for name in COMPUTING if (found := version_of(name))} | {"opencv": cv2.__version__},
     }
     tree = Tree(root)
     release, mode = l4t(tree), power_mode(tree)
@@ -48,13 +48,6 @@ def machine(root: Path = ROOT) -> dict[str, Any]:
         "nvidia_driver": tree.text("sys/module/nvidia/version"),
     }
     return facts | {name: value for name, value in told.items() if value is not None}
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
 
 
 def _cpu_name() -> str:

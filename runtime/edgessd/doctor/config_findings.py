@@ -14,13 +14,12 @@ from edgessd.doctor.findings import Effect, Finding
 from edgessd.doctor.model_findings import model_findings
 from edgessd.errors import DiskFull, EdgessdError, InputError
 from edgessd.sources import parse_address
-from edgessd.sources.address import Address
+from edgessd.sources.address import PORTS, Address
 from edgessd.sources.camera import why_closed
 from edgessd.sources.subprocess_source import ARGUS_COMMAND, ARGUS_SOCKET
 from edgessd.util.files import status
 from edgessd.util.reachability import broker_command, why_unreachable
 
-PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 AT_ONCE = 16  # hosts asked side by side, so that dead ones cost one wait
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from edgessd.doctor.jetson import jetson_facts
 from edgessd.doctor.probe import PROBES
 from edgessd.errors import InputError
 from edgessd.util.cores import usable_cores
+from edgessd.util.extras import version_of
 from edgessd.util.files import free_bytes
 
 PROBE_SECONDS = 60.0
@@ -41,7 +41,7 @@ def gather() -> Facts:
         "jetson": jetson_facts(),
         "board": read_board().as_json(),
         "nvidia_gpu": has_nvidia_card(),
-        "numpy": _version("numpy"),
+        "numpy": version_of("numpy"),
         "system_opencv": system_opencv(),
         "engine_cache": _engine_cache(),
         "memory": memory(),
@@ -80,13 +80,6 @@ def memory(root: Path = ROOT) -> dict[str, int] | None:
     if None in values.values():
         return None
     return {key: int(str(value).split()[0]) << 10 for key, value in values.items()}
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
 
 
 def has_nvidia_card(devices: Path = Path("/sys/bus/pci/devices")) -> bool:

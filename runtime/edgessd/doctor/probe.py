@@ -11,8 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from edgessd.util.extras import version_of
 
 RUNTIME_LIBRARIES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
 
@@ -83,10 +84,7 @@ def pycuda() -> dict[str, Any]:
 def cuda_bindings() -> dict[str, Any]:
     """Return the version of cuda-bindings."""
     import_module("cuda.bindings.driver")
-    try:
-        return {"version": version("cuda-bindings")}
-    except PackageNotFoundError:
-        return {"version": "unknown"}
+    return {"version": version_of("cuda-bindings") or "unknown"}
 
 
 PROBES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {  # what is asked: its module and its question

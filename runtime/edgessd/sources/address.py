@@ -16,6 +16,7 @@ from edgessd.util.names import is_host
 from edgessd.util.suggestions import did_you_mean
 
 URL_KINDS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "stream", "udp": "stream", "srt": "stream", "tcp": "stream"}
+PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 URL_KINDS |= {"http": "http", "https": "http"}
 DEVICE_OPTIONS = ("width", "height", "fps", "fourcc")
 OPTIONS: dict[str, tuple[str, ...]] = {

@@ -38,7 +38,6 @@ class CapturedSource(Source):
         self.size_wh: tuple[int, int] | None = (width, height) if width > 0 and height > 0 else None
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps: float | None = fps if 0 < fps < TOP_FPS else None
-        height, width = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
         if height * width > MAX_PIXELS:
             self.close()
             raise too_large(name, height, width)

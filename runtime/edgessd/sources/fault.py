@@ -1,5 +1,6 @@
 """Why a source gives no frames, by name."""
 
+import socket
 from enum import Enum
 
 from edgessd.errors import VideoError
@@ -44,3 +45,27 @@ class SourceFault(VideoError):
     def __init__(self, reason: Reason, cause: str, *, fix: str | None = None, command: str | None = None) -> None:
         super().__init__(cause, fix=fix, command=command)
         self.reason = Reason(reason)
+
+
+def connection_fault(error: OSError | UnicodeError, name: str, timeout: float) -> SourceFault:
+    """Return why a server was not reached."""
+    if isinstance(error, socket.gaierror | UnicodeError):  # UnicodeError: a part of the name has over 63 letters
+        cause, fix = f"no host of the name in {name}", "check its spelling and the network"
+        return SourceFault(Reason.UNREACHABLE, cause, fix=fix)
+    if isinstance(error, ConnectionRefusedError):
+        cause, fix = f"{name} refuses connections", "the server is down, or the port is wrong"
+        return SourceFault(Reason.REFUSED, cause, fix=fix)
+    if isinstance(error, TimeoutError):
+        return SourceFault(Reason.TIMEOUT, f"{name} did not answer within {timeout:g} s", fix="see the camera")
+    cause = f"{name} cannot be reached ({error.strerror or 'cut off'})"
+    return SourceFault(Reason.UNREACHABLE, cause, fix="see the network")
+
+
+def status_fault(status: int, name: str) -> SourceFault:
+    """Return what a status of HTTP or RTSP, which is not success, means."""
+    if status in (401, 403, 407):
+        cause, fix = f"{name} refuses the user or the password", "correct them in the URL"
+        return SourceFault(Reason.AUTHENTICATION, cause, fix=fix)
+    if status in (404, 410, 451, 454):
+        return SourceFault(Reason.NOT_FOUND, f"{name} has no such stream", fix="check the URL's path")
+    return SourceFault(Reason.REFUSED, f"{name} answers {status}", fix="see the camera")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from edgessd.sources.address import Address, without_credentials
-from edgessd.sources.fault import Reason, SourceFault
+from edgessd.sources.fault import Reason, SourceFault, connection_fault, status_fault
 from edgessd.sources.frame import Frame, Source
 from edgessd.sources.http_auth import authorization
 from edgessd.sources.mjpeg import jpeg_frames
@@ -109,38 +109,18 @@ def _get(address: Address, timeout: float) -> HTTPResponse:
                 same_host = parts[:2] == urlsplit(asked)[:2]
                 answered = header is not None and url == asked
                 if error.code != 401 or not user or not same_host or answered:
-                    raise _fault_of(error.code, name) from None
+                    raise status_fault(error.code, name) from None
                 target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
                 header = authorization(error.headers.get_all("WWW-Authenticate", []), "GET", target, user, password)
                 if header is None:
-                    raise _fault_of(401, name) from None
-        raise _fault_of(401, name)
-    except (TimeoutError, URLError) as error:
-        raise _unreachable(error, name, timeout) from None
-    except UnicodeError:
-        raise SourceFault(Reason.UNREACHABLE, f"no host of the name in {name}", fix="check its spelling") from None
+                    raise status_fault(401, name) from None
+        raise status_fault(401, name)
+    except URLError as error:
+        cause = error.reason if isinstance(error.reason, OSError) else error
+        raise connection_fault(cause, name, timeout) from None
+    except (TimeoutError, UnicodeError) as error:
+        raise connection_fault(error, name, timeout) from None
     except (OSError, ValueError, HTTPException) as error:
         raise SourceFault(
             Reason.NOT_A_STREAM, f"{name} does not speak HTTP", fix="check the port and the protocol"
         ) from error
-
-
-def _fault_of(status: int, name: str) -> SourceFault:
-    if status in (401, 403, 407):
-        return SourceFault(
-            Reason.AUTHENTICATION, f"{name} refuses the user or the password", fix="correct them in the URL"
-        )
-    if status in (404, 410):
-        return SourceFault(Reason.NOT_FOUND, f"{name} has no such page", fix="check the URL's path")
-    return SourceFault(Reason.REFUSED, f"{name} answers {status}", fix="see the camera")
-
-
-def _unreachable(error: TimeoutError | URLError, name: str, timeout: float) -> SourceFault:
-    cause = error.reason if isinstance(error, URLError) else error
-    if isinstance(cause, TimeoutError):
-        return SourceFault(Reason.TIMEOUT, f"{name} did not answer within {timeout:g} s", fix="see the camera")
-    if isinstance(cause, ConnectionRefusedError):
-        return SourceFault(
-            Reason.REFUSED, f"{name} refuses connections", fix="the server is down, or the port is wrong"
-        )
-    return SourceFault(Reason.UNREACHABLE, f"{name} cannot be reached", fix="check the host's name and the network")

@@ -11,7 +11,7 @@ import shutil
 import sys
 from functools import cache
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -75,6 +75,14 @@ def installed_from() -> tuple[Path, bool] | None:
     place = Path(unquote(url.path))
     whole = place.suffix == ".whl" if place.is_file() else (place / "pyproject.toml").is_file()
     return (place, False) if url.scheme == "file" and whole else None
+
+
+def version_of(name: str) -> str | None:
+    """Return the version of an installed distribution, None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def libraries(extras: str) -> list[str]:

@@ -5,7 +5,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from edgessd import __version__
+from edgessd.util.extras import version_of
 from edgessd_training.data.records import DataSet
 from edgessd_training.recipe import Recipe
 from edgessd_training.recipe_file import as_table
@@ -61,12 +61,7 @@ def versions() -> dict[str, str]:
     """Return the versions of all that took part."""
     found = {"edgessd": __version__, "python": platform.python_version(), "platform": sys.platform}
     found["torch"] = str(torch.__version__)  # with its build, +cpu or +cu130, which the package index leaves out
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+    return found | {library: of_it for library in LIBRARIES if (of_it := version_of(library))}
 
 
 def git_commit() -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.backends.cuda import Pinned
-from edgessd.backends.cuda.errors import CudaError, NoCuda
+from edgessd.backends.cuda import graph
+from edgessd.backends.cuda.driver import Pinned
+from edgessd.backends.cuda.errors import NoCuda
 from edgessd.backends.cuda.library import Library, device, error_of, load
-from edgessd.util.extras import pip_install
+from edgessd.util.extras import pip_install, version_of
 
 _NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING
 _DEVICE_MAP = 2  # CU_MEMHOSTALLOC_DEVICEMAP
@@ -48,7 +49,7 @@ class BindingsDriver:
         self._left: dict[tuple[str, int], None] = {}  # (the call that frees it, handle)
         self.device = device(library, ordinal)
         self.call("cuInit", 0)
-        self.name = f"cuda-bindings {_version()}"
+        self.name = f"cuda-bindings {version_of('cuda-bindings')}"
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Return the value of a call. Raises the named error of its result."""
@@ -134,17 +135,10 @@ class BindingsDriver:
         self.call("cuLaunchKernel", kernel, *grid, 1, *block, 1, 0, stream, (values, types), 0)
 
     def begin_capture(self, stream: int) -> None:
-        # Other threads may allocate while this one captures.
-        self.call("cuStreamBeginCapture", stream, self._cuda.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+        graph.begin_capture(self._library, stream)
 
     def end_capture(self, stream: int) -> int:
-        graph = self.call("cuStreamEndCapture", stream)
-        if not int(graph):
-            raise CudaError("the stream recorded no graph", fix="run without CUDA graphs")
-        try:
-            return self._keep("cuGraphExecDestroy", self.call("cuGraphInstantiate", graph, 0))
-        finally:
-            self.call("cuGraphDestroy", graph)
+        return self._keep("cuGraphExecDestroy", graph.end_capture(self._library, stream))
 
     def launch_graph(self, executable: int, stream: int) -> None:
         self.call("cuGraphLaunch", executable, stream)
@@ -160,9 +154,3 @@ class BindingsDriver:
         while self._left:
             (freed_by, handle), _ = self._left.popitem()
             self.quietly(freed_by, handle)
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("cuda-bindings")

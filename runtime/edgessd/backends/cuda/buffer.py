@@ -1,6 +1,6 @@
 """One piece of memory with a CPU side and a device side: two copies, or the same memory on an integrated GPU."""
 
-from edgessd.backends.cuda import Driver
+from edgessd.backends.cuda.driver import Driver
 from edgessd.backends.cuda.errors import CudaError
 
 

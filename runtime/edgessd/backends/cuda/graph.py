@@ -1,4 +1,4 @@
-"""CUDA graphs for pycuda, which has none: the driver's six functions through ctypes, on pycuda's own streams."""
+"""CUDA graphs: the driver's six functions through ctypes, since pycuda has none, on either library's streams."""
 
 import ctypes
 

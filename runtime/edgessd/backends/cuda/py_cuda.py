@@ -9,9 +9,11 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.backends.cuda import Pinned, graph
+from edgessd.backends.cuda import graph
+from edgessd.backends.cuda.driver import Pinned
 from edgessd.backends.cuda.errors import CudaError, DeviceLost, NoCuda, WrongThread
 from edgessd.backends.cuda.library import OUT_OF_MEMORY, Library, device, error_of, load
+from edgessd.util.extras import version_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,7 +92,7 @@ class PyCudaDriver:
         self._graphs: set[int] = set()
         self._next_event = 1
         self.device = device(library, ordinal)
-        self.name = f"pycuda {'.'.join(str(part) for part in _version())}"
+        self.name = f"pycuda {version_of('pycuda')}"
 
     @_named
     def allocate(self, size: int) -> int:
@@ -208,9 +210,3 @@ class PyCudaDriver:
             for block in blocks.values():
                 block.free()
             blocks.clear()
-
-
-def _version() -> tuple[int, ...]:
-    import pycuda
-
-    return tuple(pycuda.VERSION)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.backends.cuda import Driver
 from edgessd.backends.cuda.buffer import Buffer
+from edgessd.backends.cuda.driver import Driver
 
 PTX = Path(__file__).parent / "kernels" / "resize.ptx"
 BLOCK = (32, 8)

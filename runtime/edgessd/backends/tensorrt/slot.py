@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.backends.cuda import Driver
 from edgessd.backends.cuda.buffer import Buffer
+from edgessd.backends.cuda.driver import Driver
 from edgessd.backends.cuda.errors import CudaError, DeviceLost, OutOfDeviceMemory
 from edgessd.backends.cuda.resize import FrameResizer, load_resize_kernel
 from edgessd.backends.tensorrt.engine import INPUT, Engine, captures_itself

@@ -8,7 +8,8 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgessd.backends.cuda import Driver, open_driver
+from edgessd.backends.cuda import open_driver
+from edgessd.backends.cuda.driver import Driver
 from edgessd.backends.tensorrt.engine import Engine, load_engine
 from edgessd.backends.tensorrt.ring import Inbox, run
 from edgessd.backends.tensorrt.slot import GraphUse, Slot, open_slots
