@@ -144,10 +144,10 @@ def _ranges(
     """Return ranges measured on images, or those of a file where there are none."""
     from edgessd.util.console import PlainConsole
     from edgessd.util.files import writable
+    from edgessd.util.progress import image_progress
     from edgessd_export.images import inputs, variety_warning
     from edgessd_export.quantisation import calibration as calibrating
     from edgessd_export.write import weights_hash
-    from edgessd_training.data.progress import image_progress
 
     digest = weights_hash(checkpoint)
     errors = PlainConsole(stderr=True)

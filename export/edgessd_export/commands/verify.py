@@ -33,11 +33,11 @@ def verify(
     from edgessd.errors import ExportError
     from edgessd.util.files import readable, writable, write_text
     from edgessd.util.overwrite import keep_apart
+    from edgessd.util.progress import image_progress
     from edgessd_export.parity.compare import open_model
     from edgessd_export.parity.gate import complaints, limits_for, same_model
     from edgessd_export.parity.verify import print_table, truth_for
     from edgessd_export.parity.verify import verify as run
-    from edgessd_training.data.progress import image_progress
     from edgessd_training.data.read import read_data
     from edgessd_training.metrics.labels import read_label_map
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.model.preprocess import to_input
+from edgessd.util.progress import image_progress
 from edgessd_export.graph.float_graph import Layout, float_graph
 from edgessd_export.images import spread
 from edgessd_export.parity.compare import Model, graph_model, open_model
 from edgessd_export.parity.verify import Truth, mean_average_precision, truth_for, verify
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.data.images import read_image
-from edgessd_training.data.progress import image_progress
 from edgessd_training.data.read import read_data
 from edgessd_training.metrics.labels import read_label_map
 

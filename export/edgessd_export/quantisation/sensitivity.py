@@ -15,13 +15,13 @@ from edgessd.model.card import ModelCard
 from edgessd.util.console import PlainConsole
 from edgessd.util.extras import need
 from edgessd.util.files import replacing
+from edgessd.util.progress import image_progress
 from edgessd_export.graph.layers import Graph
 from edgessd_export.images import inputs, spread
 from edgessd_export.parity.compare import Model, compare, graph_model
 from edgessd_export.parity.verdict import Judge
 from edgessd_export.quantisation.int8 import Int8, quantised
 from edgessd_training.checkpoint import Checkpoint
-from edgessd_training.data.progress import image_progress
 
 Images = Sequence[NDArray[np.uint8]]
 IMAGES = 50

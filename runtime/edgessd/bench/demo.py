@@ -66,7 +66,7 @@ def annotate(source: Source, detector: Detector, path: Path, *, workers: int) ->
                 seen.update({labels[index] for index in result.detections.classes.tolist()})
                 if best is None or _kinds(result) > _kinds(best):
                     best = result
-                progress.advance()
+                progress.count()
     finally:
         sink.close()
     if best is None:

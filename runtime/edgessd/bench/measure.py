@@ -141,7 +141,7 @@ def measure(source: Source, detector: Detector, *, frames: int, workers: int, ro
             if index >= WARM_UP:
                 rows[counted] = (*_stage_seconds(result, live=source.live), result.age)
                 counted += 1
-                progress.advance()
+                progress.count()
             if index == WARM_UP + MEMORY_SETTLED:
                 settled_mb = rss_mb()
             if counted == frames:

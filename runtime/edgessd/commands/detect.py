@@ -198,8 +198,8 @@ def _run(
                 for sink in sinks:
                     sink.write(result)
                 seen.update(detector.card.labels[index] for index in result.detections.classes.tolist())
-                progress.advance()
-                if progress.frames == max_frames:
+                progress.count()
+                if progress.done == max_frames:
                     break
         except SinkClosed:
             return False

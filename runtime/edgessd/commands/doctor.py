@@ -70,12 +70,7 @@ def _print(facts: dict[str, Any], found: list[Any], note: str | None, findings: 
     from edgessd.util.console import PlainConsole, notice
 
     console = PlainConsole(soft_wrap=False)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in rows(facts).items():
-        table.add_row(name, value)
-    console.print(table)
+    console.print_facts(rows(facts))
     console.print()
     backends = Table(box=None, pad_edge=False)
     for heading in ("backend", "here", "why"):

@@ -26,8 +26,6 @@ def info(
     if as_json:
         typer.echo(json.dumps(card.as_json(), indent=1, ensure_ascii=False))
         return
-    from rich.table import Table
-
     from edgessd.util.console import PlainConsole
 
     choice = choose(path, "auto", card)
@@ -49,13 +47,8 @@ def info(
         "backend auto": f"{choice.name}: {choice.reason}",
         **engine_rows,
     }
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in rows.items():
-        table.add_row(name, value)
     console = PlainConsole(soft_wrap=False)
-    console.print(table)
+    console.print_facts(rows)
     if engine_rows:
         console.print(f"here: {check_engine_here(card, path)}")  # raises, after the table, where it cannot run
 

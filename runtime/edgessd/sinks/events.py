@@ -2,13 +2,12 @@
 
 from edgessd.events import Event, EventStore
 from edgessd.streams.result import Result
-from edgessd.streams.status import Status
+from edgessd.streams.sink import Sink
 
 
-class EventSink:
+class EventSink(Sink):
     """Keeps what tracks did; who shows it asks ``EventStore.query`` of the same file."""
 
-    needs_image = False
     needs_pictures = True
 
     def __init__(self, store: EventStore) -> None:
@@ -22,9 +21,6 @@ class EventSink:
 
     def write(self, result: Result) -> None:
         """A frame is no event."""
-
-    def report(self, status: Status) -> None:
-        """A stream's state is no event."""
 
     def close(self) -> None:
         """Close the database."""

@@ -12,11 +12,11 @@ from edgessd.sinks.numbered_files import NumberedFiles
 from edgessd.sinks.records import wall_clock
 from edgessd.sources import IMAGE_SUFFIXES
 from edgessd.streams.result import Result
-from edgessd.streams.status import Status
+from edgessd.streams.sink import Sink
 from edgessd.util.files import replacing, sink_folder, writable
 
 
-class ImageSink:
+class ImageSink(Sink):
     """Annotated images: one file, or a folder with a file a frame."""
 
     needs_image = True
@@ -40,14 +40,8 @@ class ImageSink:
             target /= name if is_image else f"{Path(name).stem[:200]}_{result.frame.index:06d}.jpg"
         write_image(target, draw_result(result, self._labels))
 
-    def report(self, status: Status) -> None:
-        """A state gives no image."""
 
-    def close(self) -> None:
-        """Nothing is left open."""
-
-
-class SnapshotSink:
+class SnapshotSink(Sink):
     """An annotated JPEG when a frame holds a detection, named as ``NumberedFiles`` says; the oldest are deleted."""
 
     needs_image = True
@@ -69,12 +63,6 @@ class SnapshotSink:
         path = self._files.new(name, wall_clock(captured))
         write_image(path, draw_result(result, self._labels))
         self._files.added(name, path)
-
-    def report(self, status: Status) -> None:
-        """A stream that is away gives no picture."""
-
-    def close(self) -> None:
-        """Nothing is left open."""
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

@@ -10,6 +10,7 @@ from edgessd.events import Event
 from edgessd.sinks.home_assistant import device_config
 from edgessd.sinks.records import counts_as_json, result_as_json
 from edgessd.streams.result import Result
+from edgessd.streams.sink import Sink
 from edgessd.streams.status import State, Status
 from edgessd.tracking import Line, Zone
 from edgessd.util.extras import need
@@ -21,15 +22,13 @@ _QUEUE_IS_FULL = 15  # paho's MQTT_ERR_QUEUE_SIZE
 log = logging.getLogger(__name__)
 
 
-class Mqtt:
+class Mqtt(Sink):
     """Publishes below PREFIX: ``STREAM/detections`` a frame, ``STREAM/events`` as they come, and retained
     ``STREAM/state``, ``STREAM/counts`` of zones and lines, ``STREAM/snapshot`` (JPEG) of the last event, and
     ``status``, online or offline, also as the last will. With discovery, Home Assistant learns of all of it by itself.
 
     While the broker is away frames are lost and counted; what is retained is kept, and events up to 1,024.
     """
-
-    needs_image = False
 
     def __init__(
         self,

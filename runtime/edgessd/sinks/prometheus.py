@@ -9,7 +9,7 @@ from edgessd.errors import InputError
 from edgessd.events import Event
 from edgessd.sinks.device_metrics import BoardMetrics
 from edgessd.streams.result import Result
-from edgessd.streams.sink import Overview
+from edgessd.streams.sink import Overview, Sink
 from edgessd.streams.status import State, Status
 from edgessd.tracking.lines import Crossing
 from edgessd.util.extras import need
@@ -19,10 +19,9 @@ STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2
 AGE_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 5)
 
 
-class Prometheus:
+class Prometheus(Sink):
     """Serves ``http://ADDRESS:PORT/metrics``. What streams, sinks and the board count is asked at every scrape."""
 
-    needs_image = False
     needs_pictures = False
 
     def __init__(

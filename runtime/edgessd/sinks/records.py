@@ -15,7 +15,7 @@ from edgessd.errors import InputError
 from edgessd.events import Event
 from edgessd.sinks.line_file import LineFile
 from edgessd.streams.result import Result
-from edgessd.streams.sink import SinkClosed
+from edgessd.streams.sink import Sink, SinkClosed
 from edgessd.streams.status import Status
 from edgessd.tracking.watch import Tracks
 from edgessd.util.outside_text import outside_text, spreadsheet_cell
@@ -23,13 +23,12 @@ from edgessd.util.outside_text import outside_text, spreadsheet_cell
 CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2", "id")
 
 
-class JsonlSink:
+class JsonlSink(Sink):
     """A JSON line a frame, one with ``event`` for what happens to a track, one with ``state`` for a stream's new state.
 
     They are written as it happens.
     """
 
-    needs_image = False
     needs_pictures = False
 
     def __init__(
@@ -66,10 +65,8 @@ class JsonlSink:
         self._lines.close()
 
 
-class CsvSink:
+class CsvSink(Sink):
     """A row a detection, ``id`` empty where it has none; frames without any and states leave none."""
-
-    needs_image = False
 
     def __init__(self, path: Path, labels: tuple[str, ...], *, max_bytes: float = float("inf"), keep: int = 0) -> None:
         """Raises InputError for a place that cannot be written."""
@@ -82,9 +79,6 @@ class CsvSink:
         place = (f"{wall_clock(result.frame.captured_at):.3f}", source, result.frame.index, f"{result.age * 1e3:.2f}")
         for found in result.detections.as_json(self._labels):
             self._lines.write(_row((*place, _cell(found["label"]), found["score"], *found["box"], found.get("id"))))
-
-    def report(self, status: Status) -> None:
-        """Leave out: a table of detections has no place for states."""
 
     def close(self) -> None:
         """Close the file."""

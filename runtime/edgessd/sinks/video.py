@@ -15,6 +15,7 @@ from edgessd.sinks.numbered_files import NumberedFiles
 from edgessd.sinks.records import wall_clock
 from edgessd.sinks.video_writer import OPENCV_CODECS, count_frames, has_ffmpeg, open_writer
 from edgessd.streams.result import Result
+from edgessd.streams.sink import Sink
 from edgessd.streams.status import State, Status
 from edgessd.util.files import Unfinished, abandoned, sink_folder, writable
 
@@ -117,7 +118,7 @@ def _told(path: Path) -> Iterator[None]:
         ) from error
 
 
-class VideoSink:
+class VideoSink(Sink):
     """One annotated video, put in place when it is closed: after an interruption it holds what was seen.
 
     H.264 with every frame at its time where the program ffmpeg is at hand, else OpenCV's MPEG-4 at an even rate.
@@ -158,16 +159,13 @@ class VideoSink:
         seconds = frame.captured_at if self._live else frame.media_time
         self._video.write(draw_result(result, self._labels), frame.index / self._fps if seconds is None else seconds)
 
-    def report(self, status: Status) -> None:
-        """A state is no frame."""
-
     def close(self) -> None:
         """Rename the video into place once it is whole. Raises VideoError where the disk refused a part of it."""
         if self._video is not None:
             self._video.finish()
 
 
-class SegmentSink:
+class SegmentSink(Sink):
     """Videos of every stream, a new one by time, by size, or when frames change their size.
 
     Written as ``VideoSink`` does, with every frame at the time it was captured, in Matroska or fragmented MP4, and

@@ -14,6 +14,7 @@ from edgessd.events import Event
 from edgessd.sinks.records import result_as_json
 from edgessd.sinks.webhook_address import WebhookAddress, webhook_address
 from edgessd.streams.result import Result
+from edgessd.streams.sink import Sink
 from edgessd.streams.status import Status
 
 TIMEOUT_SECONDS = 5.0
@@ -24,10 +25,9 @@ class WebhookFault(EdgessdError):
     """A receiver did not take what was posted."""
 
 
-class Webhook:
+class Webhook(Sink):
     """Posts as JSON every event and state, and a frame in which something was found, one an ``interval`` and stream."""
 
-    needs_image = False
     needs_pictures = False
 
     def __init__(
@@ -91,7 +91,7 @@ class Webhook:
         raise WebhookFault(f"{self._address.name} did not take a message ({cause})", fix=fix)
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Wait for no further attempt."""
         self._closing.set()
 
 

@@ -7,11 +7,10 @@ import cv2
 from edgessd.errors import InputError
 from edgessd.sinks.draw import draw_result
 from edgessd.streams.result import Result
-from edgessd.streams.sink import SinkClosed
-from edgessd.streams.status import Status
+from edgessd.streams.sink import Sink, SinkClosed
 
 
-class WindowSink:
+class WindowSink(Sink):
     """A window that shows the annotated frames; q or Esc ends the run."""
 
     TITLE = "edgessd"
@@ -36,9 +35,6 @@ class WindowSink:
         cv2.imshow(self.TITLE, draw_result(result, self._labels))
         if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
             raise SinkClosed
-
-    def report(self, status: Status) -> None:
-        """A state is not shown."""
 
     def close(self) -> None:
         """Close the window."""

@@ -36,10 +36,11 @@ class SinkClosed(Exception):
 class Sink(Protocol):
     """Takes results in order, and how streams are. ``needs_image``: whether it wants the frames' pixels.
 
-    ``detect`` calls it as it goes; ``run`` gives each a queue, whose thread calls all its methods.
+    ``detect`` calls it as it goes; ``run`` gives each a queue, whose thread calls all its methods. A sink that is one
+    by name inherits what it has no use for.
     """
 
-    needs_image: bool
+    needs_image: bool = False
 
     def write(self, result: Result) -> None:
         """Take one result."""
@@ -47,11 +48,11 @@ class Sink(Protocol):
 
     def report(self, status: Status) -> None:
         """Take the new state of a stream, and that of one that is away every ten seconds."""
-        ...
+        return
 
     def close(self) -> None:
         """Finish what was written, also after an error."""
-        ...
+        return
 
 
 @runtime_checkable

@@ -1,8 +1,10 @@
 """The one way to a terminal: strings are shown as they are, never as markup, emoji codes or control characters."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from edgessd.util.outside_text import outside_text
@@ -20,6 +22,15 @@ class PlainConsole(Console):
     def render_str(self, text: str, *, style: Any = "", justify: Any = None, **options: Any) -> Text:
         """Return the text of a string; its own line breaks stay, all else that a terminal acts on is escaped."""
         return Text("\n".join(map(outside_text, text.split("\n"))), style=style, justify=justify)
+
+    def print_facts(self, facts: Mapping[str, str]) -> None:
+        """Print a name and what it is on each line, side by side."""
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for row in facts.items():
+            table.add_row(*row)
+        self.print(table)
 
 
 def notice(word: str, message: str, style: str) -> Text:

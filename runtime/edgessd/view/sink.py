@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgessd.errors import InputError
 from edgessd.streams.result import Result
-from edgessd.streams.sink import Overview
+from edgessd.streams.sink import Overview, Sink
 from edgessd.streams.status import State, Status
 from edgessd.view.cameras import Camera
 from edgessd.view.pictures import annotated, jpeg
@@ -28,7 +28,7 @@ _START_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-class View:
+class View(Sink):
     """Serves ``http://ADDRESS:PORT/``. Frames are drawn and encoded only while somebody watches."""
 
     needs_image = True
@@ -80,9 +80,6 @@ class View:
             camera = self.cameras.get(statuses[0].name) if statuses else None
         if camera is not None:
             camera.offer(result)
-
-    def report(self, status: Status) -> None:
-        """States are asked for when somebody looks."""
 
     def close(self) -> None:
         """Send everybody away and stop serving."""

@@ -44,8 +44,8 @@ def check(
     from edgessd.util.cores import usable_cores
     from edgessd.util.files import writable, write_text
     from edgessd.util.overwrite import keep_apart
+    from edgessd.util.progress import image_progress
     from edgessd_training.data.check import check as run
-    from edgessd_training.data.progress import image_progress
     from edgessd_training.data.read import read_labels
     from edgessd_training.data.repair import refuse_folder, repair
     from edgessd_training.data.source import parse_source

@@ -44,7 +44,7 @@ def evaluate(
     from edgessd.model.postprocess import EVALUATION
     from edgessd.util.files import writable, write_text
     from edgessd.util.overwrite import keep_apart
-    from edgessd_training.data.progress import image_progress
+    from edgessd.util.progress import image_progress
     from edgessd_training.data.read import read_data, with_labels
     from edgessd_training.metrics import evaluate as run
     from edgessd_training.metrics.detections_file import write_rows

@@ -13,10 +13,10 @@ import torch
 from edgessd.errors import InputError
 from edgessd.util.files import is_folder, readable
 from edgessd.util.names import file_name
+from edgessd.util.progress import image_progress
 from edgessd_training.checkpoint import load_checkpoint
 from edgessd_training.data.faults import Fault
 from edgessd_training.data.prepare import FOLDER, prepare
-from edgessd_training.data.progress import image_progress
 from edgessd_training.data.read import read_data
 from edgessd_training.metrics.evaluate import evaluate
 from edgessd_training.metrics.network import network_detector

@@ -11,8 +11,8 @@ from lightning_fabric import Fabric
 
 from edgessd.errors import InputError
 from edgessd.util.cores import usable_cores
+from edgessd.util.progress import image_progress
 from edgessd_training.data.images import read_image
-from edgessd_training.data.progress import image_progress
 from edgessd_training.data.records import DataSet
 from edgessd_training.loop.ema import copy_weights
 from edgessd_training.loop.optimizer import freeze, make_optimizer

@@ -3,9 +3,8 @@
 from typing import Any
 
 from edgessd.bench.acceptance.accuracy import headline
+from edgessd.bench.measure import STAGES
 from edgessd.device.format import board_lines
-
-STAGE_ROWS = ("decode", "resize", "inference", "postprocess", "hand_over", "overhead")
 
 
 def as_markdown(report: dict[str, Any]) -> str:
@@ -78,9 +77,7 @@ def _verdict(report: dict[str, Any]) -> list[str]:
 def _pipeline(figures: dict[str, Any]) -> list[str]:
     how = f"{figures['workers']} workers, {figures['frames']} frames"
     lines = [f"**Frames one by one** ({how})", "", "| stage | p50 ms | p90 ms | p99 ms |", "|---|---|---|---|"]
-    lines += [
-        _row(stage.replace("_", "-"), figures["stages"][stage]) for stage in STAGE_ROWS if stage in figures["stages"]
-    ]
+    lines += [_row(stage.replace("_", "-"), figures["stages"][stage]) for stage in STAGES if stage in figures["stages"]]
     limit = f"the cores allow {figures['limit_fps']:.1f} FPS"
     cpu = f"{figures['cpu_ms_per_frame']:.2f} ms CPU a frame: {limit}; {figures['rss_mb']:.0f} MB resident"
     return [*lines, "", cpu, ""]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
@@ -76,13 +77,9 @@ def without_folders(source: str) -> str:
 
 def _images(source: Source) -> list[Any]:
     """Return as many frames as the largest call takes, the same again where the source is shorter."""
-    frames = source.frames()
-    try:
+    frames: Any = source.frames()
+    with closing(frames):
         found = [frame.image.copy() for frame in islice(frames, max(BATCHES))]
-    finally:
-        close = getattr(frames, "close", None)
-        if close is not None:
-            close()
     return list(islice(cycle(found), max(BATCHES)))
 
 
