@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edgessd.sources import frames as frames
     from edgessd.streams import Streams as Streams
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Imported on first use, so that `edgessd --help` and the data verbs need no OpenCV.
 _EXPORTS = {
