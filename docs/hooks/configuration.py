@@ -40,6 +40,7 @@ NAMES = {
     "Files": "integer, 0 to 1000000",
     "Zone": "tables",
     "Line": "tables",
+    "Choice(INTERVALS)": '`"auto"`, or 1 to 10',
 }
 
 
@@ -122,6 +123,8 @@ def _kind(annotation: ast.expr) -> str:
             assert isinstance(inner, ast.Tuple)
             kind, rule = inner.elts
             assert isinstance(rule, ast.Call)
+            if ast.unparse(rule) in NAMES:
+                return NAMES[ast.unparse(rule)]
             if ast.unparse(rule.func) == "Choice":
                 return " or ".join(f'`"{choice}"`' for choice in ast.literal_eval(rule.args[0]))
             low, high = (ast.unparse(bound) for bound in rule.args)

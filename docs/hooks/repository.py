@@ -25,7 +25,9 @@ def on_files(files: Any, config: Any) -> None:
     for page in list(files.documentation_pages()):
         for link in LINK.findall(page.content_string):
             outside = _outside(link, page.src_uri)
-            if outside and outside not in AT_THE_ROOT and files.get_file_from_path(_page_of(outside)) is None:
+            if not outside or outside in AT_THE_ROOT or files.get_file_from_path(_page_of(outside)):
+                continue
+            if (root / outside).is_file():  # else MkDocs says what leads to nothing
                 files.append(File.generated(config, _page_of(outside), content=_shown(root, outside)))
 
 
