@@ -130,6 +130,34 @@ train(read_recipe(Path({str(recipe)!r})), {data!r}, {data!r}, Path({str(out)!r})
     assert all(torch.equal(value, expected[name]) for name, value in weights(out).items())
 
 
+def test_an_epoch_whose_evaluation_failed_is_judged_when_the_run_resumes(data, recipe, unbroken, tmp_path, monkeypatch):
+    """Also the last: without it the run would have no checkpoint. Curves that cannot be written end no run."""
+    out = tmp_path / "run"
+
+    def fail(run, epoch):
+        raise MemoryError
+
+    def no_room(*arguments, **named):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.add_scalar", no_room)
+    with monkeypatch.context() as patch:
+        patch.setattr("edgessd_training.run.train.judge", fail)
+        with pytest.raises(MemoryError):
+            train_here(recipe, data, out, "evaluation.every=2")
+    assert len(losses(out)) == 10
+    assert not (out / "last.pt").exists()
+    train_here(recipe, data, out, "evaluation.every=2", resume=True)
+    expected = weights(unbroken)
+    assert all(torch.equal(value, expected[name]) for name, value in weights(out).items())
+    with (out / "epochs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["batch"]) for row in rows] == [("2", "9")]
+    assert float(rows[0]["loss"]) == pytest.approx(losses(out)[5:].mean())
+    train_here(recipe, data, out, "evaluation.every=2", resume=True)  # nothing is left to do
+    assert len((out / "epochs.csv").read_text().splitlines()) == 2
+
+
 def test_two_processes_follow_the_curve_of_one(data, recipe, tmp_path):
     # Batch norm is frozen: with random weights this small network blows 1e-7 of rounding up to 1e-3 within a step.
     changes = ["epochs=4", "optimizer.freeze_bn=true", "evaluation.every=100", "augment.plain_epochs=4"]

@@ -15,6 +15,7 @@ from edgessd.util.files import write_text
 from edgessd_training.loop.training import Progress, Row
 from edgessd_training.run.folder import RunFolder
 from edgessd_training.run.judge import Verdict
+from edgessd_training.run.scalars import Scalars
 from edgessd_training.samples.loader import Plan
 
 EPOCHS = ("epoch", "batch", "loss", "metric", "value", "seconds")
@@ -47,13 +48,13 @@ class Table:
 
 @dataclass(frozen=True)
 class RunLog:
-    """Where a run writes what it measures: a row a batch, a row an evaluated epoch. writer: TensorBoard's."""
+    """Where a run writes what it measures: a row a batch, a row an evaluated epoch, curves."""
 
     plan: Plan
     steps: Table
     epochs: Table
     bar: Bar
-    writer: Any
+    scalars: Scalars
 
     def batch(self, row: Row) -> None:
         """Log one batch."""
@@ -61,7 +62,14 @@ class RunLog:
         note = f"epoch {row.epoch + 1}, loss {row.loss:.3f}, {self.plan.batch_size / row.seconds:.1f} img/s"
         self.bar.update(self.bar.task_ids[0], advance=1, note=note)
         for name in ("loss", "score_loss", "box_loss", "lr"):
-            self.writer.add_scalar(f"train/{name}", getattr(row, name), row.batch)
+            self.scalars.add(f"train/{name}", getattr(row, name), row.batch)
+
+    def unjudged(self, batch: int) -> list[float] | None:
+        """Return the losses of an epoch that ended with a batch and has no row: its evaluation failed; else None."""
+        if any(int(row["batch"]) == batch for row in self.epochs.rows()):
+            return None
+        epoch = str(batch // self.plan.batches_per_epoch)
+        return [float(row["loss"]) for row in self.steps.rows() if row["epoch"] == epoch]
 
     def epoch(self, epoch: int, losses: Sequence[float], verdict: Verdict, progress: Progress) -> None:
         """Log an evaluated epoch, counted from 0. losses: of its batches."""
@@ -69,7 +77,7 @@ class RunLog:
         mean = sum(losses) / max(1, len(losses))
         row = {"epoch": epoch + 1, "batch": progress.done - 1, "loss": mean, "metric": metric, "value": value}
         self.epochs.append({**row, "seconds": seconds})
-        self.writer.add_scalar(f"val/{metric}", value, progress.done)
+        self.scalars.add(f"val/{metric}", value, progress.done)
         best = f"best {progress.best:.4f} in epoch {progress.best_epoch}"
         text = f"epoch {epoch + 1}/{self.plan.epochs}: loss {mean:.3f}, {metric} {value:.4f} ({best})"
         self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -81,8 +89,6 @@ def run_log(folder: RunFolder, plan: Plan, done: int, *, enabled: bool) -> Itera
     if not enabled:
         yield None
         return
-    from torch.utils.tensorboard import SummaryWriter
-
     steps, epochs = Table(folder.steps, Row._fields), Table(folder.epochs, EPOCHS)
     for table in (steps, epochs):
         table.keep_below("batch", done)
@@ -96,8 +102,8 @@ def run_log(folder: RunFolder, plan: Plan, done: int, *, enabled: bool) -> Itera
     )
     with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
         bar.add_task("training", total=plan.epochs * plan.batches_per_epoch, completed=done, note="")
-        writer = SummaryWriter(str(folder.tensorboard), purge_step=done)
+        scalars = Scalars(folder.tensorboard, done)
         try:
-            yield RunLog(plan, steps, epochs, bar, writer)
+            yield RunLog(plan, steps, epochs, bar, scalars)
         finally:
-            writer.close()
+            scalars.close()

@@ -14,7 +14,7 @@ from edgessd_training.recipe import Recipe
 from edgessd_training.run.folder import RunFolder, open_run, write_json
 from edgessd_training.run.hardware import make_fabric
 from edgessd_training.run.judge import judge
-from edgessd_training.run.log import run_log
+from edgessd_training.run.log import RunLog, run_log
 from edgessd_training.run.nonfinite import stop_run
 from edgessd_training.run.setup import Run, loader_of, look_at, set_up
 from edgessd_training.run.state import resume_run, save
@@ -48,9 +48,13 @@ def fit(run: Run) -> None:
     stop = partial(stop_run, training, run.data.records, run.folder.path)
     rows = train_batches(training, batches(loader_of(run)), stop)
     with run_log(run.folder, plan, progress.done, enabled=training.fabric.is_global_zero) as log:
+        begun, rest = divmod(progress.done, plan.batches_per_epoch)
         if log:
             write_json(run.folder.recipe, run.origin)
-        for epoch in range(progress.done // plan.batches_per_epoch, plan.epochs):
+            if begun and not rest and is_judged(recipe, begun - 1) and (lost := log.unjudged(progress.done - 1)):
+                judge_and_log(run, log, begun - 1, lost)
+                save(run)
+        for epoch in range(begun, plan.epochs):
             losses = []
             for row in islice(rows, (epoch + 1) * plan.batches_per_epoch - progress.done):
                 losses.append(row.loss)
@@ -60,14 +64,24 @@ def fit(run: Run) -> None:
                         save(run)
             if log:
                 save(run)  # before it is judged: what fails there must not lose the epoch
-                if (epoch + 1) % recipe.evaluation.every == 0 or epoch + 1 == plan.epochs:
-                    verdict = judge(run, epoch)
-                    log.epoch(epoch, losses, verdict, progress)
-                    with as_warning("plots"):
-                        plot_run(run.folder.path, log.steps.rows(), log.epochs.rows(), run.val, verdict.detections)
+                if is_judged(recipe, epoch):
+                    judge_and_log(run, log, epoch, losses)
             training.fabric.barrier()
             if log:
                 save(run)
+
+
+def is_judged(recipe: Recipe, epoch: int) -> bool:
+    """Return whether an epoch, counted from 0, is evaluated."""
+    return (epoch + 1) % recipe.evaluation.every == 0 or epoch + 1 == recipe.epochs
+
+
+def judge_and_log(run: Run, log: RunLog, epoch: int, losses: Sequence[float]) -> None:
+    """Evaluate an epoch, log it, draw the run so far."""
+    verdict = judge(run, epoch)
+    log.epoch(epoch, losses, verdict, run.training.progress)
+    with as_warning("plots"):
+        plot_run(run.folder.path, log.steps.rows(), log.epochs.rows(), run.val, verdict.detections)
 
 
 @contextmanager
