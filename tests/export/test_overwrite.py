@@ -49,6 +49,19 @@ def test_an_input_is_never_an_output(folder: Path) -> None:
     keep_apart({"--json": folder / "other.json", "--jsonl": "-", "--out": None}, [model, None, "rtsp://camera/1"])
 
 
+def test_weights_beside_an_onnx_file_are_its_own(folder: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    (folder / "weights").mkdir()
+    model = onnx.load(folder / "m.onnx")
+    onnx.save(model, folder / "w.onnx", save_as_external_data=True, location="w.data", size_threshold=0)
+    for out in ("w.data", folder / "w.data", link(symbolic, folder / "w.data", "other.json")):
+        with pytest.raises(InputError, match=r"holds weights of .*w\.onnx|would be lost"):
+            keep_apart({"--json": out}, [folder / "w.onnx"])
+    keep_apart({"--json": folder / "new.data"}, [folder / "w.onnx"])
+    (folder / "boxes.data").write_bytes(b"")
+    keep_apart({"--json": folder / "boxes.data"}, [folder / "w.onnx"])
+
+
 def test_two_outputs_are_two_files(folder: Path) -> None:
     with pytest.raises(InputError, match="--jsonl and --out are one file"):
         keep_apart({"--out": folder / "x.json", "--jsonl": "x.json"}, [])

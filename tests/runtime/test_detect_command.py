@@ -123,6 +123,8 @@ def bad(tmp_path: Path, video: Path, tiny: Path) -> dict[str, Path]:
         (["detect", "{video}", "-m", "{bare.onnx}"], "without an edgessd card"),
         (["detect", "{video}", "-m", "nowhere.onnx"], "no model file"),
         (["detect", "{video}", "-m", "{tiny}", "--classes", "bird"], "unknown class 'bird'"),
+        (["detect", "{video}", "-m", "{tiny}", "--classes", ",,"], "no label is named"),
+        (["detect", "{video}", "-m", "{tiny}", "--classes", ""], "no label is named"),
         (["detect", "{video}", "-m", "{tiny}", "--score", "1.5"], "0..1"),
         (["detect", "{video}", "-m", "{tiny}", "--score", "-1"], "0..1"),
         (["detect", "{video}", "-m", "{tiny}", "--score", "high"], "--score"),

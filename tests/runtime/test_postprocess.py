@@ -92,6 +92,11 @@ def test_a_threshold_outside_0_to_1_is_refused(score: float) -> None:
         PostProcess(score=score)
 
 
+def test_no_class_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match="no label is named"):
+        PostProcess(labels=())
+
+
 def test_an_unknown_class_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"unknown class 'bird'.*cat, dog"):
         detect([[0, 0]] * 4, PostProcess(labels=("bird",)))

@@ -237,6 +237,11 @@ def test_an_unknown_class_and_a_port_in_use(edgessd: Edgessd, tiny: Path, video:
     stream = f'[[streams]]\nname = "door"\nsource = "{video}"\n'
     code, _, err = edgessd("run", config(tmp_path, f"{start}classes = ['bird']\n{stream}"), "--check")
     assert (code, "unknown class 'bird'" in err) == (2, True)
+    code, _, err = edgessd("run", config(tmp_path, f"{start}classes = []\n{stream}"), "--check")
+    assert (code, "no label is named" in err) == (2, True)
+    nothing = '[[sinks]]\ntype = "jsonl"\npath = "o.jsonl"\nstreams = []\n'
+    code, _, err = edgessd("run", config(tmp_path, f"{start}{stream}{nothing}"), "--check")
+    assert (code, "sinks[0].streams is empty" in err) == (2, True)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

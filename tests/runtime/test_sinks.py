@@ -28,6 +28,7 @@ from edgessd.sinks.webhook import Webhook
 from edgessd.streams import QueuedSink
 from edgessd.streams.status import State, Status
 from edgessd.util.files import abandoned
+from edgessd.util.names import topic_prefix
 
 
 def test_a_full_queue_loses_the_oldest_and_no_state() -> None:
@@ -270,6 +271,60 @@ def test_prometheus() -> None:
         'edgessd_sink_dropped_total{sink="memory"} 0.0',
     ):
         assert line in lines
+
+
+def test_prometheus_escapes_labels() -> None:
+    pytest.importorskip("prometheus_client")
+    from prometheus_client.parser import text_string_to_metric_families
+
+    from edgessd.sinks.prometheus import Prometheus
+
+    hostile = ('a"} 1\nevil{x="', "b\\", "\x1b[2J")
+    sink = Prometheus(hostile, port=0)
+    try:
+        for index in range(len(hostile)):
+            one = Detections(np.ones((1, 4), np.float32), np.ones(1, np.float32), np.array([index]))
+            sink.write(replace(result(index), detections=one))
+        with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=5) as page:
+            families = {family.name: family for family in text_string_to_metric_families(page.read().decode())}
+    finally:
+        sink.close()
+    found = {
+        sample.labels["label"] for sample in families["edgessd_detections"].samples if sample.name.endswith("total")
+    }
+    assert found == {'a"} 1\\nevil{x="', "b\\", "\\x1b[2J"}
+    assert "evil" not in families
+
+
+PREFIXES = ("a b", "häuser/küche", "a//b", "p" * 1000, "=1", "%s", "'", "../x")
+
+
+@pytest.mark.parametrize(
+    "prefix", ["a\x01", "a\tb", "a\x7f", "\x85", "\ud800", "\ufdd0", "$SYS", "a/", "/a", "+", "a/#", ""]
+)
+def test_mqtt_prefixes_that_brokers_refuse(prefix: str) -> None:
+    with pytest.raises(InputError, match="MQTT prefix"):
+        topic_prefix(prefix)
+
+
+def test_mqtt_prefixes_that_a_broker_takes(tmp_path: Path) -> None:
+    mqtt = pytest.importorskip("paho.mqtt.client")
+    port, heard = free_port(), set()
+    with broker(port, tmp_path):
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.on_message = lambda *args: heard.add(args[2].topic)
+        client.connect("127.0.0.1", port)
+        client.subscribe("#", qos=1)
+        client.loop_start()
+        sinks = [Mqtt(LABELS, host="127.0.0.1", port=port, prefix=topic_prefix(prefix)) for prefix in PREFIXES]
+        try:
+            for sink in sinks:
+                assert eventually(lambda sink=sink: not is_away(sink), 10)
+            assert eventually(lambda: {f"{prefix}/door/detections" for prefix in PREFIXES} <= heard, 10)
+        finally:
+            for sink in sinks:
+                sink.close()
+            client.loop_stop()
 
 
 def is_away(sink: Mqtt) -> bool:

@@ -170,6 +170,8 @@ def config_from(content: Mapping[str, Any]) -> Config:
     if repeated := [name for name, count in names.items() if count > 1]:
         raise InputError(f"two streams are named {repeated[0]!r}", fix="give each a name of its own")
     for index, sink in enumerate(config.sinks):
+        if sink.streams is not None and not sink.streams:
+            raise InputError(f"sinks[{index}].streams is empty: it would write nothing", fix="leave it out for all")
         for name in sink.streams or ():
             if name not in names:
                 raise InputError(

@@ -45,7 +45,9 @@ class PostProcess:
     faint: float | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError for a threshold outside 0..1."""
+        """Raise InputError for a threshold outside 0..1, or where no label is left."""
+        if self.labels is not None and not self.labels:
+            raise InputError("no label is named, and nothing would ever be reported", fix="name one, or leave it out")
         if self.faint is not None and not 0 < self.faint < 1:
             raise InputError(f"faint must lie between 0 and 1, got {self.faint}", fix="it is a part of the threshold")
         for name, value in {"score": self.score, **self.class_scores}.items():

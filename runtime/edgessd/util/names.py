@@ -24,10 +24,11 @@ def is_host(name: str) -> bool:
 
 def topic_prefix(prefix: str) -> str:
     """Return the start of an MQTT topic as it is. Raises InputError for one that brokers refuse or nobody expects."""
-    fits = 0 < len(prefix.encode(errors="replace")) <= 1000 and not set(prefix) & set("+#\n\r\0")
+    # Brokers cut the connection of a client that sends a control character in a topic.
+    fits = 0 < len(prefix.encode(errors="replace")) <= 1000 and not set(prefix) & set("+#") and prefix.isprintable()
     if not fits or prefix != prefix.strip("/") or prefix.startswith("$"):
         raise InputError(
-            f"an MQTT prefix has no '+' or '#', no '$' in front and no '/' at an end, got {quoted(prefix)}",
+            f"an MQTT prefix has no '+', '#' or control character, no '$' or '/' in front, got {quoted(prefix)}",
             fix="name it after its place, such as home/cameras",
         )
     return prefix

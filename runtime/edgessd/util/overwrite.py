@@ -1,5 +1,7 @@
 """What a verb writes is never what it reads: one check for every verb, before any work."""
 
+import mmap
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -34,6 +36,10 @@ def keep_apart(outputs: Mapping[str, Path | str | None], inputs: Iterable[Path |
                     raise InputError(
                         f"{option} and {written[identity]} are one file, {given}", fix="give each a file of its own"
                     )
+            if weights_of := next((file for file in read if _holds_weights_of(path, file)), None):
+                raise InputError(
+                    f"{option} {given} holds weights of {weights_of}, which would be lost", fix="write to another place"
+                )
             if path.suffix.lower() in DATA_SUFFIXES and status(path):
                 inside = next((folder for folder in folders if folder in path.resolve().parents), None)
                 if inside is not None:
@@ -53,6 +59,17 @@ def _places(text: str) -> list[Path]:
             found.append(found[0].parent)
         return [path for path in found if status(path)]
     return _with_card(Path(text))
+
+
+def _holds_weights_of(path: Path, onnx: Path) -> bool:
+    """Return whether a file that is there lies beside an ONNX file or below, and the ONNX file names it."""
+    found, target = status(onnx), path.resolve()
+    if onnx.suffix.lower() != ".onnx" or not found or not found.st_size or is_folder(onnx) or not status(path):
+        return False
+    if onnx.resolve().parent not in target.parents:
+        return False
+    with onnx.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(os.fsencode(target.name)) >= 0
 
 
 def _with_card(path: Path) -> list[Path]:
