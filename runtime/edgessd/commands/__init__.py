@@ -2,6 +2,7 @@
 
 import typer
 
+from edgessd.commands.archive import archive
 from edgessd.commands.bench import bench
 from edgessd.commands.demo import demo
 from edgessd.commands.detect import detect
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(bench)
     app.command()(info)
     app.command()(run)
+    app.command()(archive)
     app.command()(doctor)
     app.command()(selftest)
     app.command()(hash_password)
