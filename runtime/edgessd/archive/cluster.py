@@ -1,5 +1,6 @@
 """Workers on a Ray cluster: an actor holds a detector, tasks carry paths that every node can open."""
 
+import socket
 from types import TracebackType
 from typing import Any
 
@@ -11,6 +12,7 @@ from edgessd.util.extras import need
 from edgessd.util.outside_text import outside_text
 
 _SECONDS = 0.5
+_KNOCK_SECONDS = 5.0
 LOCAL = "local"
 
 
@@ -29,8 +31,9 @@ class Actors:
         ray = need("ray", "ray")
         self._ray, self._settings = ray, settings
         try:
+            _knock(address)
             ray.init(address=None if address == LOCAL else address, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"no Ray cluster answers at {outside_text(address)}",
                 fix="start one by `ray start --head`, or give --ray local",
@@ -72,6 +75,13 @@ class Actors:
         except self._ray.exceptions.RayError as error:
             return Died(outside_text(type(error).__name__))
         return message
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself tries for minutes. Names such as ``auto`` are Ray's to find."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
 
 
 class _Actor:
