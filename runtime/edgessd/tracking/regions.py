@@ -24,11 +24,11 @@ def bottom_centres(boxes_xyxy: NDArray[np.floating], height: int, width: int) ->
 def inside(points: NDArray[np.float64], polygon: Sequence[Point]) -> NDArray[np.bool_]:
     """Return which of the points (N, 2) lie in a polygon, by the even-odd rule; its border counts as inside."""
     corners = np.array(polygon, np.float64)
-    following = np.roll(corners, -1, axis=0)
+    following = np.concatenate([corners[1:], corners[:1]])
     x, y = points[:, :1], points[:, 1:]
     (x1, y1), (x2, y2) = corners.T, following.T
     turn = (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
-    on_edge = np.isclose(turn, 0, atol=1e-12) & (np.minimum(x1, x2) <= x) & (x <= np.maximum(x1, x2))
+    on_edge = (np.abs(turn) <= 1e-12) & (np.minimum(x1, x2) <= x) & (x <= np.maximum(x1, x2))
     on_edge &= (np.minimum(y1, y2) <= y) & (y <= np.maximum(y1, y2))
     crosses = (y1 > y) != (y2 > y)
     right_of_x = np.where(y2 > y1, turn < 0, turn > 0)
