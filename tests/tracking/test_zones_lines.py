@@ -161,3 +161,20 @@ def test_somebody_who_stands_on_a_line_does_not_cross_it_again_and_again() -> No
     """Boxes are 20 high: within a pixel of the line they are on neither side."""
     monitor = LineMonitor(Line("door", *DOWN_THE_MIDDLE, inertia=1), LABELS)
     assert walk(monitor, [90, 99.5, 100.5, 99.5, 100.6, 99.4, 100.5, 110]) == ["7 out"]
+
+
+def test_somebody_who_stands_on_a_zone_s_border_does_not_enter_again_and_again() -> None:
+    """Boxes are 20 high: within a pixel of the border nothing changes; a stay begins with its first frame inside."""
+    monitor = ZoneMonitor(Zone("hall", LEFT_HALF, inertia=2, loiter=0.5), LABELS)
+    xs = [110, 99.5, 100.5, 99.4, 99.5, 95, 94, 99.5, 100.5, 100.4, 99.5, 100.4, 103, 104]
+    assert walk(monitor, xs) == ["6 enter", "8 loiter", "13 leave"]  # inside since frame 3, 0.3 s
+
+
+def test_the_frame_s_own_edge_is_no_border() -> None:
+    monitor = ZoneMonitor(Zone("hall", LEFT_HALF, inertia=1), LABELS)
+    assert walk(monitor, [5, 5], y=HEIGHT) == ["0 enter"]  # it stands on the lower edge of frame and zone
+
+
+def test_a_small_zone_has_an_inside_for_large_boxes() -> None:
+    tile = ((0.5, 0.5), (0.52, 0.5), (0.52, 0.52), (0.5, 0.52))  # 4 by 2 pixels, boxes are 20 high
+    assert walk(ZoneMonitor(Zone("tile", tile, inertia=1), LABELS), [102, 102], y=51) == ["0 enter"]

@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections
-from edgessd.tracking.regions import Point, bottom_centres, check_points, segments_cross, side
+from edgessd.tracking.regions import NEAR, Point, bottom_centres, check_points, segments_cross, side
 from edgessd.tracking.zones import check_classes, check_inertia
-
-NEAR = 0.05  # of the box's height
 
 
 @dataclass(frozen=True)

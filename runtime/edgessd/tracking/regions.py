@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError
 
 Point = tuple[float, float]
+NEAR = 0.05  # of a box's height: nearer to a border, an object stands on it
+_NEAR_IN_ZONE = 0.1  # of the zone's smaller side: a small zone has an inside too
+_ON_EDGE = 0.005  # of the frame
 
 
 def bottom_centres(boxes_xyxy: NDArray[np.floating], height: int, width: int) -> NDArray[np.float64]:
@@ -33,6 +36,26 @@ def inside(points: NDArray[np.float64], polygon: Sequence[Point]) -> NDArray[np.
     crosses = (y1 > y) != (y2 > y)
     right_of_x = np.where(y2 > y1, turn < 0, turn > 0)
     return np.asarray(((crosses & right_of_x).sum(axis=1) % 2 == 1) | on_edge.any(axis=1))
+
+
+def on_border(
+    points: NDArray[np.float64], heights: NDArray[np.floating], polygon: Sequence[Point], height: int, width: int
+) -> NDArray[np.bool_]:
+    """Return which of the points (N, 2) are so near a polygon's border that a trembling box could change its side.
+
+    heights: of the boxes, (N,) pixels of a frame of this height and width. The frame's own edge is no border.
+    """
+    scale = np.array([width, height])
+    corners = np.array(polygon, np.float64)
+    following = np.concatenate([corners[1:], corners[:1]])
+    along_frame = (np.maximum(corners, following) <= _ON_EDGE) | (np.minimum(corners, following) >= 1 - _ON_EDGE)
+    inner = ~along_frame.any(axis=1)
+    start, way = corners[inner] * scale, (following - corners)[inner] * scale
+    away = points[:, None] * scale - start  # (N, edges, 2)
+    along = np.clip((away * way).sum(axis=2) / (way**2).sum(axis=1), 0, 1)
+    distances = np.linalg.norm(away - along[..., None] * way, axis=2).min(axis=1, initial=np.inf)
+    small = np.ptp(corners * scale, axis=0).min() * _NEAR_IN_ZONE
+    return np.asarray(distances < np.minimum(NEAR * heights, small))
 
 
 def side(point: Point, start: Point, end: Point) -> int:

@@ -4,11 +4,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
-
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections
-from edgessd.tracking.regions import Point, bottom_centres, check_polygon, inside
+from edgessd.tracking.regions import Point, bottom_centres, check_polygon, inside, on_border
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ class ZoneChange:
 class _Stay:
     label: str
     within: bool = False  # as confirmed
-    against: int = 0  # frames in a row that say otherwise
-    against_since: float = 0.0
+    against: int = 0  # frames in a row that say otherwise, those on the border not counted
+    against_since: float | None = None
     since: float = 0.0  # first frame of the stay
     told: bool = False  # that it loiters
 
@@ -83,38 +81,45 @@ class ZoneMonitor:
         for track in self._stays.keys() - alive:
             del self._stays[track]
         changes = []
-        for track, label, within in self._seen(tracked, height, width):
+        for track, label, within, border in self._seen(tracked, height, width):
             stay = self._stays.setdefault(track, _Stay(label))
             changes += [
                 ZoneChange(self.zone.name, change, track, label, seconds)
-                for change in _changes(stay, within, seconds, self.zone)
+                for change in _changes(stay, within, border, seconds, self.zone)
             ]
         return changes
 
-    def _seen(self, tracked: Detections, height: int, width: int) -> list[tuple[int, str, bool]]:
+    def _seen(self, tracked: Detections, height: int, width: int) -> list[tuple[int, str, bool, bool]]:
+        """Return the tracks that count, their labels, whether each is inside, and whether it is on the border."""
         assert tracked.ids is not None
-        within = inside(bottom_centres(tracked.boxes_xyxy, height, width), self.zone.polygon)
+        boxes_xyxy, polygon, wanted = tracked.boxes_xyxy, self.zone.polygon, self.zone.classes
+        points = bottom_centres(boxes_xyxy, height, width)
+        within = inside(points, polygon).tolist()
+        border = on_border(points, boxes_xyxy[:, 3] - boxes_xyxy[:, 1], polygon, height, width).tolist()
         names = [self._labels[index] for index in tracked.classes.tolist()]
-        wanted = self.zone.classes
-        return [
-            (track, label, is_within)
-            for track, label, is_within in zip(tracked.ids.tolist(), names, np.atleast_1d(within).tolist(), strict=True)
-            if track > 0 and (wanted is None or label in wanted)
-        ]
+        rows = zip(tracked.ids.tolist(), names, within, border, strict=True)
+        return [row for row in rows if row[0] > 0 and (wanted is None or row[1] in wanted)]
 
 
-def _changes(stay: _Stay, within: bool, seconds: float, zone: Zone) -> list[str]:
-    """Return what a track seen inside or outside makes of its stay, which is changed."""
+def _changes(stay: _Stay, within: bool, border: bool, seconds: float, zone: Zone) -> list[str]:
+    """Return what a track seen inside or outside makes of its stay, which is changed. On the border nothing is sure."""
     changes = []
     if within == stay.within:
-        stay.against = 0
+        stay.against, stay.against_since = 0, None
     else:
-        stay.against_since = stay.against_since if stay.against else seconds
-        stay.against += 1
+        stay.against_since = seconds if stay.against_since is None else stay.against_since
+        stay.against += not border
         if stay.against >= zone.inertia:
-            stay.within, stay.against, stay.since, stay.told = within, 0, stay.against_since, False
+            stay.within, stay.since, stay.told = within, stay.against_since, False
+            stay.against, stay.against_since = 0, None
             changes.append("enter" if within else "leave")
-    if stay.within and within and not stay.told and zone.loiter is not None and seconds - stay.since >= zone.loiter:
+    if (
+        stay.within
+        and (within or border)
+        and not stay.told
+        and zone.loiter is not None
+        and seconds - stay.since >= zone.loiter
+    ):
         stay.told = True
         changes.append("loiter")
     return changes
