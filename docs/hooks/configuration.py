@@ -126,6 +126,8 @@ def _kind(annotation: ast.expr) -> str:
             if ast.unparse(rule) in NAMES:
                 return NAMES[ast.unparse(rule)]
             if ast.unparse(rule.func) == "Choice":
+                if isinstance(rule.args[0], ast.Name):  # computed: what they are is in the docstring
+                    return _kind(kind)
                 return " or ".join(f'`"{choice}"`' for choice in ast.literal_eval(rule.args[0]))
             low, high = (ast.unparse(bound) for bound in rule.args)
             return f"{_kind(kind)}, {low} to {high}"
