@@ -108,8 +108,9 @@ def test_json_lines_mark_predicted_boxes(edgessd: Edgessd, tiny: Path, walk: Pat
 
 
 def test_what_makes_no_sense_is_refused(edgessd: Edgessd, detector: Detector, walk: Path, tiny: Path) -> None:
-    code, _, err = edgessd("detect", walk, "--model", tiny, "--interval", 3)
-    assert (code, "add --track" in err) == (2, True)
+    for option in (("--interval", 3), ("--motion",)):
+        code, _, err = edgessd("detect", walk, "--model", tiny, *option)
+        assert (code, "add --track" in err) == (2, True)
     code, _, err = edgessd("detect", walk, "--model", tiny, "--track", "--interval", 11)
     assert (code, "from 1 to 10, got 11" in err) == (2, True)
     with Streams(detector) as streams:

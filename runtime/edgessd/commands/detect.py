@@ -57,6 +57,9 @@ def detect(
             metavar="N|auto", help="Detect in every N-th frame; tracks (--track) fill those between.", show_default="1"
         ),
     ] = None,
+    motion: Annotated[
+        bool, typer.Option("--motion", help="Detect only where something moves; tracks (--track) rest meanwhile.")
+    ] = False,
     workers: Workers = None,
     gpu_resize: GpuResize = False,
 ) -> None:
@@ -88,8 +91,8 @@ def detect(
     settings_of_view = view_settings(view_at) if view or view_at else None
     wanted = policy_named(policy)
     apart = interval_named(interval) or 1
-    if apart != 1 and not track:
-        raise InputError(f"--interval {interval} fills the frames between by tracks", fix="add --track")
+    if (apart != 1 or motion) and not track:
+        raise InputError("--interval and --motion leave frames to the tracks", fix="add --track")
     labels = split_labels(classes, card_of(path).labels if classes else ())
     settings = PostProcess(score=score, labels=labels, faint=FAINT if track else None)
     count = workers or default_workers(live=any(source.live for source in opened))
@@ -112,6 +115,7 @@ def detect(
                 max_frames=max_frames,
                 track=track,
                 interval=apart,
+                motion=motion,
                 workers=count,
             )
             if not wants_more:
@@ -167,6 +171,7 @@ def _run(
     max_frames: int | None,
     track: bool,
     interval: int | str,
+    motion: bool,
     workers: int,
 ) -> bool:
     """Run one source to its end, with a progress line; return whether its reader has not seen enough."""
@@ -188,6 +193,7 @@ def _run(
             lambda: opened.pop() if opened else reopen(),
             policy=policy,
             interval=interval,
+            motion=motion,
             rename=False,
         )
         for sink in sinks:

@@ -106,7 +106,8 @@ def _check(path: Path, config: "Config") -> None:
     for stream, address in zip(config.streams, addresses, strict=True):
         tracked = ", tracked" if config.tracking(stream) else ""
         apart = f", interval {stream.interval}" if stream.interval else ""
-        typer.echo(f"stream {stream.name}: {address.name}{tracked}{apart}")
+        moving = f", where something moves ({len(stream.masks)} masks)" if stream.motion else ""
+        typer.echo(f"stream {stream.name}: {address.name}{tracked}{apart}{moving}")
         for place in stream.places:
             typer.echo(f"  {type(place).__name__.lower()} {place.name}: {', '.join(place.classes or ('all classes',))}")
     for sink in config.sinks:
@@ -158,6 +159,8 @@ def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> 
                     retry=stream.retry,
                     track=config.tracking(stream) or False,
                     interval=stream.frames_apart,
+                    motion=stream.motion,
+                    masks=stream.masks,
                 )
             systemd.notify("READY=1")
             _wait(streams, stop)

@@ -11,6 +11,7 @@ from edgessd.config.sinks import SINK_TABLES, EventsTable, LinesTable, SinkTable
 from edgessd.errors import InputError
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.frame_skipper import INTERVALS, interval_named
+from edgessd.streams.motion_gate import Mask
 from edgessd.streams.retry import Retry
 from edgessd.streams.streams import check_stream_name
 from edgessd.tracking import Line, Tracking, Zone
@@ -60,9 +61,11 @@ class RunTable:
 @dataclass(frozen=True)
 class StreamTable:
     """``[[streams]]``. source: as ``edgessd detect`` takes it. track: run's where not given, true with zones or lines.
-    interval: of so many frames one is detected in, or "auto"; it needs tracks too.
+    interval: of so many frames one is detected in, or "auto". motion: frames are detected in where something moves.
+    Both need tracks.
 
-    zones, lines: ``[[streams.zones]]`` and ``[[streams.lines]]`` below it. The seconds are those of ``Retry``.
+    zones, lines, masks: ``[[streams.zones]]``, ``[[streams.lines]]`` and ``[[streams.masks]]`` below it. The times are
+    those of ``Retry``.
     """
 
     name: str
@@ -75,6 +78,8 @@ class StreamTable:
     longest_retry: float = 0.75
     lasting_retry: float = 60.0
     interval: Annotated[str, Choice(INTERVALS)] | None = None
+    motion: bool = False
+    masks: tuple[Mask, ...] = ()
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
 
@@ -82,13 +87,15 @@ class StreamTable:
         """Raise InputError for a name that cannot be a topic or a file name, or a time that cannot be."""
         check_stream_name(self.name)
         _ = self.retry
+        if self.masks and not self.motion:
+            raise InputError("masks are for the motion gate", fix="set motion = true")
         names = [place.name for place in self.places]
         for name in names:
             check_name(name, "a zone or line")
         if repeated := [name for name, count in Counter(names).items() if count > 1]:
             raise InputError(f"two zones or lines are named {repeated[0]!r}", fix="give each a name of its own")
         if self.needs_tracks and self.track is False:
-            raise InputError("zones, lines and interval need tracks, got track = false", fix="leave it out")
+            raise InputError("zones, lines, interval and motion need tracks, got track = false", fix="leave it out")
 
     @property
     def places(self) -> tuple[Zone | Line, ...]:
@@ -98,7 +105,7 @@ class StreamTable:
     @property
     def needs_tracks(self) -> bool:
         """Return whether it is tracked whatever ``run.track`` says."""
-        return bool(self.places) or self.interval not in (None, "1")
+        return bool(self.places) or self.motion or self.interval not in (None, "1")
 
     @property
     def frames_apart(self) -> int | str:

@@ -16,6 +16,7 @@ from edgessd.streams.capacity import check_batch, check_stream_count
 from edgessd.streams.delivery import Delivery
 from edgessd.streams.frame_skipper import AUTO, FrameSkipper, Interval, interval_named
 from edgessd.streams.lane import Lane, Stage
+from edgessd.streams.motion_gate import Mask, MotionGate
 from edgessd.streams.policy import Policy
 from edgessd.streams.reader import Reader
 from edgessd.streams.reports import Reports
@@ -102,6 +103,8 @@ class Streams:
         retry: Retry | None = None,
         track: bool | Tracking | None = None,
         interval: int | str = 1,
+        motion: bool = False,
+        masks: Sequence[Mask] = (),
         stages: Sequence[Stage] = (),
         rename: bool = True,
     ) -> None:
@@ -110,6 +113,7 @@ class Streams:
         track: whether boxes get ids, or ``Tracking`` with zones and lines; the detector's ``PostProcess(faint=FAINT)``
         keeps tracks alive that it hardly sees. interval: one of so many frames is detected in, those between get their
         boxes from the tracks, which they need; "auto" is what the live streams with it need to hold their rates.
+        motion: only frames in which something moved are, outside the masks; where nothing does the boxes rest.
         stages: called with each result of this stream after that, in the order of its frames; each returns the result
         that goes on. rename: frames carry the stream's name, else the one that the source gave them.
         Raises InputError for a name in use, an address that is none, or a zone of an unknown class; a camera that is
@@ -125,9 +129,11 @@ class Streams:
         else:
             connect = source
         wanted = self._track if track is None else track
-        skipper = FrameSkipper(self._interval(interval)) if interval != 1 else None
-        if skipper and not wanted:
-            raise InputError("frames between two detected ones need tracks", fix="set track = true")
+        skipper = None
+        if interval != 1 or motion:
+            if not wanted:
+                raise InputError("frames that are not detected in need tracks", fix="set track = true")
+            skipper = FrameSkipper(self._interval(interval), MotionGate(masks) if motion else None)
         reader = Reader(
             name,
             connect,

@@ -106,10 +106,10 @@ class Tracker:
     def rest(self, seconds: float) -> Detections:
         """Return the boxes as they were last seen, for a frame in which nothing has moved since.
 
-        No track ends of such frames: their time does not count as unseen. Raises InputError when time falls.
+        They count as seen, so no track ends for want of a look. Raises InputError when time falls.
         """
-        elapsed, seen_last = self._elapsed(seconds), self._seen_last()
-        self._seen = np.where(seen_last, seconds, self._seen + elapsed)
+        self._elapsed(seconds)
+        self._seen = np.where(self._seen_last(), seconds, self._seen)
         self._seconds = seconds
         return self._seen_boxes(self._motion, seconds)
 
