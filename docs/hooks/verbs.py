@@ -58,7 +58,7 @@ def _row(parameter: Any, context: Any) -> str:
         default = found[1].strip("()")
     limits = re.search(r"[\d.]*<?=?x[<>]=?[\d.]+", extra)
     what = what if limits is None else f"{what} ({limits[0].replace('x', '', 1) if 'x>' in limits[0] else limits[0]})"
-    return f"| `{_cell(names)}` | {_cell(what)} | {_cell(default)} |\n"
+    return f"| `{_plain(names)}` | {_cell(what)} | {_cell(default)} |\n"
 
 
 def _plain(text: str | None) -> str:

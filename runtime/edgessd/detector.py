@@ -41,7 +41,7 @@ class StageTimes:
 class Detector:
     """An SSD that finds objects in BGR frames; use it in a with-block.
 
-    ``detect`` may be called by as many threads at once as there are workers::
+    ``detect`` may be called by as many threads at once as there are workers:
 
         with Detector("default") as detector:
             found = detector.detect(cv2.imread("street.jpg"))

@@ -19,7 +19,7 @@ class Detections:
     infinity for them. ids: (N,) int64, the track of each box, -1 for none (yet); None where nothing was tracked.
     predicted: the boxes are where a tracker expects them, the frame was not looked at. faint: boxes below the
     threshold, for a tracker; None where ``PostProcess.faint`` asked for none.
-    A mask or indices choose rows::
+    A mask or indices choose rows:
 
         sure = found[found.scores >= 0.6]
     """

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 class Streams:
     """Runs a detector over streams that come and go, inside a with-block.
 
-    Results go to the sinks, each on a thread of its own, or to whoever iterates::
+    Results go to the sinks, each on a thread of its own, or to whoever iterates:
 
         with Detector(workers=2) as detector, Streams(detector, workers=2) as streams:
             streams.add("door", "rtsp://10.0.0.5/live")
