@@ -90,8 +90,16 @@ def test_a_track_dies_by_seconds_not_by_frames() -> None:
         many.update(no_detections(), frame / 100)
     assert many.alive == few.alive == {1}
     assert ids(few.update(found((0, 0.9, 0)), 0.9)) == ids(many.update(found((0, 0.9, 0)), 0.9)) == [1]
-    assert ids(few.update(found((0, 0.9, 0)), 2.0)) == [2]
+    assert ids(few.update(found((0, 0.9, 0)), 5.0)) == [2]
     assert few.alive == {2}
+
+
+def test_at_a_frame_a_second_and_a_half_tracks_live_for_three_frames() -> None:
+    tracker = Tracker(AT_ONCE)
+    assert [ids(tracker.update(found((0, 0.9, 0)), 1.5 * frame)) for frame in range(4)] == [[1]] * 4
+    tracker.update(no_detections(), 6.0)
+    assert ids(tracker.update(found((0, 0.9, 0)), 7.5)) == [1]
+    assert ids(tracker.update(found((0, 0.9, 0)), 20.0)) == [2]  # one long pause makes no slow camera
 
 
 def test_two_hits_make_an_id_and_one_alone_is_forgotten() -> None:

@@ -11,6 +11,7 @@ from edgessd.errors import InputError
 Point = tuple[float, float]
 NEAR = 0.05  # of a box's height: nearer to a border, an object stands on it
 _NEAR_IN_ZONE = 0.1  # of the zone's smaller side: a small zone has an inside too
+_MOST_POINTS = 200
 _ON_EDGE = 0.005  # of the frame
 
 
@@ -89,6 +90,8 @@ def check_polygon(polygon: Sequence[Point], place: str) -> None:
     """Raise InputError unless a polygon has three corners or more, an area, and edges that do not cross."""
     if len(polygon) < 3:
         raise InputError(f"{place}: a polygon has at least 3 points, got {len(polygon)}", fix="add points")
+    if len(polygon) > _MOST_POINTS:
+        raise InputError(f"{place}: a polygon has at most {_MOST_POINTS} points, got {len(polygon)}", fix="simplify it")
     check_points(polygon, place)
     count = len(polygon)
     for index, point in enumerate(polygon):

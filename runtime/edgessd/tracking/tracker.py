@@ -12,6 +12,8 @@ from edgessd.model.detections import Detections
 from edgessd.tracking.assignment import exact, greedy
 from edgessd.tracking.motion import Motion, advance, begin, correct, join
 
+_LOST_FRAMES = 3
+
 
 @dataclass(frozen=True)
 class TrackerSettings:
@@ -22,8 +24,8 @@ class TrackerSettings:
     sec. 3). buffers: by which part of its size a box is widened on each side before overlaps are taken, first small,
     then large for what is left (C-BIoU, arXiv 2211.14317, sec. 3.2). least_overlap: widened boxes that overlap less
     are no match. confirm_hits: frames in a row that a track must be seen in before it gets an id. lost_seconds: how
-    long one lives unseen. exact_from_seconds: frames at least this far apart are matched by the Hungarian algorithm,
-    closer ones greedily, which is faster and as good there.
+    long one lives unseen, or three frames where they come more rarely. exact_from_seconds: frames at least this far
+    apart are matched by the Hungarian algorithm, closer ones greedily, which is faster and as good there.
     """
 
     birth_score: float = 0.0
@@ -48,6 +50,7 @@ class Tracker:
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
         self._seconds: float | None = None
+        self._interval: float | None = None  # seconds between frames, as it usually is
         self._next_id = 1
         self._motion: Motion = begin(np.zeros((0, 4)))
         self._ids = np.zeros(0, np.int64)  # 0 while unconfirmed
@@ -73,10 +76,12 @@ class Tracker:
         """
         elapsed = self._elapsed(seconds)
         just_seen = self._seen_last()
+        if self._seconds is not None:
+            self._interval = elapsed if self._interval is None else 0.9 * self._interval + 0.1 * elapsed
         self._seconds = seconds
         self._motion.velocity[~just_seen, 2:] = 0  # the size of what is hidden is not guessed
         self._motion = advance(self._motion, elapsed)
-        living = (seconds - self._seen <= self.settings.lost_seconds) & ((self._ids > 0) | just_seen)
+        living = (seconds - self._seen <= self._patience) & ((self._ids > 0) | just_seen)
         just_seen = just_seen[living]
         self._keep(living)
         found, visible = _with_faint(detections)
@@ -114,7 +119,7 @@ class Tracker:
         return self._seen_boxes(self._motion, seconds)
 
     def _seen_boxes(self, state: Motion, seconds: float) -> Detections:
-        rows = np.flatnonzero(self._seen_last() & (seconds - self._seen <= self.settings.lost_seconds))
+        rows = np.flatnonzero(self._seen_last() & (seconds - self._seen <= self._patience))
         rows = rows[np.argsort(-self._scores[rows], kind="stable")]
         boxes_xyxy = cxcywh_to_xyxy(state.boxes_cxcywh[rows]).astype(np.float32)
         ids = np.where(self._ids[rows] > 0, self._ids[rows], -1)
@@ -124,6 +129,11 @@ class Tracker:
         """End every track; ids go on, and so may time from any moment."""
         self._keep(np.zeros(len(self._ids), bool))
         self._seconds = None
+
+    @property
+    def _patience(self) -> float:
+        """How many seconds a track lives unseen."""
+        return max(self.settings.lost_seconds, _LOST_FRAMES * (self._interval or 0.0))
 
     def _seen_last(self) -> NDArray[np.bool_]:
         """Return which tracks were matched in the last frame."""
