@@ -27,6 +27,21 @@ stale_after = 2.0
 [[streams]]
 name = "yard"
 source = "yard.mp4?pace=10"
+track = true
+[[streams.zones]]
+name = "drive"
+polygon = [[0.1, 0.5], [0.9, 0.5], [0.9, 1.0], [0.1, 1.0]]
+classes = ["person"]
+inertia = 3
+loiter = 30
+[[streams.lines]]
+name = "gate"
+from = [0.5, 1.0]
+to = [0.5, 0.4]
+[[sinks]]
+type = "events"
+path = "e.db"
+keep_days = 3
 [[sinks]]
 type = "jsonl"
 path = "o.jsonl"
