@@ -24,9 +24,17 @@ TABLES = {
     "StreamTable": "[[streams]]",
     "Zone": "[[streams.zones]]",
     "Line": "[[streams.lines]]",
+    "Mask": "[[streams.masks]]",
     "ViewSettings": "[view]",
 }
-SOURCES = ("config/__init__.py", "tracking/zones.py", "tracking/lines.py", "view/settings.py", "config/sinks.py")
+SOURCES = (
+    "config/__init__.py",
+    "tracking/zones.py",
+    "tracking/lines.py",
+    "streams/motion_gate.py",
+    "view/settings.py",
+    "config/sinks.py",
+)
 NAMES = {
     "str": "text",
     "Path": "path",
@@ -40,6 +48,7 @@ NAMES = {
     "Files": "integer, 0 to 1000000",
     "Zone": "tables",
     "Line": "tables",
+    "Mask": "tables",
     "Choice(INTERVALS)": '`"auto"`, or 1 to 10',
 }
 
@@ -80,8 +89,7 @@ def _by_key(told: str, keys: set[str]) -> tuple[str, dict[str, str]]:
     about: dict[str, str] = {}
     starts = [match for match in re.finditer(r"((?:\w+, )*\w+): ", told) if set(match[1].split(", ")) <= keys]
     for start, end in zip(starts, [*(match.start() for match in starts[1:]), len(told)], strict=False):
-        text = told[start.end() : end].strip()
-        about |= dict.fromkeys(start[1].split(", "), text[:1].upper() + text[1:])
+        about |= dict.fromkeys(start[1].split(", "), told[start.end() : end].strip().removesuffix("."))
     return told[: starts[0].start()].strip() if starts else told, about
 
 

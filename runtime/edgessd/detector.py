@@ -58,9 +58,13 @@ class Detector:
         threads: int | None = None,
         gpu_resize: bool = False,
     ) -> None:
-        """Load a model file or a shipped model by its name, and run its self-test.
+        """Load a model and run its self-test.
 
-        gpu_resize: single frames are resized on the GPU (TensorRT alone); batches still on the CPU.
+        model: a file, .onnx or .engine, or a shipped model's name. backend: auto, onnxruntime, openvino or tensorrt.
+        settings: thresholds and labels. workers: threads that call ``detect`` at once. threads: cores of one call;
+        None divides the cores among the workers. gpu_resize: single frames are resized on the GPU (TensorRT alone);
+        batches still on the CPU.
+
         Raises CardError, BackendError or InputError with the fix.
         """
         self._closed = False

@@ -1,4 +1,7 @@
-"""What ``edgessd run`` is told: a TOML file of model, streams and sinks."""
+"""What ``edgessd run`` is told: a TOML file of model, streams and sinks.
+
+The reference in the documentation is made of the docstrings of the tables, a key at a time.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -28,10 +31,11 @@ Score = Annotated[float, Range(0, 1)]
 
 @dataclass(frozen=True)
 class ModelTable:
-    """``[model]``. path: a file or a shipped model's name. score: the lowest score reported, the model's
-    own thresholds where not given. thresholds: those of single labels.
+    """``[model]``.
 
-    gpu_resize: single frames are resized on the GPU; batches are not, so it goes with ``run.batch = 1``.
+    path: a file, or a shipped model's name. backend: auto, onnxruntime, openvino or tensorrt. score: the lowest score
+    reported; the model's own thresholds if omitted. classes: labels to report; all if omitted. thresholds: lowest
+    scores of single labels. gpu_resize: single frames are resized on the GPU; not with ``run.batch`` above 1.
     """
 
     path: str = "default"
@@ -44,10 +48,12 @@ class ModelTable:
 
 @dataclass(frozen=True)
 class RunTable:
-    """``[run]``. workers: the cores where not given. batch: frames in one call, 1 on a CPU where not given.
+    """``[run]``.
 
-    batch_deadline_ms: how long a frame waits for those of other streams. track: whether boxes get ids, in streams
-    that do not say. log_format: text or json.
+    workers: detections at once; the cores if omitted. batch: frames in one call; if omitted 1 on a CPU, and one a
+    stream on a GPU. batch_deadline_ms: how long a frame waits for those of other streams. track: whether boxes get ids,
+    in streams that do not say. log_format: log lines as text, or as JSON objects. log_level: the lowest level that is
+    logged.
     """
 
     workers: Annotated[int, Range(1, 256)] | None = None
@@ -60,12 +66,16 @@ class RunTable:
 
 @dataclass(frozen=True)
 class StreamTable:
-    """``[[streams]]``. source: as ``edgessd detect`` takes it. track: run's where not given, true with zones or lines.
-    interval: of so many frames one is detected in, or "auto". motion: frames are detected in where something moves.
-    Both need tracks.
+    """``[[streams]]``.
 
-    zones, lines, masks: ``[[streams.zones]]``, ``[[streams.lines]]`` and ``[[streams.masks]]`` below it. The times are
-    those of ``Retry``.
+    name: letters, digits and ``_.-``; in topics, file names and metrics. source: as ``edgessd detect`` takes it.
+    policy: latest keeps the newest frame and counts the others as dropped; every loses none. Live sources take latest,
+    files every. track: whether boxes get ids; ``run.track`` if omitted, true with zones or lines. stale_after: seconds
+    without a frame after which the stream is stale. hang_after: seconds after which a read that hangs is interrupted.
+    first_retry, longest_retry: pause before a reconnection in seconds; it doubles from the first to the longest.
+    lasting_retry: the same after a refused password, since wrong ones lock accounts. interval: detect in one of so many
+    frames; auto chooses it. It needs tracks. motion: detect only where something moves. It needs tracks. masks:
+    ``[[streams.masks]]`` below it. zones: ``[[streams.zones]]`` below it. lines: ``[[streams.lines]]`` below it.
     """
 
     name: str

@@ -53,7 +53,10 @@ class LinesTable(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class JsonlTable(LinesTable):
-    """``type = "jsonl"``: a JSON line a frame and a state."""
+    """``type = "jsonl"``: a JSON line a frame and a state.
+
+    path: the file, which is appended to. max_mb: size at which a new file begins. keep: old files kept.
+    """
 
     def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError."""
@@ -64,7 +67,10 @@ class JsonlTable(LinesTable):
 
 @dataclass(frozen=True, kw_only=True)
 class CsvTable(LinesTable):
-    """``type = "csv"``: a row a detection."""
+    """``type = "csv"``: a row a detection.
+
+    path: the file, which is appended to. max_mb: size at which a new file begins. keep: old files kept.
+    """
 
     def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError."""
@@ -75,7 +81,11 @@ class CsvTable(LinesTable):
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTable(Common):
-    """``type = "video"``: annotated segments. container: mkv or mp4 (fragmented). keep: segments a stream, 0 all."""
+    """``type = "video"``: annotated segments.
+
+    folder: where they are written. container: mp4 is fragmented. encoder: of the program ffmpeg. segment_seconds,
+    segment_mb: length and size at which a new segment begins. keep: segments of a stream; 0 keeps all.
+    """
 
     folder: Path
     container: Annotated[str, Choice(("mkv", "mp4"))] = "mkv"
@@ -105,7 +115,11 @@ class VideoTable(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotTable(Common):
-    """``type = "snapshots"``: a picture when something is found, at most one an interval (s) and stream."""
+    """``type = "snapshots"``: a picture when something is found.
+
+    folder: where they are written. interval: least seconds between two of a stream. keep: pictures of a stream; 0 keeps
+    all.
+    """
 
     folder: Path
     interval: Seconds = 10
@@ -126,7 +140,9 @@ class SnapshotTable(Common):
 class MqttTable(Common):
     """``type = "mqtt"``: topics PREFIX/STREAM/detections, /events, /state and more, PREFIX/status as the last will.
 
-    snapshots: the last event's picture too. discovery: announce all to Home Assistant, below discovery_prefix.
+    host, port: the broker's. prefix: of all topics. user, password: where the broker wants them. tls: encrypt the
+    connection. only_detections: leave out frames in which nothing was found. snapshots: publish the last event's
+    picture. discovery: announce all to Home Assistant. discovery_prefix: Home Assistant's topic prefix.
     """
 
     host: str = "localhost"
@@ -176,9 +192,10 @@ class MqttTable(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookTable(Common):
-    """``type = "webhook"``: detections by POST, at most one an interval (s) and stream, events and states.
+    """``type = "webhook"``: what was found, events and states by POST.
 
-    only_events: no detections.
+    url: http or https. headers: sent with each. interval: least seconds between two of a stream, events and states
+    aside. attempts: of each message, with growing pauses. only_events: send no frames.
     """
 
     url: str = field(repr=False)
@@ -210,7 +227,10 @@ class WebhookTable(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class PrometheusTable(Common):
-    """``type = "prometheus"``: figures on http://ADDRESS:PORT/metrics."""
+    """``type = "prometheus"``: figures on http://ADDRESS:PORT/metrics.
+
+    address, port: where it listens; port 0 takes a free one.
+    """
 
     address: str = "127.0.0.1"
     port: Annotated[int, Range(0, 65535)] = 9464
@@ -232,7 +252,10 @@ class PrometheusTable(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class EventsTable(Common):
-    """``type = "events"``: what tracks did, with pictures, in an SQLite file; the oldest go by age and by size."""
+    """``type = "events"``: what tracks did, with pictures, in an SQLite file.
+
+    path: the file. keep_days: events older than this are deleted. max_mb: above this size the oldest are deleted.
+    """
 
     path: Path
     keep_days: Annotated[float, Range(0.001, 36500)] = 30
