@@ -265,7 +265,7 @@ def test_a_walk_is_told_once_in_wall_clock_time_with_its_best_picture() -> None:
 def test_a_track_that_is_gone_ends_by_itself() -> None:
     told: list[Event] = []
     stage = TrackStage(Tracking(tracker=TrackerSettings(confirm_hits=1)), LABELS, tell=told.append)
-    for index, found in enumerate((box(10), *[no_detections()] * 3)):
+    for index, found in enumerate((box(10), *[no_detections()] * 4)):
         one = result(index)
         stage(replace(one, frame=replace(one.frame, media_time=index * 0.5), detections=found))
     assert [each.told.kind for each in told] == ["start", "end"]
