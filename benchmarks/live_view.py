@@ -13,9 +13,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from servers.browser import chromium  # noqa: E402
 from servers.cameras import eventually, free_port, mjpeg_camera  # noqa: E402
+
+from edgessd.view.password import hash_password  # noqa: E402
 
 SCENE = ROOT / "runtime/edgessd/photos/motorbike.jpg"
 WARM_UP_SECONDS = 5.0
@@ -55,13 +58,14 @@ WATCH = """(seconds) => new Promise((done) => {
 
 
 @contextmanager
-def watched(model: str, fps: float, size: str) -> Iterator[tuple[int, Path, int]]:
+def watched(model: str, fps: float, size: str, *, password: str | None = None) -> Iterator[tuple[int, Path, int]]:
     """Yield the port of a page, the lines that detection writes, and the process id."""
     camera, port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         lines, config = Path(folder) / "o.jsonl", Path(folder) / "c.toml"
+        secret = f'password_hash = "{hash_password(password)}"\n' if password else ""
         config.write_text(
-            f'model.path = "{model}"\nrun.workers = 1\n[view]\nport = {port}\nmax_watchers = 64\n'
+            f'model.path = "{model}"\nrun.workers = 1\n[view]\nport = {port}\nmax_watchers = 64\n{secret}'
             f'[[streams]]\nname = "door"\nsource = "http://127.0.0.1:{camera}/live"\n'
             f'[[sinks]]\ntype = "jsonl"\npath = "{lines}"\n'
         )
@@ -95,6 +99,46 @@ def rate(lines: Path, seconds: float) -> tuple[float, float]:
     rows = [row for row in rows if "frame" in row]
     times = [row["time"] for row in rows]
     return (len(times) - 1) / (times[-1] - times[0]), float(np.percentile([row["age_ms"] for row in rows], 95))
+
+
+@contextmanager
+def attack(port: int) -> Iterator[None]:
+    """Guess passwords as fast as the page answers, and hold 200 connections that ask a byte a second."""
+    stop = threading.Event()
+    codes: Counter[int] = Counter()
+
+    def guess() -> None:
+        origin = {"Origin": f"http://127.0.0.1:{port}"}
+        while not stop.is_set():
+            connection = HTTPConnection("127.0.0.1", port, timeout=20)
+            with suppress(OSError, HTTPException):
+                connection.request("POST", "/login", f"password=wrong{sum(codes.values())}", origin)
+                codes[connection.getresponse().status] += 1
+            connection.close()
+            time.sleep(0.01)
+
+    def trickle() -> None:
+        slow: list[socket.socket] = []
+        while not stop.wait(1):
+            while len(slow) < 200:
+                slow.append(socket.create_connection(("127.0.0.1", port)))
+                slow[-1].sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ")
+            for connection in list(slow):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    slow.remove(connection)
+        for connection in slow:
+            connection.close()
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (guess, trickle)]
+    for thread in threads:
+        thread.start()
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print(f"passwords tried, by the answer's code: {dict(codes)}")
 
 
 @contextmanager
@@ -160,6 +204,14 @@ def main() -> None:
                     f"{count} watchers: {fps:.3f} results a second, p95 age {age:.0f} ms, "
                     f"{made:.1f} pictures encoded a second, {used:.2f} cores"
                 )
+
+    with watched(options.model, options.fps, options.size, password="correct horse") as (port, lines, _):
+        for _ in range(options.rounds):
+            fps, age = rate(lines, seconds)
+            print(f"no attack: {fps:.3f} results a second, p95 age {age:.0f} ms")
+            with attack(port):
+                fps, age = rate(lines, seconds)
+            print(f"under attack: {fps:.3f} results a second, p95 age {age:.0f} ms")
 
 
 if __name__ == "__main__":
