@@ -35,17 +35,14 @@ export class Events {
     this.none = element("div", { hidden: true });
     this.more = element("button", { type: "button", className: "more", hidden: true }, "Show earlier");
     this.more.addEventListener("click", () => this.earlier());
-    this.dialog = element("dialog", { className: "event-large" });
-    this.dialog.addEventListener("click", (event) => {
-      if (event.target === this.dialog) this.dialog.close();
-    });
+    this.dialog = new EventDialog();
     replace(this.root,
       element("form", { className: "filters" },
         choice("camera", "Camera", [["", "All"]]),
         choice("label", "Class", [["", "All"]]),
         choice("zone", "Zone", [["", "All"]]),
         choice("span", "Time", SPANS)),
-      this.grid, this.none, this.more, this.dialog);
+      this.grid, this.none, this.more, this.dialog.root);
   }
 
   query(before) {
@@ -110,7 +107,7 @@ export class Events {
   put(event, newer) {
     const known = this.cards.get(event.id);
     if (known && JSON.stringify(known.event) === JSON.stringify(event)) return;
-    const card = this.card(event);
+    const card = eventCard(event, this.dialog);
     if (known) known.root.replaceWith(card);
     else if (newer) this.grid.prepend(card);
     else this.grid.append(card);
@@ -118,32 +115,64 @@ export class Events {
     this.cards = known || !newer ? this.cards.set(...entry) : new Map([entry, ...this.cards]);
   }
 
-  card(event) {
-    const card = element("button", { type: "button", className: "event", data: { event: event.id } },
-      picture(event), element("span", { className: "what" }, event.label),
-      element("span", { className: "when" }, clock(event.started)),
-      element("span", { className: "where" }, where(event)),
-      ...(event.event === "end" ? [] : [element("span", { className: "now" }, "Now")]));
-    card.addEventListener("click", () => this.large(event));
-    return card;
+  close() {
+    this.dialog?.root.close();
+  }
+}
+
+// A track large, with all that is known of it.
+class EventDialog {
+  constructor() {
+    this.root = element("dialog", { className: "event-large" });
+    this.root.addEventListener("click", (event) => {
+      if (event.target === this.root) this.root.close();
+    });
   }
 
-  large(event) {
+  show(event) {
+    const crossed = event.crossings.map(({ line, direction }) => `${line} (${direction})`).join(", ");
     const rows = [["Camera", event.source], ["Began", clock(event.started)], ["Lasted", lasted(event)],
-      ["Best score", event.best_score.toFixed(2)], ["Zones", event.entered.join(", ")],
-      ["Crossed", event.crossings.map(({ line, direction }) => `${line} (${direction})`).join(", ")]];
+      ["Best score", event.best_score.toFixed(2)], ["Zones", event.entered.join(", ")], ["Crossed", crossed]];
     const close = element("button", { type: "button" }, "Close");
-    close.addEventListener("click", () => this.dialog.close());
-    replace(this.dialog, picture(event), element("div", { className: "facts" },
+    close.addEventListener("click", () => this.root.close());
+    replace(this.root, picture(event), element("div", { className: "facts" },
       element("h2", {}, `${event.label} ${event.track}`),
       element("dl", {}, ...rows.filter(([, value]) => value).flatMap(([key, value]) =>
         [element("dt", {}, key), element("dd", {}, value)])), close));
-    this.dialog.showModal();
+    this.root.showModal();
+  }
+}
+
+// The newest tracks of one camera, below its picture.
+export class Recent {
+  constructor(camera) {
+    this.camera = camera;
+    this.title = element("h2", { className: "recent", hidden: true }, "Latest events");
+    this.grid = element("div", { className: "events" });
+    this.dialog = new EventDialog();
+    this.nodes = [this.title, this.grid, this.dialog.root];
   }
 
-  close() {
-    this.dialog?.close();
+  async look() {
+    const answer = await fetch(`/api/events?${new URLSearchParams({ camera: this.camera, limit: 5 })}`);
+    if (!answer.ok) return;
+    const { events } = await answer.json();
+    const known = JSON.stringify(events);
+    if (known === this.known) return;
+    this.known = known;
+    this.title.hidden = events.length === 0;
+    replace(this.grid, ...events.map((event) => eventCard(event, this.dialog)));
   }
+}
+
+function eventCard(event, dialog) {
+  const card = element("button", { type: "button", className: "event", data: { event: event.id } },
+    picture(event), element("span", { className: "what" }, event.label),
+    element("span", { className: "when" }, clock(event.started)),
+    element("span", { className: "where" }, where(event)),
+    event.event === "end" ? null : element("span", { className: "now" }, "Now"));
+  card.addEventListener("click", () => dialog.show(event));
+  return card;
 }
 
 function picture(event) {

@@ -1,5 +1,6 @@
 // The grid of cameras, and one camera large.
 import { clock, duration, element, empty, replace } from "./dom.js";
+import { Recent } from "./events.js";
 import { Picture } from "./picture.js";
 
 const WORDS = { connecting: "Connecting", live: "Live", stale: "Stale", ended: "Ended", failed: "Failed" };
@@ -84,11 +85,15 @@ export class Large {
   constructor(root, name) {
     this.name = name;
     this.tile = new Tile(name, { large: true });
-    root.append(element("p", { className: "path" }, element("a", { href: "#/" }, "← All cameras")), this.tile.root);
+    this.recent = new Recent(name);
+    const draw = element("a", { href: `#/zones/${encodeURIComponent(name)}` }, "Draw a zone or line");
+    root.append(element("p", { className: "path" }, element("a", { href: "#/" }, "← All cameras"), draw),
+      this.tile.root, ...this.recent.nodes);
   }
 
   show(status) {
     const camera = status.cameras.find((each) => each.name === this.name);
+    if (status.events) this.recent.look().catch(() => {}); // the page says when nobody answers
     if (camera) this.tile.show(camera);
     else replace(this.tile.root, empty("No such camera", `There is none named ${this.name}.`));
   }
