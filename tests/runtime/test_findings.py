@@ -272,6 +272,18 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, tiny: Path, video: Path)
     assert (found.id, found.effect) == ("sink-place", Effect.STOPS)
 
 
+def test_a_live_page_without_its_password(
+    tmp_path: Path, tiny: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("starlette")
+    path = configured(tmp_path, tiny, str(video), '[view]\npassword_env = "VIEW_SECRET"\n')
+    found = only(config_findings(path, facts()))
+    assert (found.id, found.effect) == ("view-unusable", Effect.STOPS)
+    assert "VIEW_SECRET" in found.cause
+    monkeypatch.setenv("VIEW_SECRET", "correct horse")
+    assert config_findings(path, facts()) == []
+
+
 def test_a_missing_file_stops_nothing_where_another_stream_is_there(tmp_path: Path, tiny: Path, video: Path) -> None:
     path = configured(tmp_path, tiny, "nowhere.mp4", f'[[streams]]\nname = "yard"\nsource = "{video}"\n')
     found = only(config_findings(path, facts()))

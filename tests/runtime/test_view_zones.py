@@ -134,13 +134,13 @@ def test_a_file_written_in_another_way_stays_as_it_is(tmp_path: Path, content: s
     assert path.read_text() == content
 
 
-def test_a_link_and_windows_line_ends_stay(tmp_path: Path) -> None:
+def test_a_link_windows_line_ends_and_a_byte_order_mark_stay(tmp_path: Path) -> None:
     real, link = tmp_path / "real.toml", tmp_path / "link.toml"
-    real.write_bytes(b'[[streams]]\r\nname = "door"\r\nsource = "a.mp4"')
+    real.write_bytes(b'\xef\xbb\xbf[[streams]]\r\nname = "door"\r\nsource = "a.mp4"')
     link.symlink_to(real)
     ConfigEditor(link, may_write=True).write("door", TEXT)
     assert link.is_symlink()
-    assert real.read_bytes().startswith(b'[[streams]]\r\nname = "door"\r\n')
+    assert real.read_bytes().startswith(b'\xef\xbb\xbf[[streams]]\r\nname = "door"\r\n')
     assert [zone.name for zone in read_config(real).streams[0].zones] == ["yard"]
 
 

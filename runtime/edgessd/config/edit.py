@@ -1,9 +1,9 @@
 """Zones and lines added to a configuration file, as a person would: the rest of the file stays as it is."""
 
 import copy
-import os
 import re
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from edgessd.util.files import replacing
 from edgessd.util.outside_text import quoted
 from edgessd.util.toml_table import parse_toml, read_toml
 
-_STREAM = re.compile(r"\s*\[\[\s*streams\s*\]\]")
+_STREAM = re.compile(r"[\s\ufeff]*\[\[\s*streams\s*\]\]")
 _PART_OF_STREAM = re.compile(r"\s*\[{1,2}\s*streams\s*\.")
 _TABLE = re.compile(r"\s*\[")
 
@@ -25,6 +25,7 @@ class ConfigEditor:
         """may_write: whether ``write`` is allowed, or ``check`` alone."""
         self.path = path
         self.may_write = may_write
+        self._one_at_a_time = threading.Lock()
 
     def check(self, stream: str, text: str) -> None:
         """Raise InputError where the file with this text added to a stream would not be accepted."""
@@ -34,20 +35,21 @@ class ConfigEditor:
         """Add a text such as ``[[streams.zones]]`` and its keys to a stream. Raises InputError; the file is whole."""
         if not self.may_write:
             raise InputError("the configuration is not to be edited", fix="start `edgessd run` with --edit")
-        content = self._with(stream, text)
         target = self.path.resolve()  # a link stays one
-        shutil.copy2(target, target.with_name(f"{target.name}.before-edit"))
-        with replacing(target) as unfinished:
-            unfinished.write_bytes(content.encode())
-            os.chmod(unfinished, target.stat().st_mode & 0o777)  # noqa: PTH101 - it may hold passwords
+        with self._one_at_a_time:
+            content = self._with(stream, text)
+            with replacing(target) as unfinished:
+                unfinished.chmod(target.stat().st_mode & 0o777)  # it may hold passwords
+                unfinished.write_bytes(content.encode())
+                shutil.copy2(target, target.with_name(f"{target.name}.before-edit"))
 
     def _with(self, stream: str, text: str) -> str:
         """Return the file's text with another one in it. Raises InputError unless that adds what it says, no more."""
         old = read_toml(self.path, "configuration")
-        before = self.path.read_bytes().decode("utf-8-sig")
+        before = self.path.read_bytes().decode()  # with its byte order mark, where it has one
         after = _inserted(before, _place_of(old, stream), text)
         try:
-            new = parse_toml(after)
+            new = parse_toml(after.removeprefix("\ufeff"))
         except InputError:
             new = {}
         if new != _expected(old, stream, text):

@@ -30,7 +30,7 @@ def config_findings(path: Path, facts: Facts) -> list[Finding]:
         addresses = [parse_address(stream.source) for stream in config.streams]
     except InputError as error:
         return [Finding.of("config-wrong", error, shlex.join(["edgessd", "run", str(path), "--check"]))]
-    return [*model_findings(config.model.path, facts), *_reachable(config, addresses)]
+    return [*model_findings(config.model.path, facts), *_view(config), *_reachable(config, addresses)]
 
 
 def _reachable(config: Config, addresses: list[Address]) -> list[Finding]:
@@ -82,6 +82,15 @@ def _host(stream: StreamTable, address: Address) -> Finding | None:
         return None
     cause = f"stream {stream.name}: {host}:{port} cannot be reached ({why})"
     return Finding("stream-unreachable", Effect.RETRIES, cause, f"ping -c 3 {host}; nc -zv {host} {port}")
+
+
+def _view(config: Config) -> list[Finding]:
+    try:
+        if config.view is not None:
+            config.view.check()
+    except EdgessdError as error:
+        return [Finding.of("view-unusable", error, "edgessd hash-password", place="view")]
+    return []
 
 
 def _sink(sink: SinkTable) -> Finding | None:

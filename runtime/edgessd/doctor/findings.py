@@ -51,6 +51,7 @@ KNOWN = {
     "source-missing": "a configured file is not there",
     "broker-unreachable": "the configured MQTT broker does not answer",
     "sink-place": "a sink's file or folder cannot be written",
+    "view-unusable": "the live page lacks a library or its password",
     "disk-full": "no room for a sink or an engine",
     "disk-nearly-full": "little room is left for engines",
     "memory-low": "little memory and swap for the first engine build",
