@@ -72,11 +72,13 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--interval", type=int, default=1)
     parser.add_argument("--motion", action="store_true")
+    parser.add_argument("--classes", help="Judge these labels only, comma-separated.")
     parser.add_argument("--rounds", type=int, default=3, help="Of both runs in turns, for the CPU time.")
     options = parser.parse_args()
     settings = {"interval": options.interval} | ({"motion": True} if options.motion else {})
+    labels = tuple(options.classes.split(",")) if options.classes else None
     report = {}
-    with Detector(options.model, workers=2, settings=PostProcess(faint=FAINT)) as detector:
+    with Detector(options.model, workers=2, settings=PostProcess(faint=FAINT, labels=labels)) as detector:
         for video in options.videos:
             times = []
             for _ in range(options.rounds):

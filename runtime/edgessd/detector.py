@@ -24,6 +24,7 @@ from edgessd.model.postprocess import REALTIME, PostProcess, RawDecoder, apart
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd.model.shipped import model_path
+from edgessd.model.tiles import Tiles, merge
 
 LOG = logging.getLogger(__name__)
 WARN_SECONDS = 60.0
@@ -75,6 +76,7 @@ class Detector:
         self._lock = Lock()
         self.choice: Choice = choose(self.path, backend, self.card)
         self._decode = decoder_for(self.card, settings)
+        self._most = settings.detections
         self.backend = open_backend(self.path, self.card, self.choice, workers=workers, threads=threads)
         try:
             outputs = self.backend.infer(self_test.self_test_input(self.card))
@@ -105,6 +107,24 @@ class Detector:
         inferred = perf_counter()
         detections = self._to_detections(outputs, 0, frame)
         return detections, StageTimes(resized - start, inferred - resized, perf_counter() - inferred)
+
+    def detect_tiled_timed(self, frame: NDArray[np.uint8], tiles: Tiles) -> tuple[Detections, StageTimes]:
+        """Return what is in a frame and in each of its tiles, seen as one batch, and the time of each stage."""
+        height, width = frame.shape[:2]
+        corners = tiles.corners(height, width)
+        pictures = [frame, *(frame[top:bottom, left:right] for (left, top), (right, bottom) in corners)]
+        profile = self.card.engine.get("profile", {})
+        most = int(profile.get("max", len(pictures))) if isinstance(profile, dict) else len(pictures)
+        start = perf_counter()
+        found = [
+            each
+            for first in range(0, len(pictures), most)
+            for each in self.detect_batch_timed(pictures[first : first + most])
+        ]
+        whole, *parts = (detections for detections, _ in found)
+        merged = merge(whole, parts, corners, height=height, width=width, most=self._most)
+        resize, inference = (sum(getattr(times, stage) for _, times in found) for stage in ("resize", "inference"))
+        return merged, StageTimes(resize, inference, perf_counter() - start - resize - inference)
 
     def detect_batch(self, frames: list[NDArray[np.uint8]]) -> list[Detections]:
         """Return the detections of several frames, which may differ in size, by one call of the engine."""

@@ -14,6 +14,7 @@ from edgessd.commands.options import Backend, Classes, GpuResize, Model, Score, 
 
 if TYPE_CHECKING:
     from edgessd.detector import Detector
+    from edgessd.model.tiles import Tiles
     from edgessd.sources import Source
     from edgessd.streams import Policy, Sink
 
@@ -60,6 +61,12 @@ def detect(
     motion: Annotated[
         bool, typer.Option("--motion", help="Detect only where something moves; tracks (--track) rest meanwhile.")
     ] = False,
+    tiles: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NxM", help="Look at parts of each frame too: 2x2, or 640x640 pixels.", show_default="none"
+        ),
+    ] = None,
     workers: Workers = None,
     gpu_resize: GpuResize = False,
 ) -> None:
@@ -70,6 +77,7 @@ def detect(
     from edgessd.model.card import card_of
     from edgessd.model.postprocess import FAINT, PostProcess
     from edgessd.model.shipped import model_path
+    from edgessd.model.tiles import tiles_named
     from edgessd.sinks import VIDEO_SUFFIXES
     from edgessd.sources import open_source
     from edgessd.streams.capacity import default_workers
@@ -91,6 +99,7 @@ def detect(
     settings_of_view = view_settings(view_at) if view or view_at else None
     wanted = policy_named(policy)
     apart = interval_named(interval) or 1
+    parts = tiles_named(tiles)
     if (apart != 1 or motion) and not track:
         raise InputError("--interval and --motion leave frames to the tracks", fix="add --track")
     labels = split_labels(classes, card_of(path).labels if classes else ())
@@ -116,6 +125,7 @@ def detect(
                 track=track,
                 interval=apart,
                 motion=motion,
+                tiles=parts,
                 workers=count,
             )
             if not wants_more:
@@ -172,6 +182,7 @@ def _run(
     track: bool,
     interval: int | str,
     motion: bool,
+    tiles: "Tiles | None",
     workers: int,
 ) -> bool:
     """Run one source to its end, with a progress line; return whether its reader has not seen enough."""
@@ -194,6 +205,7 @@ def _run(
             policy=policy,
             interval=interval,
             motion=motion,
+            tiles=tiles,
             rename=False,
         )
         for sink in sinks:

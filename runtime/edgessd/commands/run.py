@@ -107,7 +107,8 @@ def _check(path: Path, config: "Config") -> None:
         tracked = ", tracked" if config.tracking(stream) else ""
         apart = f", interval {stream.interval}" if stream.interval else ""
         moving = f", where something moves ({len(stream.masks)} masks)" if stream.motion else ""
-        typer.echo(f"stream {stream.name}: {address.name}{tracked}{apart}{moving}")
+        parts = f", tiles {stream.tiles}" if stream.tiles else ""
+        typer.echo(f"stream {stream.name}: {address.name}{tracked}{apart}{moving}{parts}")
         for place in stream.places:
             typer.echo(f"  {type(place).__name__.lower()} {place.name}: {', '.join(place.classes or ('all classes',))}")
     for sink in config.sinks:
@@ -161,6 +162,7 @@ def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> 
                     interval=stream.frames_apart,
                     motion=stream.motion,
                     masks=stream.masks,
+                    tiles=stream.parts,
                 )
             systemd.notify("READY=1")
             _wait(streams, stop)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from edgessd.config.sinks import SINK_TABLES, EventsTable, LinesTable, SinkTable, WebhookTable, collide, same_place
 from edgessd.errors import InputError
+from edgessd.model.tiles import Tiles, tiles_named
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.frame_skipper import INTERVALS, interval_named
 from edgessd.streams.motion_gate import Mask
@@ -74,8 +75,9 @@ class StreamTable:
     without a frame after which the stream is stale. hang_after: seconds after which a read that hangs is interrupted.
     first_retry, longest_retry: pause before a reconnection in seconds; it doubles from the first to the longest.
     lasting_retry: the same after a refused password, since wrong ones lock accounts. interval: detect in one of so many
-    frames; auto chooses it. It needs tracks. motion: detect only where something moves. It needs tracks. masks:
-    ``[[streams.masks]]`` below it. zones: ``[[streams.zones]]`` below it. lines: ``[[streams.lines]]`` below it.
+    frames; auto chooses it. It needs tracks. motion: detect only where something moves. It needs tracks. tiles:
+    parts of the frame that are detected in too, "2x2", or "640x640" in pixels. masks: ``[[streams.masks]]`` below it.
+    zones: ``[[streams.zones]]`` below it. lines: ``[[streams.lines]]`` below it.
     """
 
     name: str
@@ -89,6 +91,7 @@ class StreamTable:
     lasting_retry: float = 60.0
     interval: Annotated[str, Choice(INTERVALS)] | None = None
     motion: bool = False
+    tiles: str | None = None
     masks: tuple[Mask, ...] = ()
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
@@ -96,7 +99,7 @@ class StreamTable:
     def __post_init__(self) -> None:
         """Raise InputError for a name that cannot be a topic or a file name, or a time that cannot be."""
         check_stream_name(self.name)
-        _ = self.retry
+        _ = self.retry, self.parts
         if self.masks and not self.motion:
             raise InputError("masks are for the motion gate", fix="set motion = true")
         names = [place.name for place in self.places]
@@ -121,6 +124,11 @@ class StreamTable:
     def frames_apart(self) -> int | str:
         """Return the interval, a number or "auto"."""
         return interval_named(self.interval) or 1
+
+    @property
+    def parts(self) -> Tiles | None:
+        """Return the tiles. Raises InputError."""
+        return tiles_named(self.tiles)
 
     @property
     def retry(self) -> Retry:

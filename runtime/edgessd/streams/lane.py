@@ -8,6 +8,7 @@ from time import monotonic
 
 from edgessd.detector import StageTimes
 from edgessd.model.detections import no_detections
+from edgessd.model.tiles import Tiles
 from edgessd.sources import Frame
 from edgessd.streams.reader import Reader
 from edgessd.streams.result import Result
@@ -22,12 +23,14 @@ class Lane:
     """A reader, and what was read of it. pending: its frames in work, in the order they were read.
 
     tracks: the first stage, where the stream is tracked. auto: whether its interval adapts.
+    tiles: parts of its frames that are detected in as well.
     """
 
     reader: Reader
     tracks: TrackStage | None = None
     stages: Sequence[Stage] = ()
     auto: bool = False
+    tiles: Tiles | None = None
     pending: "deque[Ticket]" = field(default_factory=deque)
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -9,6 +9,7 @@ from time import monotonic
 from edgessd.detector import Detector
 from edgessd.errors import InputError
 from edgessd.events import Event
+from edgessd.model.tiles import Tiles
 from edgessd.sources import Source, open_address, parse_address
 from edgessd.streams.auto_interval import AutoInterval, Load
 from edgessd.streams.batcher import Batcher
@@ -105,6 +106,7 @@ class Streams:
         interval: int | str = 1,
         motion: bool = False,
         masks: Sequence[Mask] = (),
+        tiles: Tiles | None = None,
         stages: Sequence[Stage] = (),
         rename: bool = True,
     ) -> None:
@@ -114,6 +116,7 @@ class Streams:
         keeps tracks alive that it hardly sees. interval: one of so many frames is detected in, those between get their
         boxes from the tracks, which they need; "auto" is what the live streams with it need to hold their rates.
         motion: only frames in which something moved are, outside the masks; where nothing does the boxes rest.
+        tiles: parts of the frame that are detected in as well, for small objects.
         stages: called with each result of this stream after that, in the order of its frames; each returns the result
         that goes on. rename: frames carry the stream's name, else the one that the source gave them.
         Raises InputError for a name in use, an address that is none, or a zone of an unknown class; a camera that is
@@ -143,7 +146,7 @@ class Streams:
             rename=rename,
             skipper=skipper,
         )
-        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, auto=interval == AUTO)
+        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, interval == AUTO, tiles)
         if skipper:
             reader.hand_skipped_to(partial(lane.pass_skipped, self._deliver), lane.pending)
         with self._lock:

@@ -7,8 +7,9 @@ from time import monotonic
 
 import cv2
 
-from edgessd.detector import Detector
+from edgessd.detector import Detector, StageTimes
 from edgessd.errors import EdgessdError
+from edgessd.model.detections import Detections
 from edgessd.streams.batcher import Batcher
 from edgessd.streams.lane import Ticket
 from edgessd.streams.result import Result
@@ -73,11 +74,19 @@ class Workers:
 
     def _detect(self, tickets: list[Ticket]) -> None:
         started_at = monotonic()
-        images = [ticket.frame.image for ticket in tickets]
-        if len(images) == 1:
-            found = [self._detector.detect_timed(images[0])]
-        else:
-            found = self._detector.detect_batch_timed(images)
+        found = self._found(tickets)
         finished_at = monotonic()
         for ticket, (detections, stages) in zip(tickets, found, strict=True):
             ticket.result = Result(ticket.frame, detections, stages, started_at, finished_at)
+
+    def _found(self, tickets: list[Ticket]) -> list[tuple[Detections, StageTimes]]:
+        if any(ticket.lane.tiles for ticket in tickets):
+            return [self._found_in(ticket) for ticket in tickets]
+        images = [ticket.frame.image for ticket in tickets]
+        return (
+            [self._detector.detect_timed(images[0])] if len(images) == 1 else self._detector.detect_batch_timed(images)
+        )
+
+    def _found_in(self, ticket: Ticket) -> tuple[Detections, StageTimes]:
+        tiles, image = ticket.lane.tiles, ticket.frame.image
+        return self._detector.detect_tiled_timed(image, tiles) if tiles else self._detector.detect_timed(image)
