@@ -1,101 +1,232 @@
 """Kills each writer many times and looks at what lies under the final names: ``python benchmarks/kills.py [COUNT]``.
 
-A process writes segments, snapshots, JSON lines and one video, and is killed after a random time. Every file under a
-final name must then be whole: a video holds frames, a picture decodes, every line is JSON. At the end the next start
-must have removed or put in place all that was unfinished.
+A process writes again and again, and is killed after a random time, in mid-work: segments, snapshots, JSON lines and a
+video; the state of a training run; an export; an engine in the cache. Every file under a final name must then be
+whole, and at the end the next writer must have removed what was unfinished. Export and engines need their extras.
 """
 
+import argparse
 import json
+import os
 import random
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import count
 from pathlib import Path
 
-import cv2
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
 
-from edgessd.sinks.video_writer import count_frames
-
+TINY = ROOT / "tests" / "runtime" / "tiny.onnx"
 MOST_UNFINISHED = 4  # a segment, a snapshot, a video, and one more of the time between
-WRITER = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from results import LABELS, result
-from edgessd.sinks import JsonlSink, VideoSink
-from edgessd.sinks.images import SnapshotSink
-from edgessd.sinks.video import SegmentSink
-folder = Path({folder!r})
-steady = [
-    SegmentSink(folder / "segments", LABELS, segment_seconds=0.3, keep=20),
-    SnapshotSink(folder / "snapshots", LABELS, interval=0, keep=20),
-    JsonlSink(folder / "o.jsonl", LABELS, max_bytes=50_000, keep=2),
-]
-while True:
-    video = VideoSink(folder / "o.mp4", LABELS, fps=30)
-    for index in range(15):
-        for sink in (*steady, video):
-            sink.write(result(index, height=240, width=320, noise=True))
-        if index == 1:
-            print("ready", flush=True)
-    video.close()
-"""
+Writer = Callable[[Path], Iterator[object]]
 
 
-def kill_once(folder: Path, chance: random.Random) -> None:
-    """Start the writer and kill it up to a second after it is ready."""
-    script = WRITER.format(tests=str(Path(__file__).parents[1] / "tests"), folder=str(folder))
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        time.sleep(chance.random())
-        process.kill()
+def frames(folder: Path) -> Iterator[object]:
+    """Write what `run` and `detect` write."""
+    from results import LABELS, result
+
+    from edgessd.sinks import JsonlSink, VideoSink
+    from edgessd.sinks.images import SnapshotSink
+    from edgessd.sinks.video import SegmentSink
+
+    steady = [
+        SegmentSink(folder / "segments", LABELS, segment_seconds=0.3, keep=20),
+        SnapshotSink(folder / "snapshots", LABELS, interval=0, keep=20),
+        JsonlSink(folder / "o.jsonl", LABELS, max_bytes=50_000, keep=2),
+    ]
+    while True:
+        video = VideoSink(folder / "o.mp4", LABELS, fps=30)
+        for index in range(15):
+            for sink in (*steady, video):
+                sink.write(result(index, height=240, width=320, noise=True))
+            yield index
+        video.close()
 
 
-def broken_files(folder: Path) -> list[str]:
-    """Return what under a final name is not whole."""
-    broken = []
-    for path in sorted(folder.rglob("*")):
-        if path.name.startswith(".") or path.is_dir():
+def training_state(folder: Path) -> Iterator[object]:
+    """Write the state and the checkpoints of a run as it does after an epoch: 20 MB of tensors, more of each."""
+    import torch
+    from small_network import small_checkpoint
+
+    from edgessd.util.files import replacing
+    from edgessd_training.checkpoint import save_checkpoint
+
+    torch.set_num_threads(1)
+    small = small_checkpoint()
+    for number in count():
+        with replacing(folder / "state.pt") as unfinished:
+            torch.save(
+                {"edgessd_run": 1, "number": number, "network": torch.full((5_000_000,), float(number))}, unfinished
+            )
+        for name in ("last.pt", "best.pt"):
+            save_checkpoint(folder / name, small.network, small.description, small.card)
+        yield number
+
+
+def export(folder: Path) -> Iterator[object]:
+    """Write an exported network again and again: the graph is traced once, which writes nothing and takes longest."""
+    import torch
+    from small_network import small_checkpoint
+
+    from edgessd_export.graph.contracts import card_for
+    from edgessd_export.graph.float_graph import Layout, float_graph
+    from edgessd_export.write import write
+
+    torch.set_num_threads(1)
+    small = small_checkpoint()
+    layout = Layout("raw", None, None)
+    graph, card = float_graph(small, layout), card_for(small.card, layout.contract, layout.kept)
+    for number in count():
+        write(small, graph, card, folder / "m.onnx")
+        yield number
+
+
+def engine_cache(folder: Path) -> Iterator[object]:
+    """Build an engine into the cache, again and again, with TensorRT-RTX, which needs no GPU for it."""
+    from edgessd_export.engine.cache import ensure_engine
+    from edgessd_export.engine.options import BuildOptions
+    from edgessd_export.engine.progress import build_progress
+
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    with build_progress() as phases:
+        for number in count():
+            ensure_engine(TINY, BuildOptions(), phases, module="tensorrt_rtx", rebuild=True)
+            yield number
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file under its final name can be used."""
+    if path.suffix in (".mkv", ".mp4"):
+        from edgessd.sinks.video_writer import count_frames
+
+        return count_frames(path) > 0
+    if path.suffix == ".jpg":
+        import cv2
+
+        return cv2.imread(str(path)) is not None
+    if path.suffix == ".pt":
+        from edgessd_training.checkpoint import load_checkpoint, load_weights_file
+
+        if path.name != "state.pt":
+            return bool(load_checkpoint(path).card.labels)
+        content = load_weights_file(path)
+        return bool((content["network"] == content["number"]).all())
+    if path.suffix == ".onnx":
+        import numpy as np
+
+        from edgessd import Detector
+
+        with Detector(path) as detector:
+            return detector.detect(np.zeros((48, 64, 3), np.uint8)) is not None
+    if path.suffix == ".engine":
+        from edgessd.backends.engine.file import open_engine
+
+        return open_engine(path) is not None
+    if path.suffix in (".jsonl", ".json") or path.suffix[1:].isdecimal():
+        return all(json.loads(line) for line in ([path.read_text()] if path.suffix == ".json" else path.open()))
+    return path.stat().st_size > 0 or path.name.endswith("lock")
+
+
+def kill_once(writer: Writer, folder: Path, chance: float) -> None:
+    """Let a process write and kill it after its first round: in the second, or up to a second later, by chance."""
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.close(told)
+        try:
+            for _ in writer(folder):
+                os.write(tell, b".")
+        except BaseException:  # noqa: BLE001 - it ends here, and says why
+            traceback.print_exc()
+        os._exit(1)
+    os.close(tell)
+    begun = time.monotonic()
+    assert os.read(told, 1), "the writer failed before it had begun"
+    time.sleep(chance * max(1.0, time.monotonic() - begun))
+    ended, status = os.waitpid(child, os.WNOHANG)
+    assert not ended, f"the writer ended by itself ({status})"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(told)
+
+
+def look(folder: Path) -> tuple[dict[str, int], int]:
+    """Return what under a final name is not whole, by suffix, and how many unfinished files there are.
+
+    A child looks: its threads of OpenCV and of the engines must not be in the process that forks the next writer.
+    """
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(tell, json.dumps(_seen(folder)).encode())
+        os._exit(0)
+    os.close(tell)
+    with os.fdopen(told) as answer:
+        broken, unfinished = json.load(answer)
+    os.waitpid(child, 0)
+    return broken, unfinished
+
+
+def _seen(folder: Path) -> tuple[dict[str, int], int]:
+    broken: Counter[str] = Counter()
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in paths:
+        if path.name.startswith("."):
             continue
-        if path.suffix in (".mkv", ".mp4"):
-            whole = count_frames(path) > 0
-        elif path.suffix == ".jpg":
-            whole = cv2.imread(str(path)) is not None
-        else:
-            whole = all(_is_json(line) for line in path.read_text().splitlines())
-        if not whole:
-            broken.append(path.name)
-    return broken
+        try:
+            whole = is_whole(path)
+        except Exception as error:  # noqa: BLE001 - whatever a half-written file makes its reader raise
+            print(f"{path.name}: {type(error).__name__}: {error}", file=sys.stderr)
+            whole = False
+        broken[path.suffix] += not whole
+    return broken, sum(path.name.startswith(".") for path in paths)
 
 
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+# What is imported before the forks, each of which would take its time.
+WRITERS: dict[str, tuple[Writer, str]] = {
+    "segments, snapshots, JSON lines, video": (frames, "edgessd.sinks.video"),
+    "training state and checkpoints": (training_state, "edgessd_training.checkpoint"),
+    "export": (export, "edgessd_export.write"),
+    "engine cache": (engine_cache, "edgessd_export.engine.cache"),
+}
 
 
 def main() -> None:
     """Kill, look, count."""
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    chance = random.Random(0)
-    broken: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        left = 0
-        for _ in range(kills):
-            kill_once(folder, chance)
-            broken.update(broken_files(folder))
-            left = max(left, sum(path.name.startswith(".") for path in folder.rglob("*")))
-        files = sum(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*"))
-    print(
-        f"{kills} kills: {files} files at the end, broken {dict(broken) or 'none'}, unfinished at most {left} at once"
-    )
-    sys.exit(bool(broken) or left > MOST_UNFINISHED)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kills", nargs="?", type=int, default=10)
+    parser.add_argument("--only", help="part of a writer's name")
+    options = parser.parse_args()
+    failed = False
+    for name, (writer, module) in WRITERS.items():
+        if options.only and options.only not in name:
+            continue
+        import_module(module)
+        chance, broken, most = random.Random(0), Counter[str](), 0
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            for _ in range(options.kills):
+                kill_once(writer, folder, chance.random())
+                found, unfinished = look(folder)
+                broken.update(found)
+                most = max(most, unfinished)
+            whole = sum(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*"))
+        wrong = {suffix: number for suffix, number in broken.items() if number}
+        failed |= bool(wrong) or most > MOST_UNFINISHED
+        print(
+            f"{name}: {options.kills} kills, {whole} files at the end, broken {wrong or 'none'}, "
+            f"unfinished at most {most} at once",
+            flush=True,
+        )
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

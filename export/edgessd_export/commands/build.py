@@ -99,8 +99,7 @@ def _batches(smallest: int | None, best: int | None, largest: int | None) -> tup
 
 
 def _build(onnx: Path, out: Path | None, options: "BuildOptions", module: str, *, rebuild: bool) -> None:
-    from rich.console import Console
-
+    from edgessd.util.console import PlainConsole
     from edgessd_export.engine.cache import ensure_engine
     from edgessd_export.engine.precision import proof_line
     from edgessd_export.engine.progress import build_progress
@@ -109,10 +108,10 @@ def _build(onnx: Path, out: Path | None, options: "BuildOptions", module: str, *
         result = ensure_engine(onnx, options, phases, module=module, out=out, rebuild=rebuild)
     engine = result.card.engine
     size = f"{result.path.stat().st_size / 1e6:.1f} MB"
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    errors = PlainConsole(stderr=True)
     for warning in result.warnings:
         errors.print(f"warning: {warning}")
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = PlainConsole()
     if not result.built:
         console.print(f"{result.path} is current ({size}): {result.reason}")
         return

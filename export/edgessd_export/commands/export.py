@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from edgessd.util.console import PlainConsole
 from edgessd.util.files import writable
 from edgessd.util.overwrite import keep_apart
 from edgessd_export.commands.names import named
@@ -37,9 +37,7 @@ def export(
     writable(out)
     loaded = load_checkpoint(checkpoint)
     card = export_onnx(loaded, out, contract=contract, kept=kept, batch=batch, opset=opset)
-    Console().print(
+    PlainConsole().print(
         f"{out}: {card.name}, {contract}, {card.precision}, batch {batch or 'dynamic'}, "
-        f"{out.stat().st_size / 1e6:.1f} MB",
-        soft_wrap=True,
-        highlight=False,
+        f"{out.stat().st_size / 1e6:.1f} MB"
     )

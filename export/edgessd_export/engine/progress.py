@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from edgessd.util.console import PlainConsole
 
 
 class BuildProgress:
@@ -35,7 +36,7 @@ class BuildProgress:
 @contextmanager
 def build_progress() -> Iterator[BuildProgress]:
     """Yield the phases' display, on standard error where that is a terminal."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         yield BuildProgress(bars)

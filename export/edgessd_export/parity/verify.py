@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from edgessd.detector import decoder_for
 from edgessd.model.detections import Detections, refuse_nonfinite
 from edgessd.model.postprocess import EVALUATION
 from edgessd.model.preprocess import to_input
+from edgessd.util.console import PlainConsole
 from edgessd_export.parity.compare import Model, compare
 from edgessd_training.data.images import read_image
 from edgessd_training.data.records import DataSet
@@ -96,4 +96,4 @@ def print_table(reference: Model, candidate: Model, figures: Mapping[str, Any], 
         f"{speed['reference_ms']:.2f} -> {speed['candidate_ms']:.2f} ms, {speed['ratio']:.2f}x (taken in turns)",
     )
     table.add_row("result", "refused" if wrong else "passed")
-    Console().print(table)
+    PlainConsole(soft_wrap=False).print(table)

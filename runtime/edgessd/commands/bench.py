@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from edgessd.commands.options import Backend, GpuResize, Json, Score, Workers
+from edgessd.util.console import say
 
 
 def bench(
@@ -85,7 +86,7 @@ def bench(
             write_report(report, accepted)
     print_figures(figures)
     if report is not None:
-        typer.echo(f"report: {report / 'report.md'}")
+        say(f"report: {report / 'report.md'}")
     if json_file is not None:
         write_text(json_file, json.dumps(figures, indent=1) + "\n")
 

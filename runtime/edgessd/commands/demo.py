@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from edgessd.commands.options import Backend, Model
+from edgessd.util.console import say
 
 
 def demo(
@@ -44,6 +45,6 @@ def demo(
         with replacing(snapshot) as unfinished:
             cv2.imwrite(str(unfinished), draw(best.frame.image, best.detections, detector.card.labels))
     found = ", ".join(f"{label} in {count} frames" for label, count in seen.most_common()) or "nothing found"
-    typer.echo(f"{detector.card.name} {detector.card.precision}, {detector.backend.name}: {found}")
-    typer.echo(f"{measured.fps:.1f} FPS on the 1280x720 clip, decoding and detection, {workers} workers")
-    typer.echo(f"{annotated}\n{snapshot}")
+    say(f"{detector.card.name} {detector.card.precision}, {detector.backend.name}: {found}")
+    say(f"{measured.fps:.1f} FPS on the 1280x720 clip, decoding and detection, {workers} workers")
+    say(f"{annotated}\n{snapshot}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgessd.commands.options import Backend, Classes, GpuResize, Model, Score, Workers, split_labels
+from edgessd.util.console import say
 
 if TYPE_CHECKING:
     from edgessd.detector import Detector
@@ -168,7 +169,7 @@ def _close(sink: "Sink") -> None:
 
     sink.close()
     if isinstance(sink, VideoSink):
-        typer.echo(f"wrote {sink}", err=True)
+        say(f"wrote {sink}", err=True)
 
 
 def _run(

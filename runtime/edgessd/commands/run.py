@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgessd.util.console import say
+
 if TYPE_CHECKING:
     from edgessd.config import Config, StreamTable
     from edgessd.detector import Detector
@@ -102,19 +104,19 @@ def _check(path: Path, config: "Config") -> None:
         check_batch(detector, config.run.batch or 1)
         for stream in config.streams:
             _check_classes(stream, detector.card.labels)
-        typer.echo(f"{path}: {detector.card.name} {detector.card.precision} on {detector.backend.name}")
+        say(f"{path}: {detector.card.name} {detector.card.precision} on {detector.backend.name}")
     for stream, address in zip(config.streams, addresses, strict=True):
         tracked = ", tracked" if config.tracking(stream) else ""
         apart = f", interval {stream.interval}" if stream.interval else ""
         moving = f", where something moves ({len(stream.masks)} masks)" if stream.motion else ""
         parts = f", tiles {stream.tiles}" if stream.tiles else ""
-        typer.echo(f"stream {stream.name}: {address.name}{tracked}{apart}{moving}{parts}")
+        say(f"stream {stream.name}: {address.name}{tracked}{apart}{moving}{parts}")
         for place in stream.places:
-            typer.echo(f"  {type(place).__name__.lower()} {place.name}: {', '.join(place.classes or ('all classes',))}")
+            say(f"  {type(place).__name__.lower()} {place.name}: {', '.join(place.classes or ('all classes',))}")
     for sink in config.sinks:
-        typer.echo(f"sink {kind_of(sink)}: {', '.join(sink.streams) if sink.streams else 'all streams'}")
+        say(f"sink {kind_of(sink)}: {', '.join(sink.streams) if sink.streams else 'all streams'}")
     if config.view is not None:
-        typer.echo(f"view: {config.view.url(config.view.port)}")
+        say(f"view: {config.view.url(config.view.port)}")
 
 
 def _check_classes(stream: "StreamTable", labels: tuple[str, ...]) -> None:

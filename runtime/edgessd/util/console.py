@@ -33,6 +33,11 @@ class PlainConsole(Console):
         self.print(table)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text as ``PlainConsole`` shows it. err: on standard error."""
+    PlainConsole(stderr=err).print(text)
+
+
 def notice(word: str, message: str, style: str) -> Text:
     """Return a line such as ``error: no video at x.mp4``: the word in a style, the message on one line."""
     return Text.assemble((f"{word}:", style), " ", outside_text(message))

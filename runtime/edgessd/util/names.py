@@ -28,7 +28,7 @@ def topic_prefix(prefix: str) -> str:
     fits = 0 < len(prefix.encode(errors="replace")) <= 1000 and not set(prefix) & set("+#") and prefix.isprintable()
     if not fits or prefix != prefix.strip("/") or prefix.startswith("$"):
         raise InputError(
-            f"an MQTT prefix has no '+', '#' or control character, no '$' or '/' in front, got {quoted(prefix)}",
+            f"an MQTT prefix has no '+', '#', control character, '$' in front, no '/' at an end, got {quoted(prefix)}",
             fix="name it after its place, such as home/cameras",
         )
     return prefix

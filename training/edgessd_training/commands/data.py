@@ -69,15 +69,18 @@ def check(
 
 
 def _print(checked: "list[Checked]", repaired: "list[Repaired]") -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console(highlight=False)
+    from edgessd.util.console import PlainConsole
+    from edgessd.util.outside_text import outside_text
+
+    console, lines = PlainConsole(soft_wrap=False), PlainConsole()
     for split in checked:
         labels = ", ".join(f"{label} {count}" for label, count in split.labels.most_common())
         images, boxes = len(split.parsed.images), split.labels.total()
         line = f"{split.source}: {images} images, {boxes} boxes ({labels or 'none'})"
-        console.print(line, markup=False, soft_wrap=True)
+        lines.print(line)
     faults = [fault for split in checked for fault in split.faults]
     if faults:
         table = Table(box=None, pad_edge=False)
@@ -89,8 +92,8 @@ def _print(checked: "list[Checked]", repaired: "list[Repaired]") -> None:
             examples = [f"{fault.where}: {fault.detail}" for fault in same[:EXAMPLES]]
             if len(same) > EXAMPLES:
                 examples.append(f"... and {len(same) - EXAMPLES} more (--json lists all)")
-            name = f"[bold red]{kind}[/]" if same[0].is_error else f"{kind} (note)"
-            table.add_row(name, str(len(same)), "\n".join(examples).replace("[", "\\["))
+            shown = Text(kind, "bold red") if same[0].is_error else Text(f"{kind} (note)")
+            table.add_row(shown, str(len(same)), "\n".join(map(outside_text, examples)))
         console.print(table)
     errors = sum(split.errors for split in checked)
     console.print(f"{errors} errors, {len(faults) - errors} notes")
@@ -99,7 +102,7 @@ def _print(checked: "list[Checked]", repaired: "list[Repaired]") -> None:
             f"{copy.source}: {copy.images} images written, {copy.images_left_out} left out, "
             f"{copy.boxes_dropped} boxes dropped, {copy.boxes_clipped} clipped"
         )
-        console.print(line, markup=False, soft_wrap=True)
+        lines.print(line)
     if errors and not repaired:
         console.print("--fix DIR writes a repaired copy")
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import typer
 
+from edgessd.util.console import say
+
 
 def show(
     data: str = typer.Argument(
@@ -36,4 +38,4 @@ def show(
     picture = contact_sheet(maker, data_set.labels, count, epoch)
     with replacing(out) as unfinished:
         cv2.imwrite(str(unfinished), picture)
-    typer.echo(f"{out}: {count} samples of {data}; boxes in colours, matched priors white")
+    say(f"{out}: {count} samples of {data}; boxes in colours, matched priors white")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgessd.util.console import say
 from edgessd_training.commands.metric_options import Data, Json, LabelMap, Metric, MetricChoice
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def evaluate(
         wanted = tuple(label for label, index in zip(card.labels, order, strict=True) if index != DROPPED)
         settings = replace(EVALUATION, nms_iou=nms_iou, labels=wanted)
         if lost := unreached(order, data_set):
-            typer.echo(f"note: no class of the model is mapped to {', '.join(lost)}: their AP is 0", err=True)
+            say(f"note: no class of the model is mapped to {', '.join(lost)}: their AP is 0", err=True)
     with (
         _opened(model, checkpoint, backend, settings) as (detect, workers),
         image_progress("eval", len(data_set.records)) as progress,
@@ -89,7 +90,7 @@ def evaluate(
     if as_json:
         write_text(as_json, json.dumps({**result.figures, "model": model, "data": data}, indent=1, ensure_ascii=False))
     print_figures(result.figures)
-    typer.echo(f"{progress.rate:.1f} img/s", err=True)
+    say(f"{progress.rate:.1f} img/s", err=True)
 
 
 def _is_checkpoint(model: str) -> bool:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from edgessd.util.console import say
+
 
 class Family(str, Enum):
     """Where the weights come from."""
@@ -49,6 +51,4 @@ def import_weights(
     checkpoint = import_family(family.value, weights, labels)
     card = checkpoint.card.with_changes(name=name) if name else checkpoint.card
     save_checkpoint(out, checkpoint.network, checkpoint.description, card)
-    typer.echo(
-        f"wrote {out}: {card.name}, {card.height}x{card.width}, {len(card.labels)} classes, {len(card.priors)} priors"
-    )
+    say(f"wrote {out}: {card.name}, {card.height}x{card.width}, {len(card.labels)} classes, {len(card.priors)} priors")

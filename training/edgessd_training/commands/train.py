@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgessd.util.console import say
+
 if TYPE_CHECKING:
     from edgessd_training.recipe import Recipe
 
@@ -75,14 +77,14 @@ def _by_recipe(recipe: str, data: str, val: str, out: Path, *, resume: bool, cha
     chosen = read_recipe(path, changes)
     _warn_of_slow_bf16(chosen)
     folder = train_run(chosen, data, val, out, resume=resume, folders=(Path(), path.parent))
-    typer.echo(f"trained: {folder.best} is the best on {val}; next: edgessd export {folder.best} --out model.onnx")
+    say(f"trained: {folder.best} is the best on {val}; next: edgessd export {folder.best} --out model.onnx")
 
 
 def _warn_of_slow_bf16(recipe: "Recipe") -> None:
     from edgessd_training.run.hardware import bf16_is_fast, runs_on_cpu
 
     if recipe.hardware.precision == "bf16" and runs_on_cpu(recipe.hardware) and not bf16_is_fast("cpu"):
-        typer.echo(
+        say(
             "warning: this CPU imitates bf16, which takes some 15 times as long as fp32: "
             "--set hardware.precision=auto, which takes bf16 where it is fast",
             err=True,

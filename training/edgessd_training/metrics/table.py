@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from edgessd.util.console import PlainConsole
 from edgessd_training.metrics.coco import KEYS
 
 
@@ -14,13 +14,13 @@ def print_figures(figures: dict[str, Any]) -> None:
     table.add_column("label")
     table.add_column("AP", justify="right")
     for label, value in figures["per_class"].items():
-        table.add_row(label.replace("[", "\\["), _text(value))
+        table.add_row(label, _text(value))
     if figures["metric"] == "coco":
         for key in KEYS:
             table.add_row(key, _text(figures[key]), style="bold")
     else:
         table.add_row(f"mAP ({figures['metric']})", _text(figures["mAP"]), style="bold")
-    console = Console(highlight=False)
+    console = PlainConsole(soft_wrap=False)
     console.print(table)
     console.print(
         f"{figures['images']} images, {figures['boxes']} boxes to find, {figures['detections']} detections", style="dim"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from edgessd.util.console import PlainConsole
 from edgessd.util.files import write_text
 from edgessd_training.loop.training import Progress, Row
 from edgessd_training.run.folder import RunFolder
@@ -80,7 +80,7 @@ class RunLog:
         self.scalars.add(f"val/{metric}", value, progress.done)
         best = f"best {progress.best:.4f} in epoch {progress.best_epoch}"
         text = f"epoch {epoch + 1}/{self.plan.epochs}: loss {mean:.3f}, {metric} {value:.4f} ({best})"
-        self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.bar.console.print(text)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def run_log(folder: RunFolder, plan: Plan, done: int, *, enabled: bool) -> Itera
     steps, epochs = Table(folder.steps, Row._fields), Table(folder.epochs, EPOCHS)
     for table in (steps, epochs):
         table.keep_below("batch", done)
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
