@@ -19,6 +19,7 @@ from edgessd_export.graph.float_graph import OPSET, Layout, float_graph, save, w
 from edgessd_export.parity.compare import Model, torch_model
 from edgessd_export.parity.gate import quick
 from edgessd_export.quantisation.int8 import Int8, quantised
+from edgessd_export.quantisation.qdq import inputs_alone
 from edgessd_training.checkpoint import Checkpoint
 
 # What a sound engine may differ by on the self-test image, at the least: fp16 sums are ordered by every engine anew,
@@ -64,6 +65,7 @@ def write_int8(
         metrics={},  # what was measured was the float network
         quantisation={
             "for": int8.variant,
+            "on": "inputs" if inputs_alone(model, int8.variant) else "inputs and outputs",
             "rest": int8.rest,
             "calibration": calibration.method,
             "calibration_images": calibration.images,

@@ -144,3 +144,18 @@ def test_layers_that_share_a_bias_are_quantised_each_by_its_own_scales() -> None
     second.input[2] = first.input[2]
     expected, found = run(shared), run(for_cpu(shared, RANGES, ()))
     assert np.abs(found - expected).max() < 0.05
+
+
+def test_a_network_of_hard_swish_has_integers_on_its_inputs_alone_on_a_cpu() -> None:
+    swish = model()
+    for node in swish.graph.node:
+        if node.op_type == "Clip":
+            del node.input[1:]
+            node.op_type = "HardSwish"
+    network = for_cpu(swish, RANGES | {"head:in": (-0.375, 6.0)})
+    # Inputs of first and head and their weights; neither the depthwise filter nor any output.
+    assert counts(network) == {"QuantizeLinear": 2, "DequantizeLinear": 4}
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in network.graph.initializer}
+    assert stored["filter6_zero"] == 15  # 0.375 of 6.375 in 255 steps
+    assert stored["network.filter.weight"].dtype == np.float32
+    np.testing.assert_allclose(run(network), run(swish), atol=0.02)

@@ -21,6 +21,7 @@ from edgessd_export.images import inputs, spread
 from edgessd_export.parity.compare import Model, compare, graph_model
 from edgessd_export.parity.verdict import Judge
 from edgessd_export.quantisation.int8 import Int8, quantised
+from edgessd_export.quantisation.qdq import inputs_alone
 from edgessd_training.checkpoint import Checkpoint
 
 Images = Sequence[NDArray[np.uint8]]
@@ -38,7 +39,8 @@ class Effect:
 
 def quantisable(model: onnx.ModelProto, variant: str) -> list[str]:
     """Return the layers that a variant quantises, from the image to the heads."""
-    return [layer.name for layer in Graph(model).layers if variant == "cpu" or not layer.depthwise]
+    spared = inputs_alone(model, variant)
+    return [layer.name for layer in Graph(model).layers if not (spared and layer.depthwise)]
 
 
 def effects(

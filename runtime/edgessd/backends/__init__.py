@@ -68,6 +68,11 @@ def choose(path: Path, wanted: str, card: ModelCard) -> Choice:
         return Choice("onnxruntime", "no CUDA provider; in fp32 ONNX Runtime takes 0.9 of OpenVINO's time")
     if find_spec("openvino"):
         return Choice("openvino", "no CUDA provider; OpenVINO is installed and is the fastest on a CPU")
+    if card.precision == "int8" and card.quantisation.get("on") == "inputs":
+        return Choice(
+            "onnxruntime",
+            "no OpenVINO, which this int8 is for: ONNX Runtime takes 3 times as long; pip install 'edgessd[openvino]'",
+        )
     return Choice("onnxruntime", "no CUDA provider and no OpenVINO; ONNX Runtime runs everywhere")
 
 
