@@ -156,6 +156,17 @@ class Save:
 
 
 @dataclass(frozen=True)
+class Quantisation:
+    """Quantisation-aware training (see ``edgessd_training.loop.fake_int8``), from a detector's weights. variant: for which
+    engine, none for training in float. images: of the training data, to measure ranges on. keep_float: layers by name.
+    """
+
+    variant: Annotated[str, Choice(("none", "cpu", "tensorrt"))] = "none"
+    images: Positive = 200
+    keep_float: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One training run. batch_size: images a step, over all processes, before accumulation.
 
@@ -177,6 +188,7 @@ class Recipe:
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    quantisation: Quantisation = Quantisation()
     hardware: Hardware = Hardware()
     evaluation: Evaluation = Evaluation()
     save: Save = Save()

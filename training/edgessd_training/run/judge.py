@@ -8,6 +8,7 @@ from edgessd.model.card import ModelCard
 from edgessd.model.detections import Detections
 from edgessd_training.checkpoint import save_checkpoint
 from edgessd_training.loop.ema import mixed
+from edgessd_training.loop.fake_int8 import computing_in
 from edgessd_training.metrics.evaluate import evaluate
 from edgessd_training.metrics.network import network_detector
 from edgessd_training.networks import build
@@ -30,10 +31,11 @@ def judge(run: Run, epoch: int) -> Verdict:
     """Return what the weights are worth after an epoch, counted from 0; write last.pt, best.pt and metrics.json."""
     progress, metric, started = run.training.progress, run.recipe.evaluation.metric, monotonic()
     network = shipped_network(run)
-    with network_detector(network, make_card(run, network, {})) as detect:
+    with computing_in(run.fake, network), network_detector(network, make_card(run, network, {})) as detect:
         result = evaluate(detect, run.val, metric, batch=8)
     value = float(result.figures["AP" if metric == "coco" else "mAP"])
-    card = make_card(run, network, {metric: result.figures, "data": public_source(run.val.source)})
+    figures = {metric: result.figures, "data": public_source(run.val.source)}
+    card = make_card(run, network, figures if run.fake is None else {**figures, "precision": "int8"})
     save_checkpoint(run.folder.last, network, run.description, card)
     if value >= progress.best:  # of equals the one that trained longer: a few pictures are soon all found
         progress.best, progress.best_epoch = value, epoch + 1

@@ -15,6 +15,7 @@ from edgessd.util.progress import image_progress
 from edgessd_training.data.images import read_image
 from edgessd_training.data.records import DataSet
 from edgessd_training.loop.ema import copy_weights
+from edgessd_training.loop.fake_int8 import FakeInt8, Int8Network
 from edgessd_training.loop.optimizer import freeze, make_optimizer
 from edgessd_training.loop.sync_norm import synchronised
 from edgessd_training.loop.training import Training
@@ -22,6 +23,7 @@ from edgessd_training.networks.ssd import SSD
 from edgessd_training.recipe import Recipe
 from edgessd_training.run.folder import RunFolder
 from edgessd_training.run.hardware import check_layout
+from edgessd_training.run.int8_ranges import recipe_int8
 from edgessd_training.run.origin import origin_of
 from edgessd_training.run.start import start_network
 from edgessd_training.samples.from_recipe import make_samples, recipe_grids, recipe_networks
@@ -31,7 +33,7 @@ from edgessd_training.samples.maker import SampleMaker
 
 @dataclass(frozen=True)
 class Run:
-    """All that the parts of one run share. origin: what the card says of the training."""
+    """All that the parts of one run share. origin: what the card says of the training. fake: None in float."""
 
     recipe: Recipe
     data: DataSet
@@ -41,6 +43,7 @@ class Run:
     origin: Mapping[str, Any]
     training: Training
     maker: SampleMaker
+    fake: FakeInt8 | None
 
 
 def look_at(data: DataSet, val: DataSet) -> None:
@@ -72,7 +75,9 @@ def set_up(
     network = prepared(network, recipe, fabric)
     average = copy_weights(network) if recipe.optimizer.ema else None
     start = copy_weights(network) if recipe.start.keep else None
-    trained, optimizer = fabric.setup(network, make_optimizer(network, recipe.optimizer))
+    fake = recipe_int8(recipe, network, data)
+    module = network if fake is None else Int8Network(network, fake)
+    trained, optimizer = fabric.setup(module, make_optimizer(network, recipe.optimizer))
     grids = recipe_grids(recipe, len(data.labels), variances)
     priors = [torch.from_numpy(grid.priors.cxcywh).to(fabric.device) for grid in grids]
     return Run(
@@ -81,9 +86,10 @@ def set_up(
         val=val,
         folder=folder,
         description={**recipe.network, "classes": len(data.labels)},
-        origin=origin_of(recipe, data, val, notes),
+        origin=origin_of(recipe, data, val, notes) | ({"int8": fake.described()} if fake else {}),
         training=Training(fabric, recipe, plan, network, trained, optimizer, priors, variances, average, start),
         maker=make_samples(recipe, data, grids),
+        fake=fake,
     )
 
 
