@@ -157,8 +157,10 @@ class Save:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """Quantisation-aware training (see ``edgessd_training.loop.fake_int8``), from a detector's weights. variant: for which
-    engine, none for training in float. images: of the training data, to measure ranges on. keep_float: layers by name.
+    """Quantisation-aware training from a detector's weights (see ``edgessd_training.loop.fake_int8``).
+
+    variant: the engine, none for training in float. images: of the training data, to measure ranges on. keep_float:
+    layers by name.
     """
 
     variant: Annotated[str, Choice(("none", "cpu", "tensorrt"))] = "none"

@@ -94,7 +94,7 @@ def rounded_weights(layer: nn.Module, variant: str) -> Tensor:
     weights: Any = layer.weight
     with torch.no_grad():
         scale = weights.abs().flatten(1).amax(dim=1) / 127
-        if variant == "cpu" and weights.shape[1] > 1:  # no two that meet may saturate
+        if variant == "cpu" and layer.groups == 1:  # no two that meet may saturate
             scale = torch.maximum(scale, _pair_sums(weights) / PAIR)
         scale = scale.clamp(min=SMALLEST)
         zeros = torch.zeros(len(scale), dtype=torch.int32, device=scale.device)
@@ -116,7 +116,7 @@ def affine(low: float, high: float) -> tuple[float, int, int, int]:
 def _pair_sums(weights: Tensor) -> Tensor:
     if weights.shape[1] % 2:
         return 2 * weights.abs().flatten(1).amax(dim=1)
-    pairs = weights.unflatten(1, (-1, 2))
+    pairs = weights.reshape(len(weights), -1, 2, *weights.shape[2:])
     sums = [part.clamp(min=0).sum(dim=2).flatten(1).amax(dim=1) for part in (pairs, -pairs)]
     return torch.maximum(*sums)
 
