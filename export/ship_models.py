@@ -1,8 +1,10 @@
-"""Makes the shipped models: `python export/ship_models.py best.pt VAL DATA_NAME SIZE[:PRECISION]...`.
+"""Makes the shipped models: `python export/ship_models.py best.pt TRAIN VAL DATA_NAME SIZE[:PRECISION]...`.
 
 A network that tells distances takes any input size with the same weights, so one checkpoint gives every file:
-NAME_SIZE.onnx in fp32 or NAME_SIZE_fp16.onnx, among the runtime's shipped models. Each is judged on VAL as it ships,
-in ONNX Runtime; its figures, its thresholds and DATA_NAME (in place of the folders of this machine) go into its card.
+NAME_SIZE.onnx in fp32, NAME_SIZE_fp16.onnx, _int8.onnx for CPUs or _int8_tensorrt.onnx (its rest in fp16), among the
+runtime's shipped models. int8 is calibrated on images of TRAIN. Each file is judged on VAL as it ships, in ONNX
+Runtime; its figures, its thresholds and DATA_NAME (in place of the folders of this machine) go into its card.
+best.pt may be a shipped fp32 file: it is restored.
 """
 
 import hashlib
@@ -15,8 +17,12 @@ import onnx
 from edgessd import Detector, ModelCard
 from edgessd.model.postprocess import EVALUATION
 from edgessd.util.files import replacing
-from edgessd_export.graph.float_graph import Layout, write_card
-from edgessd_export.write import export_onnx, write_fp16
+from edgessd_export.graph.float_graph import Layout, float_graph, write_card
+from edgessd_export.graph.restore import restore_checkpoint
+from edgessd_export.images import image_paths, inputs, spread
+from edgessd_export.quantisation.calibration import calibrate
+from edgessd_export.quantisation.int8 import Int8
+from edgessd_export.write import export_onnx, weights_hash, write_fp16, write_int8
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data
 from edgessd_training.metrics.balance import shown_thresholds
@@ -24,22 +30,35 @@ from edgessd_training.metrics.evaluate import evaluate
 from edgessd_training.networks import build
 
 SPLITS = {"data": "train", "val": "val"}
+CALIBRATION_IMAGES = 200
 MODELS = Path(__file__).parents[1] / "runtime/edgessd/model/shipped"
 
 
-def main(checkpoint_path: Path, val: str, data_name: str, kinds: list[str]) -> None:
+def main(source_path: Path, train: str, val: str, data_name: str, kinds: list[str]) -> None:
     """Write the files and print what each scores."""
-    source = load_checkpoint(checkpoint_path)
+    restored = source_path.suffix == ".onnx"
+    source = restore_checkpoint(source_path) if restored else load_checkpoint(source_path)
     for kind in kinds:
         size, _, precision = kind.partition(":")
         checkpoint = resized(source, int(size))
-        path = MODELS / f"{checkpoint.card.name}{'_fp16' if precision == 'fp16' else ''}.onnx"
-        if precision == "fp16":
-            write_fp16(checkpoint, path, Layout())
-        else:
-            export_onnx(checkpoint, path)
+        path = MODELS / f"{checkpoint.card.name}{f'_{precision}' if precision else ''}.onnx"
+        match precision:
+            case "":
+                export_onnx(checkpoint, path)
+            case "fp16":
+                write_fp16(checkpoint, path, Layout())
+            case _:
+                write_int8(checkpoint, path, Layout(), int8_for(checkpoint, train, precision))
         mean = judged(path, val, data_name)
         print(path.name, f"{path.stat().st_size / 1e6:.1f} MB", f"voc07 {mean:.4f}", flush=True)
+
+
+def int8_for(checkpoint: Checkpoint, train: str, precision: str) -> Int8:
+    """Return how to quantise: int8 for CPUs, int8_tensorrt with a rest in fp16, ranges of TRAIN's images."""
+    card, plain = checkpoint.card, float_graph(checkpoint, Layout())
+    paths = spread(image_paths(train), CALIBRATION_IMAGES)
+    ranges = calibrate(plain, lambda: inputs(paths, card.height, card.width), "max", weights_hash(checkpoint))
+    return Int8("tensorrt", ranges, "fp16") if precision == "int8_tensorrt" else Int8("cpu", ranges)
 
 
 def resized(source: Checkpoint, size: int) -> Checkpoint:
@@ -49,9 +68,8 @@ def resized(source: Checkpoint, size: int) -> Checkpoint:
     description = {**source.description, "input_size": size}
     network = build(description)
     network.load_state_dict(source.network.state_dict())
-    card = source.card.with_changes(
-        name=f"{source.card.name}_{size}", height=size, width=size, priors=network.priors, metrics={}
-    )
+    name = source.card.name.removesuffix(f"_{source.card.height}")
+    card = source.card.with_changes(name=f"{name}_{size}", height=size, width=size, priors=network.priors, metrics={})
     return Checkpoint(network.eval(), description, card)
 
 
@@ -83,6 +101,6 @@ def training_of(card: ModelCard, data_name: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 5:
+    if len(sys.argv) < 6:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+    main(Path(sys.argv[1]), *sys.argv[2:5], sys.argv[5:])

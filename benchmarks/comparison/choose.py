@@ -12,6 +12,7 @@ from comparison.limits import gpu, limit_entries
 from comparison.ours import our_entries
 from comparison.peers.bare import bare_entries
 from comparison.peers.opencv_dnn import opencv_entries
+from comparison.peers.picodet_models import picodet_entries
 from comparison.peers.torch_ssd import torch_entries
 from comparison.peers.torchvision_models import torchvision_entries
 from comparison.peers.ultralytics_models import ultralytics_entries
@@ -21,7 +22,7 @@ from edgessd.errors import InputError
 from edgessd.model.shipped import model_path, shipped
 from edgessd.util.extras import install_command
 
-PEERS = ("bare", "opencv", "torch", "torchvision", "yolo2016", "ultralytics")
+PEERS = ("bare", "opencv", "torch", "torchvision", "yolo2016", "picodet", "ultralytics")
 QUICK_PEERS = ("bare", "opencv")
 STAND_IN = "ssd_mobilenet_v1:int8"
 VGG = "ssd300_vgg16"
@@ -100,6 +101,7 @@ def peer_groups(models: Sequence[Path], batches: Sequence[int], work: Path) -> d
         "torch": torch_networks(batches),
         "torchvision": torchvision_entries(),
         "yolo2016": yolo_entries(),
+        "picodet": picodet_entries(),
         "ultralytics": ultralytics_entries(work),
     }
 

@@ -36,6 +36,10 @@ def open_entry(entry: Entry, frame: NDArray[np.uint8]) -> Opened:
             from comparison.peers.yolo_2016 import open_yolo
 
             return open_yolo(**entry.options)
+        case "picodet":
+            from comparison.peers.picodet_models import open_picodet
+
+            return open_picodet(**entry.options)
         case "ultralytics":
             from comparison.peers.ultralytics_models import open_ultralytics
 

@@ -21,11 +21,7 @@ CONTRACTS = ("raw", "compact", "end2end")
 SETTINGS = PostProcess(score=0.9, candidates=400)
 
 
-# The random distance network scores nothing above the threshold: its parity over engines is not held here yet.
-DISTANCES = pytest.param("ltrb", marks=pytest.mark.xfail(reason="the random ltrb network finds nothing", strict=False))
-
-
-@pytest.fixture(scope="module", params=["cxcywh", DISTANCES])
+@pytest.fixture(scope="module", params=["cxcywh", "ltrb"])
 def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
     return small_checkpoint("sigmoid") if request.param == "cxcywh" else small_distances()
 

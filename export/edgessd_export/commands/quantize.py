@@ -18,7 +18,10 @@ def quantize(
     out: Path = typer.Option(..., "--out", metavar="M.onnx", help="The ONNX file to write."),
     precision: str = typer.Option(..., help="fp16 or int8."),
     calibration: str | None = typer.Option(
-        None, metavar="DATA", help="int8: real images to measure ranges on; DATA, or a folder of images."
+        None,
+        metavar="DATA",
+        help="int8: real images to measure ranges on; DATA, or a folder of images. Left out, "
+        "the ranges that the checkpoint was trained with in fake int8.",
     ),
     ranges: Path | None = typer.Option(
         None, metavar="F.json", help="int8: ranges; written with --calibration, read and reused without."
@@ -62,6 +65,7 @@ def quantize(
     from edgessd_export.graph.float_graph import Layout, float_graph
     from edgessd_export.images import for_gate
     from edgessd_export.parity.verdict import Judge, Verdict
+    from edgessd_export.quantisation.calibration import trained_ranges
     from edgessd_export.quantisation.int8 import Int8
     from edgessd_export.quantisation.sensitivity import rank, shortest
     from edgessd_export.write import write_fp16, write_int8
@@ -74,8 +78,9 @@ def quantize(
     )
     for path in filter(None, (out, sensitivity)):
         writable(path)
-    _check(precision, variant, rest, data, keep_float, calibration, ranges, sensitivity)
     loaded = load_checkpoint(checkpoint)
+    trained = None if calibration or ranges else loaded.card.training.get("int8")
+    _check(precision, variant, rest, data, keep_float, calibration or trained, ranges, sensitivity)
     layout = Layout(contract, kept, batch)
     console = PlainConsole()
     judge = Judge(loaded, data, label_map, metric.value) if data else None
@@ -85,8 +90,12 @@ def quantize(
         else:
             plain = float_graph(loaded, Layout())
             paths, seen, held_out = for_gate(calibration, data, images)
-            measured = _ranges(loaded, plain, seen, ranges, method)
-            int8 = Int8(variant, measured, rest)
+            if trained:
+                measured, floats = trained_ranges(plain, trained)
+                console.print("ranges and rounding are those that the checkpoint was trained with")
+            else:
+                measured, floats = _ranges(loaded, plain, seen, ranges, method), ()
+            int8 = Int8(variant, measured, rest, floats)
             if keep_float == "auto" or sensitivity:
                 ranked = rank(loaded, plain, int8, judge, paths, sensitivity)
             if keep_float == "auto" and judge:
@@ -113,7 +122,7 @@ def _check(
     rest: str,
     data: str | None,
     keep_float: str | None,
-    calibration: str | None,
+    calibration: object,
     ranges: Path | None,
     sensitivity: Path | None,
 ) -> None:

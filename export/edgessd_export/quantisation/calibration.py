@@ -1,9 +1,10 @@
 """Calibration: the range of every tensor that will be quantised, measured on real images and kept as JSON."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -147,6 +148,23 @@ def read_ranges(path: Path, model_hash: str) -> Calibration:
     if found.model != model_hash:
         raise InputError(f"{path} was measured on another checkpoint", fix="calibrate again with --calibration")
     return found
+
+
+def trained_ranges(model: onnx.ModelProto, int8: Mapping[str, Any]) -> tuple[Calibration, tuple[str, ...]]:
+    """Return the ranges that a checkpoint was trained with in fake int8, and the layers that were float there.
+
+    model: the checkpoint's float graph. int8: what its card's training says of it, by layer; layers that take in one
+    tensor have one range.
+    """
+    graph = Graph(model)
+    keys, given = graph.keys(), int8["ranges"]
+    ranges: dict[str, tuple[float, float]] = {}
+    for layer in graph.layers:
+        for tensor, key in ((layer.input, f"{layer.name}:in"), (layer.output, f"{layer.name}:out")):
+            if key in given:
+                ranges.setdefault(keys[tensor], (float(given[key][0]), float(given[key][1])))
+    floats = tuple(layer.name for layer in graph.layers if f"{layer.name}:in" not in given)
+    return Calibration("trained", 0, "", ranges), floats
 
 
 def _observer(model: onnx.ModelProto) -> tuple[Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]], list[str]]:

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgessd.errors import ExportError
 from edgessd_export.graph.layers import Graph, Layer
-from edgessd_export.quantisation.saturation import MOST, held_below, pair_sums
+from edgessd_export.quantisation.saturation import held_below, smallest_scale
 from edgessd_export.quantisation.weight_rounding import Moments, bias_shift, compensated, nearest
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -175,7 +175,7 @@ class _Writer:
         """Return a scale a channel that its largest weight needs; for a CPU also its bias in int32, and its pairs."""
         scale = np.abs(weights).reshape(len(weights), -1).max(axis=1) / 127
         if input_scale is not None and not layer.depthwise:
-            scale = np.maximum(scale, pair_sums(weights) / (MOST - 1))  # both of a pair may be rounded half a step up
+            scale = np.maximum(scale, smallest_scale(weights))
         if input_scale is not None and len(layer.node.input) > 2:
             scale = np.maximum(scale, np.abs(self.graph.array(layer.node.input[2])) / (input_scale * BIAS_LIMIT))
         return self.clamp(scale)

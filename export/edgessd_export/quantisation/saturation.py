@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 MOST = 128
 
 
-def pair_sums(weights: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the largest sum of two weights of one sign that can meet in one output channel: (O,), 0 or more.
+def smallest_scale(weights: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return for each output channel the scale with which no two weights that can meet pass the limit: (O,).
 
     weights: (O, I, kernel height, kernel width), not depthwise. ONNX Runtime and oneDNN lay channels out last, so
-    inputs 2i and 2i + 1 meet; of an odd number (an image's three) any two may, so each counts twice.
+    inputs 2i and 2i + 1 meet, and both may be rounded half a step up; of an odd number (an image's three) any two may,
+    so each has half of the limit.
     """
     if weights.shape[1] % 2:
-        return np.asarray(2 * np.abs(weights).reshape(len(weights), -1).max(axis=1))
-    return np.asarray(_sums(weights).reshape(2, len(weights), -1).max(axis=(0, 2)))
+        return np.asarray(np.abs(weights).reshape(len(weights), -1).max(axis=1) / (MOST // 2))
+    return np.asarray(_sums(weights).reshape(2, len(weights), -1).max(axis=(0, 2)) / (MOST - 1))
 
 
 def held_below(steps: NDArray[np.int8]) -> NDArray[np.int8]:

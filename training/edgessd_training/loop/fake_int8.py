@@ -21,7 +21,6 @@ from edgessd_training.networks.ssd import SSD
 Ranges = Mapping[str, tuple[float, float]]
 FUSED = (nn.BatchNorm2d, nn.SyncBatchNorm, nn.ReLU, nn.ReLU6, nn.Identity)
 HEADS = ("location.", "confidence.")
-PAIR = 128 - 1  # the steps that two weights which meet may sum to, see ``edgessd_export.quantisation.saturation``
 SMALLEST = 1e-8
 
 
@@ -95,7 +94,7 @@ def rounded_weights(layer: nn.Module, variant: str) -> Tensor:
     with torch.no_grad():
         scale = weights.abs().flatten(1).amax(dim=1) / 127
         if variant == "cpu" and layer.groups == 1:  # no two that meet may saturate
-            scale = torch.maximum(scale, _pair_sums(weights) / PAIR)
+            scale = torch.maximum(scale, _pair_scale(weights))
         scale = scale.clamp(min=SMALLEST)
         zeros = torch.zeros(len(scale), dtype=torch.int32, device=scale.device)
     return torch.fake_quantize_per_channel_affine(weights, scale, zeros, 0, -127, 127)
@@ -113,12 +112,13 @@ def affine(low: float, high: float) -> tuple[float, int, int, int]:
     return scale, min(max(round(-low / scale), 0), 255), 0, 255
 
 
-def _pair_sums(weights: Tensor) -> Tensor:
+def _pair_scale(weights: Tensor) -> Tensor:
+    """Return the scales of ``edgessd_export.quantisation.saturation.smallest_scale``."""
     if weights.shape[1] % 2:
-        return 2 * weights.abs().flatten(1).amax(dim=1)
+        return weights.abs().flatten(1).amax(dim=1) / 64
     pairs = weights.reshape(len(weights), -1, 2, *weights.shape[2:])
     sums = [part.clamp(min=0).sum(dim=2).flatten(1).amax(dim=1) for part in (pairs, -pairs)]
-    return torch.maximum(*sums)
+    return torch.maximum(*sums) / 127
 
 
 def end_of(layers: Mapping[str, nn.Module], name: str) -> nn.Module | None:
