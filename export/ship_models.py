@@ -18,13 +18,13 @@ from edgessd import Detector, ModelCard
 from edgessd.model.postprocess import EVALUATION
 from edgessd.util.files import replacing
 from edgessd_export.graph.float_graph import Layout, float_graph, write_card
-from edgessd_export.graph.restore import restore_checkpoint
 from edgessd_export.images import image_paths, inputs, spread
 from edgessd_export.quantisation.calibration import calibrate
 from edgessd_export.quantisation.int8 import Int8
 from edgessd_export.write import export_onnx, weights_hash, write_fp16, write_int8
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data
+from edgessd_training.importers.exported import restore_checkpoint
 from edgessd_training.metrics.balance import shown_thresholds
 from edgessd_training.metrics.evaluate import evaluate
 from edgessd_training.networks import build
