@@ -120,7 +120,7 @@ for seed in range(first, last, step):
     codes[code] = codes.get(code, 0) + 1
     slowest = max(slowest, took)
     assert code in (0, 1, 2), code
-    assert took < 5, f"seed {seed} ends {took:.1f} s after SIGTERM"
+    assert took < 10, f"seed {seed} ends {took:.1f} s after SIGTERM"
 print(codes, f"{slowest:.1f}", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
 """
 

@@ -18,7 +18,7 @@ from edgessd.streams.pauses import Pauses
 from edgessd.streams.policy import Policy, policy_named
 from edgessd.streams.retry import Retry
 from edgessd.streams.status import State, Status
-from edgessd.util.descriptors import RAISE_THE_LIMIT, descriptor_limit, none_is_left
+from edgessd.util.descriptors import RAISE_THE_LIMIT, descriptor_limit, too_few_are_left
 from edgessd.util.exit import READER_PREFIX
 
 _EVERY_QUEUE = 2
@@ -204,7 +204,7 @@ class Reader:
             if turn.interrupted:
                 seconds = monotonic() - began
                 fault = SourceFault(Reason.HUNG, f"{self.name} hung for {seconds:.0f} s", fix="see the camera")
-            if fault is not None and none_is_left():
+            if fault is not None and too_few_are_left():
                 cause = f"{self.name}: this process has all the files open that it may ({descriptor_limit()})"
                 over, fault = False, SourceFault(Reason.NO_DESCRIPTOR, cause, fix=RAISE_THE_LIMIT)
             if fault is not None and self._pauses.recent:

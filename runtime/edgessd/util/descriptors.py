@@ -3,6 +3,7 @@
 import os
 from errno import EMFILE, ENFILE
 
+_OF_ONE_SOURCE = 8
 RAISE_THE_LIMIT = "raise `ulimit -n`, for a service LimitNOFILE="
 
 
@@ -16,10 +17,18 @@ def descriptor_limit() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def none_is_left() -> bool:
-    """Return whether no further file or connection can be opened: libraries tell that by any other name."""
+def too_few_are_left() -> bool:
+    """Return whether hardly a further file or connection can be opened: libraries tell that by any other name.
+
+    A library opens several at once, and another stream may have ended since it failed.
+    """
+    opened = []
     try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(_OF_ONE_SOURCE):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
         return error.errno in (EMFILE, ENFILE)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
     return False
