@@ -2,6 +2,7 @@
 
 import os
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ def test_what_is_left(left: int, too_few: bool) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     free = os.open(os.devnull, os.O_RDONLY)  # the lowest number that is free; those above it may be taken
     os.close(free)
-    taken = [number for number in map(int, os.listdir("/proc/self/fd")) if number > free]
+    taken = [number for number in (int(path.name) for path in Path("/proc/self/fd").iterdir()) if number > free]
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + len(taken) + left if left > 8 else free + left, before[1]))
     try:
         assert too_few_are_left() == too_few

@@ -1,5 +1,6 @@
 """Small files that declare large pictures: refused before anything is decoded, whatever their format."""
 
+import io
 import resource
 import socket
 import struct
@@ -20,6 +21,7 @@ from edgessd.sources import files, parse_address
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.files import read_images
 from edgessd.sources.http_mjpeg import open_http
+from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.rtsp_probe import ask_rtsp
 from edgessd.util.image_header import missing_part
 
@@ -143,3 +145,13 @@ def test_a_compressed_answer_is_named() -> None:
     with pytest.raises(SourceFault, match="compressed"):
         open_http(parse_address(f"http://127.0.0.1:{port}/x"))
     thread.join(5)
+
+
+def test_a_jpeg_of_a_million_segments_is_left_out() -> None:
+    """Each is a step of Python's, under the lock that the other cameras need."""
+    picture = (
+        b"\xff\xd8" + b"\xff\xe0\x00\x02" * 1_000_000 + cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    )
+    stream = io.BytesIO(picture)
+    found = list(jpeg_frames(lambda: stream.read(1 << 16), "x"))
+    assert [frame.image.shape for frame in found] == [(8, 8, 3)]

@@ -12,6 +12,7 @@ from edgessd.sources.frame import Frame
 from edgessd.util.image_header import check_pixels
 
 MAX_JPEG_BYTES = 1 << 24
+_MOST_SEGMENTS = 4096  # before the scan; a picture with maps and profiles has some hundred
 _MARK, _START, _SCAN, _END = b"\xff\xd8", b"\xff\xd8\xff", b"\xda", b"\xff\xd9"
 
 
@@ -61,19 +62,22 @@ def split_jpegs(read: Callable[[], bytes], first: bytes = b"") -> Iterator[bytes
     """Yield the bytes of each picture, from its start mark to its end mark. ``read`` bounds what is kept."""
     pending = bytearray(first)
     segment = searched = len(_MARK)  # where the next segment begins, and how far its scan was searched
+    left = _MOST_SEGMENTS
     while True:
         if not pending.startswith(_START):
             begin = pending.find(_START)
             # The mark may have come in part.
             del pending[: begin if begin >= 0 else max(0, len(pending) - len(_START) + 1)]
             segment = searched = len(_MARK)
+            left = _MOST_SEGMENTS
         if pending.startswith(_START):
-            segment, end = _picture_end(pending, segment, searched)
+            segment, end, left = _picture_end(pending, segment, searched, left)
             if end:
                 if end > len(_START):
                     yield bytes(pending[:end])
                 del pending[:end]
                 segment = searched = len(_MARK)
+                left = _MOST_SEGMENTS
                 continue
             searched = len(pending) - 1
         more = read()
@@ -82,26 +86,29 @@ def split_jpegs(read: Callable[[], bytes], first: bytes = b"") -> Iterator[bytes
         pending += more
 
 
-def _picture_end(pending: bytearray, segment: int, searched: int) -> tuple[int, int]:
+def _picture_end(pending: bytearray, segment: int, searched: int, left: int) -> tuple[int, int, int]:
     """Return where the segment begins that has not come whole, and where the picture ends, 0 when it has not yet.
 
+    left: how many segments there may still be, the third of what is returned; a picture of more ends there.
     In entropy-coded data 0xff is never followed by 0xd9; in the segments before it, a thumbnail may hold both.
     """
     while segment + 2 <= len(pending):
         marker = pending[segment + 1 : segment + 2]
         if marker == _END[1:]:
-            return segment, segment + 2
+            return segment, segment + 2, left
         if marker == _START[1:2]:
-            return segment, segment  # it was cut off, and this is the next
+            return segment, segment, left  # it was cut off, and this is the next
         length = int.from_bytes(pending[segment + 2 : segment + 4], "big")
         if marker == _SCAN or pending[segment : segment + 1] != b"\xff":
             break  # or damaged: the decoder will tell
         if segment + 4 > len(pending):
-            return segment, 0
+            return segment, 0, left
         if length < 2:
             break
-        segment += 2 + length
+        if left == 0:
+            return segment, segment, left
+        segment, left = segment + 2 + length, left - 1
     else:
-        return segment, 0
+        return segment, 0, left
     end = pending.find(_END, max(searched, segment))
-    return segment, end + len(_END) if end >= 0 else 0
+    return segment, end + len(_END) if end >= 0 else 0, left
