@@ -62,12 +62,11 @@ def build(
 
     The engine is kept while ONNX file, TensorRT version, GPU and options stay the same.
     """
-    from edgessd.model.shipped import model_path
     from edgessd.util.overwrite import keep_apart
     from edgessd_export.commands.names import named
     from edgessd_export.engine.options import BuildOptions, capability_from_text
 
-    onnx = model_path(model)
+    onnx = _for_an_engine(model)
     options = BuildOptions(
         batches=_batches(min_batch, opt_batch, max_batch),
         workspace_mib=workspace,
@@ -88,6 +87,23 @@ def build(
         typer.echo(trtexec_line(onnx, out, options, module))
         return
     _build(onnx, out, options, module, rebuild=rebuild)
+
+
+def _for_an_engine(model: str) -> Path:
+    """Return a model's file. Raises InputError for ``default``: it is the best on a CPU, and another for engines."""
+    from edgessd.errors import InputError
+    from edgessd.model.shipped import model_path, shipped
+
+    onnx, known = model_path(model), shipped()
+    better = [name for name in known if name.endswith(("_int8_tensorrt", "_fp16"))]
+    if model == "default" and better and onnx.stem not in better:
+        command = f"edgessd build {better[-1]}"
+        raise InputError(
+            f"the model called default, {onnx.stem}, is made for a CPU",
+            fix=f"`{command}` is made for engines; to build this one, give its own name",
+            command=command,
+        )
+    return onnx
 
 
 def _batches(smallest: int | None, best: int | None, largest: int | None) -> tuple[int, int, int] | None:
