@@ -1,4 +1,4 @@
-"""reference/configuration.md from the dataclasses that read ``streams.toml``: every key, its type and its default.
+"""The pages of what TOML files may say, from the dataclasses that read them: every key, its type and its default.
 
 The source is parsed, not imported, so that the site builds without OpenCV.
 """
@@ -35,6 +35,11 @@ SOURCES = (
     "view/settings.py",
     "config/sinks.py",
 )
+RECIPE_HEAD = """# Keys of a recipe
+
+Generated from the code. [Recipes](recipes.md) says how a recipe is read and which ones are shipped.
+
+"""
 NAMES = {
     "str": "text",
     "Path": "path",
@@ -46,6 +51,12 @@ NAMES = {
     "Megabytes": "number, 0.001 to 1e6",
     "Seconds": "seconds, 0 to 86400",
     "Files": "integer, 0 to 1000000",
+    "Fraction": "number, 0 to 1",
+    "Count": "integer, from 0",
+    "Positive": "integer, from 1",
+    "Rate": "number, 0 to 1000",
+    "Byte": "integer, 0 to 255",
+    "Any": "any",
     "Zone": "tables",
     "Line": "tables",
     "Mask": "tables",
@@ -54,21 +65,39 @@ NAMES = {
 
 
 def on_files(files: Any, config: Any) -> None:
-    """Add the page. MkDocs calls this after it has listed docs/."""
-    package = Path(config.docs_dir).parent / "runtime/edgessd"
-    trees = [ast.parse((package / name).read_text()) for name in SOURCES]
-    classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
-    page = HEAD + "".join(
-        _table(classes[name], f"`{title}`", _told(classes[name]), classes) for name, title in TABLES.items()
-    )
-    page += (
-        "\n## Sinks\n\nEach `[[sinks]]` has a `type` and, optionally, `streams`: the names of the streams it gets.\n"
-    )
+    """Add the pages. MkDocs calls this after it has listed docs/."""
+    root = Path(config.docs_dir).parent
+    streams = _streams(_classes(*(root / "runtime/edgessd" / name for name in SOURCES)))
+    recipe = _recipe(_classes(root / "training/edgessd_training/recipe.py"))
+    files.append(File.generated(config, "reference/configuration.md", content=HEAD + streams))
+    files.append(File.generated(config, "reference/recipe-keys.md", content=RECIPE_HEAD + recipe))
+
+
+def _classes(*paths: Path) -> dict[str, ast.ClassDef]:
+    nodes = (node for path in paths for node in ast.parse(path.read_text()).body)
+    return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+
+
+def _streams(classes: dict[str, ast.ClassDef]) -> str:
+    page = "".join(_table(classes[name], f"`{title}`", _told(classes[name]), classes) for name, title in TABLES.items())
+    page += "\n## Sinks\n\nEach `[[sinks]]` has a `type`, and may have `streams`: the names of those it gets.\n"
     for node in classes.values():
         title, _, told = _told(node).partition(": ")
         if title.startswith("`type = "):  # as the docstring of every sink begins
             page += _table(node, title, told, classes, level=3)
-    files.append(File.generated(config, "reference/configuration.md", content=page))
+    return page
+
+
+def _recipe(classes: dict[str, ast.ClassDef]) -> str:
+    recipe = classes["Recipe"]
+    tables = {
+        ast.unparse(field.target): classes.get(ast.unparse(field.annotation)) for field in _fields(recipe, classes)
+    }
+    recipe.body = [
+        item for item in recipe.body if not isinstance(item, ast.AnnAssign) or not tables[ast.unparse(item.target)]
+    ]
+    page = _table(recipe, "At the top", _told(recipe), classes)
+    return page + "".join(_table(node, f"`[{key}]`", _told(node), classes) for key, node in tables.items() if node)
 
 
 def _told(node: ast.ClassDef) -> str:

@@ -13,7 +13,10 @@ from edgessd import __version__
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-GENERATED = {DOCS / "reference/cli.md", DOCS / "reference/configuration.md", DOCS / "howto/examples.md"}
+GENERATED = {
+    DOCS / name
+    for name in ("howto/examples.md", "reference/cli.md", "reference/configuration.md", "reference/recipe-keys.md")
+}
 KINDS = ("tutorial", "howto", "reference", "explanation", "measurements")
 
 

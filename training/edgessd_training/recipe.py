@@ -1,6 +1,7 @@
 """A training recipe: what a run does, as dataclasses whose types say what a key may be. ``recipe_file`` reads them.
 
-Every default is the paper's where the paper says something (sec. 2.2 and 3.1).
+Every default is the paper's where the paper says something (sec. 2.2 and 3.1). The reference in the documentation is
+made of the docstrings, a key at a time.
 """
 
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ class Start:
     """Where the weights come from. Paths count from the working folder, then from the recipe's.
 
     backbone: an ImageNet classifier's weights. checkpoint: a whole detector of this or other classes; its classifier
-    rows are reused for classes of the same name, or joined by label_map: a shipped map, or a JSON file
-    {"name in the checkpoint": "name in the data"}. keep: how much of a checkpoint's weights is mixed into what is
+    rows are reused for classes of the same name, or as a map says. label_map: a shipped one, or a JSON file,
+    ``{"name in the checkpoint": "name in the data"}``. keep: how much of a checkpoint's weights is mixed into what is
     judged and shipped (see ``ema.mixed``); for fine-tuning on data of the same kind.
     """
 
@@ -48,7 +49,14 @@ class Data:
 
 @dataclass(frozen=True)
 class Augment:
-    """Chances and strengths of the augmentation (paper, sec. 2.2 and 3.6). plain_epochs: the last ones go without."""
+    """Chances and strengths of the augmentation (paper, sec. 2.2 and 3.6).
+
+    distort: chance of changed brightness, contrast, hue and saturation. distort_strength: share of the paper's ranges.
+    zoom_out: chance of a larger canvas. zoom_out_most: its side, in sides of the image. crop: chance of a patch.
+    widen: chance of a wider canvas, as cameras have. widen_most: its width, in heights. flip: chance of a mirror image.
+    flip_vertical: chance of one upside down. mosaic: chance of four images in one. fill_bgr: colour of canvases.
+    multi_scale: input sizes, one drawn a batch. plain_epochs: the last ones, which go without.
+    """
 
     distort: Fraction = 1.0
     distort_strength: Fraction = 1.0
@@ -92,10 +100,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Steps through the weights. backbone_lr: the backbone's own rate, ``lr`` if 0. clip_norm: of all gradients; 0: no.
+    """Steps through the weights.
 
-    accumulate: batches a step. no_decay: spare biases and norms the weight decay.
-    freeze_bn: keep batch norm's statistics and weights. freeze_convolutions: the first ones of the backbone stay.
+    lr: the learning rate. backbone_lr: the backbone's own rate, ``lr`` if 0. momentum: of sgd. no_decay: spare biases
+    and norms the weight decay. clip_norm: limit of the norm of all gradients; 0 for none. accumulate: batches a step.
+    freeze_bn: keep batch norm's statistics and weights. freeze_convolutions: so many first ones of the backbone stay.
+    ema: decay of averaged weights, which are judged and shipped; 0 for none.
     """
 
     kind: Annotated[str, Choice(("sgd", "adamw"))] = "sgd"
@@ -113,7 +123,11 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate over the run. milestones: of ``step``, as fractions of the run; final: where cosine ends."""
+    """The learning rate over the run.
+
+    warmup_steps: steps until the full rate. milestones: of ``step``, as fractions of the run. gamma: factor at each
+    milestone. final: where cosine ends, as a fraction of the rate.
+    """
 
     kind: Annotated[str, Choice(("step", "cosine", "constant"))] = "step"
     warmup_steps: Count = 0
@@ -124,10 +138,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where it runs; nothing here changes what is learnt, bar rounding. devices: how many, 0 for what is there.
+    """Where it runs; nothing here changes what is learnt, bar rounding. Under torchrun or SLURM devices and nodes are
+    taken from there.
 
-    Under torchrun or SLURM devices and nodes are taken from there. precision: auto is bf16 where the device has it,
-    else 32.
+    devices: how many; 0 for all. nodes: machines. precision: auto is bf16 where the device has it, else 32.
+    channels_last: memory layout of the convolutions. sync_bn: batch norm over all processes.
     """
 
     accelerator: Annotated[str, Choice(("auto", "cpu", "cuda", "mps"))] = "auto"
