@@ -10,6 +10,7 @@ best.pt may be a shipped fp32 file: it is restored.
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -18,7 +19,7 @@ from edgessd import Detector, ModelCard
 from edgessd.model.postprocess import EVALUATION
 from edgessd.util.files import replacing
 from edgessd_export.graph.float_graph import Layout, float_graph, write_card
-from edgessd_export.images import image_paths, inputs, spread
+from edgessd_export.images import GATE_IMAGES, image_paths, inputs, spread
 from edgessd_export.quantisation.calibration import calibrate
 from edgessd_export.quantisation.int8 import Int8
 from edgessd_export.write import export_onnx, weights_hash, write_fp16, write_int8
@@ -31,6 +32,9 @@ from edgessd_training.networks import build
 
 SPLITS = {"data": "train", "val": "val"}
 CALIBRATION_IMAGES = 200
+# From here on a class is shown at all. Of 1,218 views of people without an animal (photographs of train and val, and
+# crops of a head and shoulders out of each) two had a bird above 0.58 and one above 0.6.
+LEAST_SHOWN = {"bird": 0.6}
 MODELS = Path(__file__).parents[1] / "runtime/edgessd/model/shipped"
 
 
@@ -48,7 +52,8 @@ def main(source_path: Path, train: str, val: str, data_name: str, kinds: list[st
             case "fp16":
                 write_fp16(checkpoint, path, Layout())
             case _:
-                write_int8(checkpoint, path, Layout(), int8_for(checkpoint, train, precision))
+                seen = list(inputs(spread(image_paths(val), GATE_IMAGES), int(size), int(size)))
+                write_int8(checkpoint, path, Layout(), int8_for(checkpoint, train, precision), images=seen)
         mean = judged(path, val, data_name)
         print(path.name, f"{path.stat().st_size / 1e6:.1f} MB", f"voc07 {mean:.4f}", flush=True)
 
@@ -84,13 +89,18 @@ def judged(path: Path, val: str, data_name: str) -> float:
     card = card.with_changes(
         metrics={"voc07": figures, "data": f"{data_name}, val"},
         training=training_of(card, data_name),
-        thresholds=shown_thresholds(data, result.detections),
+        thresholds=raised(shown_thresholds(data, result.detections)),
     )
     model = onnx.load(str(path))
     write_card(model, card)
     with replacing(path) as unfinished:
         onnx.save(model, str(unfinished))
     return float(result.figures["mAP"])
+
+
+def raised(thresholds: Mapping[str, float]) -> dict[str, float]:
+    """Return thresholds that none of LEAST_SHOWN is above."""
+    return {label: max(score, LEAST_SHOWN.get(label, 0.0)) for label, score in thresholds.items()}
 
 
 def training_of(card: ModelCard, data_name: str) -> dict[str, object]:
