@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -208,7 +209,7 @@ def test_a_stopped_process_does_not_blame_its_camera(tiny: Path, tmp_path: Path)
         ({"streams": [STREAM], "sinks": [{"type": "snapshots", "folder": "x"}] * 2}, "both write x"),
         (
             {"streams": [{**STREAM, "source": "a.mp4?pace=5"}], "sinks": [{"type": "csv", "path": "a.mp4"}]},
-            "write over",
+            "would be lost",
         ),
         ({"streams": [{**STREAM, "name": "../../x"}]}, "letters, digits"),
         (
@@ -367,3 +368,20 @@ def test_threads_of_this_process_end(edgessd: Edgessd, tiny: Path, video: Path, 
     path = config(tmp_path, f'model.path = "{tiny}"\n[[streams]]\nname = "door"\nsource = "{video}"')
     assert edgessd("run", path)[0] == 0
     assert eventually(lambda: threading.active_count() <= before, 5)
+
+
+@pytest.mark.parametrize("place", ["streams.toml", "tiny.onnx", "clip.avi", "images/a.png", "images/../streams.toml"])
+def test_a_sink_writes_over_nothing_that_is_read(place: str, tiny: Path, video: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for source, name in ((tiny, "tiny.onnx"), (video, "clip.avi"), (video, "images/a.png")):
+        shutil.copy(source, tmp_path / name)
+    streams = "".join(
+        f'[[streams]]\nname = "{name}"\nsource = "{tmp_path}/{source}"\n'
+        for name, source in (("a", "clip.avi?loop=1"), ("b", "images"))
+    )
+    lines = f'model.path = "{tmp_path}/tiny.onnx"\n{streams}[[sinks]]\n'
+    with pytest.raises(InputError, match=r"sinks\[0\].*would be lost"):
+        read_config(config(tmp_path, f'{lines}type = "jsonl"\npath = "{tmp_path}/{place}"\n'))
+    with pytest.raises(InputError, match=r"sinks\[0\].*would be lost"):
+        read_config(config(tmp_path, f'{lines}type = "snapshots"\nfolder = "{tmp_path}/images"\n'))
+    read_config(config(tmp_path, f'{lines}type = "jsonl"\npath = "{tmp_path}/o.jsonl"\n'))

@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
-from edgessd.config.sinks import SINK_TABLES, EventsTable, LinesTable, SinkTable, WebhookTable, collide, same_place
+from edgessd.config.sinks import SINK_TABLES, EventsTable, SinkTable, WebhookTable, collide
 from edgessd.errors import InputError
 from edgessd.model.tiles import Tiles, tiles_named
 from edgessd.streams.capacity import check_stream_count
@@ -21,6 +21,7 @@ from edgessd.streams.streams import check_stream_name
 from edgessd.tracking import Line, Tracking, Zone
 from edgessd.util.names import check_name
 from edgessd.util.outside_text import quoted
+from edgessd.util.overwrite import keep_apart
 from edgessd.util.suggestions import did_you_mean
 from edgessd.util.toml_table import Choice, Range, from_table, read_toml
 from edgessd.view.settings import ViewSettings
@@ -163,13 +164,13 @@ def read_config(path: Path) -> Config:
     """Return a configuration file's content. Raises InputError naming the place of what is wrong."""
     content = read_toml(path, "configuration")
     try:
-        return config_from(content)
+        return config_from(content, path)
     except InputError as error:
         raise error.within(str(path)) from error
 
 
-def config_from(content: Mapping[str, Any]) -> Config:
-    """Return the configuration in a parsed file. Raises InputError."""
+def config_from(content: Mapping[str, Any], path: Path | None = None) -> Config:
+    """Return the configuration in a parsed file. path: the file, which no sink may write over. Raises InputError."""
     for key in content:
         if key not in _TOP_LEVEL:
             raise InputError(f"there is no table {quoted(key)}", fix=did_you_mean(key, _TOP_LEVEL))
@@ -212,6 +213,7 @@ def config_from(content: Mapping[str, Any]) -> Config:
                         fix="add it there",
                     )
     _check_places(config)
+    _check_inputs(config, path)
     _check_tracked(config)
     return config
 
@@ -226,20 +228,24 @@ def _check_tracked(config: Config) -> None:
 
 
 def _check_places(config: Config) -> None:
-    """Raise InputError where two sinks write one place, or one writes over what a stream reads."""
+    """Raise InputError where two sinks write one place."""
     for (index, first), (other, second) in combinations(enumerate(config.sinks), 2):
         if place := collide(first, second):
             raise InputError(
                 f"sinks[{index}] and sinks[{other}] both write {place}", fix="give each a place of its own"
             )
+
+
+def _check_inputs(config: Config, path: Path | None) -> None:
+    """Raise InputError where a sink writes over a source, an image of its folder, the model or the file itself."""
+    read: list[Path | str | None] = [
+        path,
+        config.model.path,
+        *(stream.source.partition("?")[0] for stream in config.streams),
+    ]
     for index, sink in enumerate(config.sinks):
-        for stream in config.streams:
-            if isinstance(sink, LinesTable | EventsTable) and same_place(
-                sink.path, Path(stream.source.partition("?")[0])
-            ):
-                raise InputError(
-                    f"sinks[{index}] would write over the source of {stream.name}", fix="write to another place"
-                )
+        place = getattr(sink, "path", None) or getattr(sink, "folder", None)
+        keep_apart({f"sinks[{index}]": place}, read)
 
 
 def _list(content: Mapping[str, Any], key: str) -> list[Any]:
