@@ -18,7 +18,7 @@ from edgessd.sources.capture import USUAL_FPS, CapturedSource
 from edgessd.sources.conversion import when_converted
 from edgessd.sources.frame import Frame, Source
 from edgessd.util.files import readable
-from edgessd.util.image_header import MAX_PIXELS, check_pixels, is_animated, missing_part, size_hw
+from edgessd.util.image_header import MAX_PIXELS, check_pixels, is_animated, is_web_page, missing_part, size_hw
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_FILE_BYTES = 1 << 30
@@ -85,6 +85,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # larger than OpenCV's own limit, in a format whose header we do not read
         image = None
+    if image is None and is_web_page(content):
+        raise web_page(path)
     if image is None:
         raise VideoError(f"{path} is not an image that OpenCV reads", fix="convert it to PNG or JPEG")
     return np.asarray(image, np.uint8)
@@ -175,6 +177,9 @@ class VideoFile(CapturedSource):
         finally:
             os.close(descriptor)
         if not capture.isOpened():
+            with self._path.open("rb") as file:
+                if is_web_page(file.read(256)):
+                    raise web_page(self._path)
             raise VideoError(
                 f"{self._path} is not a video that OpenCV can read, or is cut off",
                 fix="convert it with ffmpeg, or copy it again",
@@ -192,6 +197,13 @@ class VideoFile(CapturedSource):
             yield frame
         if not found:
             raise no_frame(self.name, self._codec)
+
+
+def web_page(path: Path) -> VideoError:
+    """Return the error for a download that failed."""
+    return VideoError(
+        f"{path} is a web page: its download failed", fix="download it again; open it to see what it says"
+    )
 
 
 def no_frame(name: str, fourcc: int) -> VideoError:

@@ -48,6 +48,11 @@ def check_pixels(content: bytes, name: str) -> None:
         raise too_large(name, *found)
 
 
+def is_web_page(content: bytes) -> bool:
+    """Return whether a file is what a download of an image or a video leaves when the server has none."""
+    return content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html"))
+
+
 def too_large(name: str, height: int, width: int) -> InputError:
     """Return the error for a picture of too many pixels."""
     return InputError(

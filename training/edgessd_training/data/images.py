@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgessd.errors import DataError, InputError
 from edgessd.util.extras import need
-from edgessd.util.image_header import PNG, UPRIGHT, check_pixels, missing_part, orientation, size_hw
+from edgessd.util.image_header import PNG, UPRIGHT, check_pixels, is_web_page, missing_part, orientation, size_hw
 
 MAX_FILE_BYTES = 1 << 30
 HEADER_BYTES = 1 << 20
@@ -60,8 +60,7 @@ def decode_image(content: bytes, path: Path) -> NDArray[np.uint8]:
     except cv2.error:
         image = None
     if image is None:
-        page = content[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
-        found = "it is a web page: its download failed" if page else f"{len(content):,} bytes"
+        found = "it is a web page: its download failed" if is_web_page(content) else f"{len(content):,} bytes"
         raise BrokenImage(f"{path} is no image that OpenCV can decode ({found})", fix="copy it again or leave it out")
     return np.asarray(image, np.uint8)
 
