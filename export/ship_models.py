@@ -26,8 +26,8 @@ from edgessd_export.write import export_onnx, weights_hash, write_fp16, write_in
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
 from edgessd_training.data.read import read_data
 from edgessd_training.importers.exported import restore_checkpoint
-from edgessd_training.metrics.balance import shown_thresholds
 from edgessd_training.metrics.evaluate import evaluate
+from edgessd_training.metrics.thresholds import shown_thresholds
 from edgessd_training.networks import build
 
 SPLITS = {"data": "train", "val": "val"}

@@ -144,8 +144,3 @@ def check_fit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, 
     ]
     if complaints:
         raise InputError(f"the weights of {where} do not fit the network: {'; '.join(complaints)}")
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Return whether a file is a torch archive, by its suffix or its bytes."""
-    return path.suffix in (".pt", ".pth") or zipfile.is_zipfile(path)
