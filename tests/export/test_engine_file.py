@@ -11,7 +11,6 @@ from edgessd.backends.cuda.library import Device
 from edgessd.backends.engine import cache as engine_cache
 from edgessd.backends.engine.file import (
     check_runs_here,
-    file_sha256,
     open_engine,
     rebuild_command,
     runs_on,
@@ -22,6 +21,7 @@ from edgessd.commands.cli import run
 from edgessd.errors import BackendError, CardError, EngineError, InputError
 from edgessd.model.card import ModelCard, read_sidecar, sidecar
 from edgessd.model.engine_kind import kind_of, prefix_of
+from edgessd.util.files import file_sha256
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.options import BuildOptions, capability_from_text, options_from_json
 from edgessd_export.engine.trtexec import trtexec_line

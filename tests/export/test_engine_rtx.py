@@ -16,11 +16,12 @@ from convolutions import CARD, write_model
 from onnx import helper
 
 from edgessd.backends.engine.cache import engine_for
-from edgessd.backends.engine.file import file_sha256, open_engine
+from edgessd.backends.engine.file import open_engine
 from edgessd.backends.engine.report import describe_engine
 from edgessd.commands.cli import run
 from edgessd.errors import CardError, EngineError, ExportError, InputError
 from edgessd.model.card import card_of, sidecar
+from edgessd.util.files import file_sha256
 from edgessd_export.engine.cache import Ensured, cache_folder, ensure_engine
 from edgessd_export.engine.graph_input import external_files
 from edgessd_export.engine.options import BuildOptions

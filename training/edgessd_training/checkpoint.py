@@ -37,6 +37,21 @@ class Checkpoint:
     card: ModelCard
 
 
+def card_for(network: SSD, *, name: str, labels: tuple[str, ...], **told: Any) -> ModelCard:
+    """Return a card with what the network itself tells. told: further fields of ``ModelCard``."""
+    height, width = network.input_hw
+    return ModelCard(
+        name=name,
+        labels=labels,
+        height=height,
+        width=width,
+        priors=network.priors,
+        activation=network.activation,
+        coding=network.coding,
+        **told,
+    )
+
+
 def save_checkpoint(path: Path, network: SSD, description: Mapping[str, Any], card: ModelCard) -> None:
     """Write a checkpoint, whole or not at all."""
     content = {

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from edgessd.backends.engine.cache import cache_path
-from edgessd.backends.engine.file import file_sha256, open_engine
+from edgessd.backends.engine.file import open_engine
 from edgessd.errors import CardError, EngineError, InputError
 from edgessd.model.card import ModelCard, card_of, sidecar
-from edgessd.util.files import readable, replacing, with_room, writable
+from edgessd.util.files import file_sha256, readable, replacing, with_room, writable
 from edgessd.util.overwrite import keep_apart
 from edgessd_export.engine.builder import build, write_engine
 from edgessd_export.engine.graph_input import external_files

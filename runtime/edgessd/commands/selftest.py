@@ -23,7 +23,6 @@ def selftest(
     from dataclasses import asdict
 
     from edgessd.backends import choose
-    from edgessd.backends.engine.file import file_sha256
     from edgessd.doctor.facts import gather
     from edgessd.doctor.trial import try_backend
     from edgessd.doctor.verdicts import verdicts
@@ -31,7 +30,7 @@ def selftest(
     from edgessd.model.card import card_of
     from edgessd.model.shipped import model_path
     from edgessd.util.console import PlainConsole
-    from edgessd.util.files import writable, write_text
+    from edgessd.util.files import file_sha256, writable, write_text
     from edgessd.util.overwrite import keep_apart
 
     path = model_path(model)

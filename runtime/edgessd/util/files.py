@@ -1,6 +1,7 @@
 """Files are written whole or not at all: beside the target first, then renamed."""
 
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -48,6 +49,15 @@ def readable(path: Path, what: str) -> Path:
     if found.st_size == 0:
         raise InputError(f"{what} {path} is empty (0 bytes)", fix="copy or make it again")
     return path
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def writable(path: Path) -> Path:

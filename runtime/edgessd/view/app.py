@@ -14,10 +14,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from edgessd.errors import EdgessdError, InputError
+from edgessd.events import EventStore
 from edgessd.util.bounded_json import parse_json
 from edgessd.util.outside_text import outside_text
 from edgessd.view.cameras import Camera
-from edgessd.view.events import EventReader, event_routes
+from edgessd.view.events import event_routes
 from edgessd.view.guard import Guard, token_of
 from edgessd.view.live import Live, Watchers
 from edgessd.view.password import Password
@@ -41,7 +42,7 @@ def make_app(
     status: Callable[[], dict[str, Any]],
     still: Callable[[str, bool], Awaitable[bytes | None]],
     draw: Callable[[dict[str, Any]], dict[str, Any]],
-    events: EventReader | None,
+    events: EventStore | None,
     cookie: str,
 ) -> ASGIApp:
     """Return the whole page behind its guard.

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,41 +9,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edgessd.errors import EdgessdError
+from edgessd.events import EventStore
 from edgessd.util.outside_text import outside_text
 
 _MOST = 200
 
 
-class EventReader(Protocol):
-    """Who keeps events: ``edgessd.events.EventStore``. Any thread may ask."""
-
-    def query(
-        self,
-        *,
-        stream: str | None = None,
-        label: str | None = None,
-        zone: str | None = None,
-        since: float | None = None,
-        before: float | None = None,
-        limit: int = 50,
-    ) -> list[dict[str, Any]]:
-        """Return tracks, the newest start first."""
-        ...
-
-    def picture(self, id: str) -> bytes | None:
-        """Return the JPEG of an event, None where there is none."""
-        ...
-
-    def choices(self) -> dict[str, list[str]]:
-        """Return which streams, labels and zones there are events of."""
-        ...
-
-    def close(self) -> None:
-        """End reading."""
-        ...
-
-
-def event_routes(events: EventReader) -> list[Route]:
+def event_routes(events: EventStore) -> list[Route]:
     """Return the paths of the list and its pictures."""
 
     async def listed(request: Request) -> Response:

@@ -22,7 +22,7 @@ from edgessd.view.settings import ViewSettings
 if TYPE_CHECKING:
     import uvicorn
 
-    from edgessd.view.events import EventReader
+    from edgessd.events import EventStore
 
 _START_SECONDS = 10.0
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class View(Sink):
         cameras: Sequence[str],
         *,
         editor: Editor | None = None,
-        events: "EventReader | None" = None,
+        events: "EventStore | None" = None,
     ) -> None:
         """cameras: the streams' names. editor: knows the configuration, where there is one.
 

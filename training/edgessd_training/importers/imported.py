@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgessd.model.card import ModelCard
-from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.checkpoint import Checkpoint, card_for
 from edgessd_training.importers.labels import labels_for
 from edgessd_training.networks.ssd import SSD
 
@@ -21,14 +20,10 @@ def imported(
     nms_iou: float = 0.45,
 ) -> Checkpoint:
     """Return a softmax network, its weights in place, with a card that says which file and repository they are of."""
-    height, width = network.input_hw
-    card = ModelCard(
+    card = card_for(
+        network,
         name=name,
         labels=labels_for(description["classes"], labels_path, path),
-        height=height,
-        width=width,
-        priors=network.priors,
-        activation="softmax",
         nms_iou=nms_iou,
         origin=f"{path.name}, imported from {repository}",
     )

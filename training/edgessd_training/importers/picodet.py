@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgessd.errors import InputError
-from edgessd.model.card import ModelCard
 from edgessd.util.extras import need
 from edgessd.util.files import readable
-from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.checkpoint import Checkpoint, card_for
 from edgessd_training.importers.labels import labels_for
 from edgessd_training.networks import build
 from edgessd_training.networks.picodet import BINS
@@ -51,14 +50,10 @@ def import_picodet(path: Path, labels_path: Path | None = None) -> Checkpoint:
     description = {"family": "picodet_s", "classes": len(labels), "input_size": size}
     network = build(description)
     _fill(network, found, path)
-    card = ModelCard(
+    card = card_for(
+        network,
         name=f"coco_picodet_s_{height}",
         labels=labels,
-        height=height,
-        width=width,
-        priors=network.priors,
-        activation=network.activation,
-        coding=network.coding,
         nms_iou=0.5,
         origin=f"PaddleDetection, {path.name}, trained on COCO 2017",
         license="Apache-2.0",

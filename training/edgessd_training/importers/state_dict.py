@@ -1,6 +1,5 @@
 """State dicts of other libraries: read without pickle, and placed in our networks by a table of names."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from edgessd.errors import InputError
+from edgessd.util.files import file_sha256
 from edgessd_training.checkpoint import check_fit, load_weights_file
 from edgessd_training.networks.ssd import SSD
 
@@ -47,7 +47,7 @@ def check_hash(path: Path) -> None:
     found = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
     if found is None or found.group(1).isdigit():  # eight digits are rather a date
         return
-    digest = sha256(path)
+    digest = file_sha256(path)
     if not digest.startswith(found.group(1)):
         raise InputError(
             f"{path} is damaged",
@@ -91,12 +91,3 @@ def _their_name(name: str, names: Names) -> str:
         if name.startswith(ours):
             return theirs + name[len(ours) :]
     raise ValueError(f"the table of names lacks {name}")
-
-
-def sha256(path: Path) -> str:
-    """Return the hash of a file's bytes, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

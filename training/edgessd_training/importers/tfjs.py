@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from edgessd.errors import InputError
 from edgessd.model.boxes import Variances, xyxy_to_cxcywh
-from edgessd.model.card import ModelCard
 from edgessd.model.priors import generate
 from edgessd.util.files import readable
-from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.checkpoint import Checkpoint, card_for
 from edgessd_training.importers.labels import labels_for
 from edgessd_training.importers.state_dict import place
 from edgessd_training.networks import build
@@ -63,13 +62,10 @@ def import_tfjs(path: Path, labels_path: Path | None = None) -> Checkpoint:
         raise InputError(f"{path} has weights of other dimensions", fix=FAMILY) from error
     place(network, state, [("", "")], where=path)
     _check_anchors(network, weights, path)
-    card = ModelCard(
+    card = card_for(
+        network,
         name="coco_ssdlite_mobilenet_v2",
         labels=labels,
-        height=300,
-        width=300,
-        priors=network.priors,
-        activation="sigmoid",
         variances=Variances(1 / 10, 1 / 5),
         nms_iou=0.5,
         origin="Google, ssdlite_mobilenet_v2_coco_2018_05_09, trained on COCO 2017, as TensorFlow.js's coco-ssd has it",

@@ -18,11 +18,10 @@ from torch import Tensor, nn
 
 from edgessd.errors import InputError
 from edgessd.model.boxes import Variances
-from edgessd.model.card import ModelCard
 from edgessd.model.priors import generate
 from edgessd.util.extras import need
 from edgessd.util.files import readable
-from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.checkpoint import Checkpoint, card_for
 from edgessd_training.importers.labels import checked_labels, read_labels
 from edgessd_training.networks import build
 from edgessd_training.networks.layers import last_convolution
@@ -84,13 +83,10 @@ def import_tflite(path: Path, labels_path: Path | None = None) -> Checkpoint:
     network = build(description)
     _fill(network, body, boxes, classes, len(labels), path)
     _check_anchors(network, content.anchors_yxhw, path)
-    card = ModelCard(
+    card = card_for(
+        network,
         name="coco_ssd_mobilenet_v1",
         labels=labels,
-        height=300,
-        width=300,
-        priors=network.priors,
-        activation="sigmoid",
         variances=Variances(1 / 10, 1 / 5),
         nms_iou=0.5,
         origin="Google, coco_ssd_mobilenet_v1_1.0_quant_2018_06_29, trained on COCO 2017",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from edgessd.model.card import ModelCard
 from edgessd.model.detections import Detections
-from edgessd_training.checkpoint import save_checkpoint
+from edgessd_training.checkpoint import card_for, save_checkpoint
 from edgessd_training.loop.ema import mixed
 from edgessd_training.loop.fake_int8 import computing_in
 from edgessd_training.metrics.evaluate import evaluate
@@ -57,15 +57,10 @@ def shipped_network(run: Run) -> SSD:
 
 def make_card(run: Run, network: SSD, metrics: Mapping[str, Any]) -> ModelCard:
     """Return the card of what is trained."""
-    height, width = network.input_hw
-    return ModelCard(
+    return card_for(
+        network,
         name=run.recipe.name,
         labels=run.data.labels,
-        height=height,
-        width=width,
-        priors=network.priors,
-        activation=network.activation,
-        coding=network.coding,
         variances=run.training.variances,
         nms_iou=run.recipe.evaluation.nms_iou,
         origin=run.recipe.origin,

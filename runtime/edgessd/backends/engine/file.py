@@ -16,7 +16,7 @@ from typing import Any
 from edgessd.backends.cuda.library import Device, state
 from edgessd.errors import EngineError
 from edgessd.model.card import ModelCard, read_sidecar
-from edgessd.util.files import readable
+from edgessd.util.files import file_sha256, readable
 
 CAPABILITY = re.compile(r"\d{1,2}\.\d\+?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -33,15 +33,6 @@ SWITCHES = {
     "timing_cache": ("--no-timing-cache", False),
     "tf32": ("--no-tf32", False),
 }
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def sealed(card: ModelCard) -> ModelCard:
