@@ -385,3 +385,10 @@ def test_a_sink_writes_over_nothing_that_is_read(place: str, tiny: Path, video: 
     with pytest.raises(InputError, match=r"sinks\[0\].*would be lost"):
         read_config(config(tmp_path, f'{lines}type = "snapshots"\nfolder = "{tmp_path}/images"\n'))
     read_config(config(tmp_path, f'{lines}type = "jsonl"\npath = "{tmp_path}/o.jsonl"\n'))
+
+
+def test_a_wrong_address_names_its_stream_and_not_its_password(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    lines = f'model.path = "{tiny}"\n[[streams]]\nname = "yard"\nsource = "rtsp:/u:geheim@h/a"\n'
+    for words in (["run", "--check"], ["run"]):
+        code, _, err = edgessd(*words, config(tmp_path, lines))
+        assert (code, "stream yard: " in err, "geheim" in err) == (2, True, False), err

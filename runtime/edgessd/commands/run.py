@@ -14,6 +14,7 @@ from edgessd.util.console import say
 if TYPE_CHECKING:
     from edgessd.config import Config, StreamTable
     from edgessd.detector import Detector
+    from edgessd.sources import Address
     from edgessd.streams import QueuedSink, Streams
 
 
@@ -83,14 +84,28 @@ def _open_detector(config: "Config") -> "Detector":
     )
 
 
+def _addresses(config: "Config") -> "list[Address]":
+    """Return the streams' addresses. Raises InputError that names the stream of one that is none."""
+    from edgessd.errors import InputError
+    from edgessd.sources import parse_address
+
+    addresses = []
+    for stream in config.streams:
+        try:
+            addresses.append(parse_address(stream.source))
+        except InputError as error:
+            raise error.within(f"stream {stream.name}") from error
+    return addresses
+
+
 def _check(path: Path, config: "Config") -> None:
     """Print what would run. Raises InputError for what would not."""
     from edgessd.config.sinks import kind_of
     from edgessd.errors import EdgessdError
-    from edgessd.sources import check_address, parse_address
+    from edgessd.sources import check_address
     from edgessd.streams.capacity import check_batch
 
-    addresses = [parse_address(stream.source) for stream in config.streams]
+    addresses = _addresses(config)
     for stream, address in zip(config.streams, addresses, strict=True):
         try:
             check_address(address)
@@ -130,14 +145,12 @@ def _check_classes(stream: "StreamTable", labels: tuple[str, ...]) -> None:
 def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> None:
     import logging
 
-    from edgessd.sources import parse_address
     from edgessd.streams import Streams
     from edgessd.streams.capacity import default_batch, default_workers
     from edgessd.util import systemd
 
     log = logging.getLogger("edgessd.run")
-    for stream in config.streams:
-        parse_address(stream.source)  # a wrong address is told before the model is loaded
+    _addresses(config)  # a wrong one is told before the model is loaded
     for sink in config.sinks:
         sink.check()  # and so is a full disk
     if config.view is not None:
