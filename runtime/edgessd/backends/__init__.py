@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError
 from edgessd.model.card import ModelCard
 from edgessd.util.cores import usable_cores
+from edgessd.util.extras import install_command
 
 NAMES = ("auto", "onnxruntime", "openvino", "tensorrt")
 
@@ -69,10 +70,8 @@ def choose(path: Path, wanted: str, card: ModelCard) -> Choice:
     if find_spec("openvino"):
         return Choice("openvino", "no CUDA provider; OpenVINO is installed and is the fastest on a CPU")
     if card.precision == "int8" and card.quantisation.get("on") == "inputs":
-        return Choice(
-            "onnxruntime",
-            "no OpenVINO, which this int8 is for: ONNX Runtime takes 3 times as long; pip install 'edgessd[openvino]'",
-        )
+        slow = "no OpenVINO, which this int8 is for: ONNX Runtime takes 3 times as long"
+        return Choice("onnxruntime", f"{slow}; {install_command('openvino')}")
     return Choice("onnxruntime", "no CUDA provider and no OpenVINO; ONNX Runtime runs everywhere")
 
 
