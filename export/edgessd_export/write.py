@@ -14,9 +14,10 @@ from edgessd.backends import Choice, open_backend
 from edgessd.model.card import ModelCard
 from edgessd.model.self_test import comparable, record, self_test_input, worst_difference
 from edgessd.util.files import replacing
-from edgessd_export.graph.contracts import card_for
-from edgessd_export.graph.float_graph import OPSET, Layout, float_graph, save, write_card
-from edgessd_export.parity.compare import Model, torch_model
+from edgessd_export.graph.contracts import card_for, wrap
+from edgessd_export.graph.float_graph import OPSET, Layout, check_finite, float_graph, save, to_onnx, write_card
+from edgessd_export.graph.float_input import FloatInput, with_float_input
+from edgessd_export.parity.compare import Model, graph_model, torch_model
 from edgessd_export.parity.gate import quick
 from edgessd_export.quantisation.int8 import Int8, quantised
 from edgessd_export.quantisation.qdq import inputs_alone
@@ -93,6 +94,23 @@ def export_onnx(
     layout = Layout(contract, kept, batch, opset)
     card = card_for(checkpoint.card, contract, kept).with_changes(precision="fp32")
     return write(checkpoint, float_graph(checkpoint, layout), card, path)
+
+
+def export_float_input(checkpoint: Checkpoint, path: Path, layout: Layout, given: FloatInput) -> ModelCard:
+    """Write the network in fp32 for loaders that cannot feed uint8, and return its card.
+
+    edgessd itself does not run such a file. Raises ExportError when the gate refuses what came out.
+    """
+    check_finite(checkpoint)
+    card = card_for(checkpoint.card, layout.contract, layout.kept).with_changes(precision="fp32", self_test={})
+    changed = with_float_input(checkpoint.network, given)
+    model = to_onnx(wrap(changed, card), card, batch=layout.batch, opset=layout.opset, given=given)
+    with replacing(path) as unfinished:
+        save(model, card, unfinished)
+        candidate = graph_model(model, card, path.name)
+        as_given = Model(path.name, card, lambda images: candidate.infer(given.from_frames(images)))
+        quick(torch_model(checkpoint.network, card), as_given)
+    return card
 
 
 def write(

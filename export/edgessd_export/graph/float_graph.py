@@ -12,6 +12,7 @@ import torch
 from edgessd.errors import ExportError
 from edgessd.model.card import METADATA_KEY, ModelCard
 from edgessd_export.graph.contracts import card_for, wrap
+from edgessd_export.graph.float_input import FloatInput
 from edgessd_export.graph.half_network import HalfNetwork
 from edgessd_export.graph.operators import translations
 from edgessd_training.checkpoint import Checkpoint
@@ -49,10 +50,20 @@ def check_finite(checkpoint: Checkpoint) -> None:
 
 
 def to_onnx(
-    module: torch.nn.Module, card: ModelCard, *, batch: int | None = None, opset: int = OPSET
+    module: torch.nn.Module,
+    card: ModelCard,
+    *,
+    batch: int | None = None,
+    opset: int = OPSET,
+    given: FloatInput | None = None,
 ) -> onnx.ModelProto:
-    """Return the ONNX graph of a module that takes ``image`` and gives the card's outputs."""
+    """Return the ONNX graph of a module that takes ``image`` and gives the card's outputs.
+
+    given: the input where it is not uint8 (B, H, W, 3) BGR.
+    """
     images = torch.zeros(batch or 2, card.height, card.width, 3, dtype=torch.uint8)
+    if given:
+        images = torch.zeros(given.shape(batch or 2, card.height, card.width))
     dynamic = None if batch else {"image": {0: torch.export.Dim("batch", min=1, max=MAX_BATCH)}}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

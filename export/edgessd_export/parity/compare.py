@@ -36,7 +36,7 @@ class Model:
 
     name: str
     card: ModelCard
-    infer: Callable[[NDArray[np.uint8]], Tensors]
+    infer: Callable[[NDArray[Any]], Tensors]
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def graph_model(model: "onnx.ModelProto", card: ModelCard, name: str, threads: i
         disabled_optimizers=[UNWANTED_OPTIMISER],
     )
 
-    def infer(images: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    def infer(images: NDArray[Any]) -> list[NDArray[Any]]:
         return list(session.run(list(card.outputs), {"image": images}))
 
     return Model(name, card, infer)

@@ -41,7 +41,8 @@ class Normalise(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         pixels = images.float().permute(0, 3, 1, 2)
         if self.rgb:
-            pixels = pixels.flip(1)
+            # Not flip(1), which ONNX writes as a Slice of step -1: OpenCV 4 reads none, and Core ML neither.
+            pixels = torch.cat([pixels[:, 2:], pixels[:, 1:2], pixels[:, :1]], dim=1)
         return (pixels - self.mean) * self.scale
 
 
