@@ -51,15 +51,15 @@ def test_the_report_stands_alone(done: Path) -> None:
     assert page.count("data:image/png;base64,") == 4
     assert page.count("data:image/jpeg;base64,") >= 1
     assert not re.findall(r"<(?:img|a|link|script)[^>]*(?:src|href)=(?!'data:)", page)
-    assert "edgessd deploy" in page
+    assert "edgessd quantize" in page
 
 
 def test_the_next_commands_name_what_is_there(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from edgessd_training.run.own_data import next_commands, read_plan
 
     folder = RunFolder(done)
-    deploy, evaluate, detect = map(shlex.split, next_commands(folder, read_plan(folder)))
-    assert deploy[:3] == ["edgessd", "deploy", str(done)]
+    quantize, evaluate, detect = map(shlex.split, next_commands(folder, read_plan(folder)))
+    assert quantize[:3] == ["edgessd", "quantize", str(done / "best.pt")]
     assert Path(detect[2]).is_dir()
     assert run_command(["eval", str(done / "best.pt"), *evaluate[3:]]) == 0
     assert "mAP (voc07)" in capsys.readouterr().out

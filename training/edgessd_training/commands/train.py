@@ -50,7 +50,7 @@ def train(
         typer.Option(min=0.1, max=100_000, help="About how long it may take.", show_default="8; 25 from 100 images"),
     ] = None,
 ) -> None:
-    """Train a detector: `edgessd train DATA`. The run's folder then holds best.pt, ready for `edgessd deploy`."""
+    """Train a detector: `edgessd train DATA`. The run folder then holds best.pt, ready for `edgessd quantize`."""
     from edgessd.errors import InputError
     from edgessd.util.extras import need
 

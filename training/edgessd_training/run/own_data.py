@@ -129,13 +129,14 @@ def report(folder: RunFolder, planned: dict[str, Any]) -> Path:
 
 def next_commands(folder: RunFolder, planned: dict[str, Any]) -> list[str]:
     """Return the three commands that follow a run, to paste."""
-    deployed = folder.path / "deploy-cpu"
-    model = deployed / "model.onnx"
-    pictures = planned["test"] or planned["val"]
+    model = str(folder.path / "int8.onnx")
+    shown = str(folder.path / "pictures")
+    judged = planned["test"] or planned["val"]
+    int8 = ["--precision", "int8", "--calibration", planned["train"], "--data", planned["val"], "--keep-float", "auto"]
     return [
-        shlex.join(["edgessd", "deploy", str(folder.path), "--for", "cpu"]),
-        shlex.join(["edgessd", "eval", str(model), "--data", pictures]),
-        shlex.join(["edgessd", "detect", _images(planned), "--model", str(model), "--out", str(deployed / "pictures")]),
+        shlex.join(["edgessd", "quantize", str(folder.best), *int8, "--max-map-drop", "0.02", "--out", model]),
+        shlex.join(["edgessd", "eval", model, "--data", judged]),
+        shlex.join(["edgessd", "detect", _images(planned), "--model", model, "--out", shown]),
     ]
 
 
