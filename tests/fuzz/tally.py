@@ -5,7 +5,7 @@ of figures a fuzzer: the table of docs/measurements/robustness.md is made of the
 """
 
 import os
-import resource
+import re
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -59,12 +59,27 @@ class Tally:
         self.seeds.setdefault(kind, seed)
 
 
+def peak_mb() -> int:
+    """Return the most memory this process has had since its start or the last ``forget_peak``, in MB.
+
+    Not ``ru_maxrss``: a program that a large process starts inherits that process's peak.
+    """
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) >> 10
+
+
+def forget_peak() -> int:
+    """Begin to measure the peak anew; return what the process has now, in MB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_mb()
+
+
 @contextmanager
 def tally(name: str) -> Iterator[Tally]:
     """Yield the tally of a format; at the end nothing may have been wrong."""
     counted = Tally(name)
+    before = forget_peak()
     yield counted
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    megabytes = peak_mb() - before
     line = (
         f"{name}: {counted.cases} cases, {counted.refused} refused, {sum(counted.faults.values())} faults "
         f"{[(kind, count, counted.seeds[kind]) for kind, count in counted.faults.most_common()]}, "

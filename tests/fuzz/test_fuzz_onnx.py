@@ -17,13 +17,14 @@ SECONDS_A_CASE = 5.0
 MOST_MB = 1000
 
 LOOP = """
-import random, resource, sys
+import random, sys
 from pathlib import Path
 from time import perf_counter
 import numpy as np
 from edgessd import Detector
 from edgessd.errors import EdgessdError
 from mutate_json import mutated_bytes
+from tally import peak_mb
 
 backend, path, content = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]).read_bytes()
 first, last, seconds = map(float, sys.argv[4:])
@@ -41,7 +42,7 @@ for seed in range(int(first), int(last)):
         assert chr(10) not in str(error), str(error)
         str(error).encode()
     assert perf_counter() - start < seconds, "slow"
-print("opened", opened, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+print("opened", opened, peak_mb())
 """
 
 

@@ -83,10 +83,11 @@ address = "127.0.0.1"
 port = 0
 """
 LOOP = """
-import os, random, resource, signal, sys, threading
+import os, random, signal, sys, threading
 from pathlib import Path
 from time import perf_counter
 from mutate_config import mutated_config
+from tally import peak_mb
 from edgessd.commands.cli import run
 
 first, last, step, seconds = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
@@ -121,7 +122,7 @@ for seed in range(first, last, step):
     slowest = max(slowest, took)
     assert code in (0, 1, 2), code
     assert took < 10, f"seed {seed} ends {took:.1f} s after SIGTERM"
-print(codes, f"{slowest:.1f}", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+print(codes, f"{slowest:.1f}", peak_mb())
 """
 
 

@@ -89,7 +89,12 @@ def test_a_fault_inside_keeps_the_old_file(tmp_path: Path) -> None:
 
 def start(*words: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "edgessd", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_as_in_a_terminal)
+
+
+def _as_in_a_terminal() -> None:
+    """Tests that run under nohup hand it on."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def test_a_closed_terminal_loses_no_video(tmp_path: Path, tiny: Path, video: Path) -> None:
