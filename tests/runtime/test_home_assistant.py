@@ -182,7 +182,7 @@ def test_a_broker_hears_of_everything_and_again_when_home_assistant_starts(
     sink.put(Event("id4", "door", TOLD, 100.0, picture))
     assert eventually(lambda: len(messages.get("home/door/detections", [])) == 2, 5)
     assert "yard red count" in by_name(json.loads(messages[discovery][-1]))
-    assert len(messages[discovery]) == 2
+    assert len(set(messages[discovery])) == 2  # QoS 1 may bring one twice
     (counts,) = messages["home/door/counts"]  # told when they change
     assert json.loads(counts) == {
         "zones": {"yard": {"red": 2}, "any": {"red": 2, "blue": 1}},
@@ -206,7 +206,7 @@ def test_a_broker_hears_of_everything_and_again_when_home_assistant_starts(
     client.publish("homeassistant/status", "online", qos=1)
     topics = {discovery, "home/door/state", "home/door/counts", "home/door/snapshot"}
     assert eventually(lambda: topics <= messages.keys(), 5)
-    assert all(len(messages[topic]) == 1 for topic in topics)
+    assert all(len(set(messages[topic])) == 1 for topic in topics)
     sink.finish()
     sink.join(5)
     assert eventually(lambda: messages.get("home/status") == [b"offline"], 5)
