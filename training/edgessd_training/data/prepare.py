@@ -24,6 +24,7 @@ from edgessd_training.data.split import hold_out
 from edgessd_training.data.text import to_json
 
 MOST_LOST = 0.5
+ENOUGH_FOR_GATE = 64  # pictures: of a dozen one box more or less is 0.05 of mAP
 FOLDER = "data"
 
 
@@ -31,13 +32,16 @@ FOLDER = "data"
 class Prepared:
     """What a run trains and is judged on. train, val, test: data set texts, test None where there is none.
 
-    told: sentences for the user. faults: all that the check found.
+    told: sentences for the user. faults: all that the check found. gate: what a quantised
+    model is compared on: val, and where that is small train too. pictures: a folder of some.
     """
 
     layout: str
     train: str
     val: str
     test: str | None
+    gate: str
+    pictures: str
     told: tuple[str, ...]
     faults: tuple[Fault, ...]
 
@@ -74,10 +78,21 @@ def prepare(
     unused = sorted({label for split in checked for label in split.parsed.labels or ()} - set(labels))
     if unused:
         told.append(f"without a box, and so no class of the model: {', '.join(unused[:8])}")
+    kept["gate"] = kept["val"] if len(kept["val"]) >= ENOUGH_FOR_GATE else [*kept["val"], *kept["train"]]
     places = {name: _write(folder / f"{name}.json", images, labels, layout.root) for name, images in kept.items()}
     texts = {name: f"coco:{place}@{layout.root}" for name, place in places.items()}
     faults = tuple(fault for split in checked for fault in split.faults)
-    return Prepared(layout.name, texts["train"], texts["val"], texts.get("test"), tuple(told), faults)
+    pictures = kept.get("test") or kept["val"]
+    return Prepared(
+        layout.name,
+        texts["train"],
+        texts["val"],
+        texts.get("test"),
+        texts["gate"],
+        str(pictures[0].image.path.parent),
+        tuple(told),
+        faults,
+    )
 
 
 def layout_of(data: str, folder: Path) -> Layout:

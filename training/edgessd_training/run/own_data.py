@@ -29,6 +29,8 @@ from edgessd_training.run.plan import plan, torch_threads
 from edgessd_training.run.train import train
 
 RECIPE = "transfer"
+SPLITS = ("train", "val", "test", "gate")
+KEYS = ("data", *SPLITS, "pictures", "recipe", "recipe_path", "threads", "told", "faults")
 Say = Callable[[str], object]
 
 
@@ -66,8 +68,7 @@ def read_plan(folder: RunFolder) -> dict[str, Any]:
     """Return what a run was started with. Raises InputError for a run of `edgessd train RECIPE`, or a damaged file."""
     try:
         plan = json.loads(readable(folder.plan, "plan").read_text(encoding="utf-8"))
-        keys = ("data", "train", "val", "test", "recipe", "recipe_path", "threads", "told", "faults")
-        return {key: plan[key] for key in keys}
+        return {key: plan[key] for key in KEYS}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder.plan} is no plan of a run", fix="start the run again, with another --out") from error
 
@@ -97,9 +98,8 @@ def _planned(
         told.append(found.told)
     return {
         "data": data,
-        "train": prepared.train,
-        "val": prepared.val,
-        "test": prepared.test,
+        **{split: getattr(prepared, split) for split in SPLITS},
+        "pictures": prepared.pictures,
         "recipe": as_table(base),
         "recipe_path": str(path),
         "threads": threads,
@@ -129,18 +129,11 @@ def report(folder: RunFolder, planned: dict[str, Any]) -> Path:
 
 def next_commands(folder: RunFolder, planned: dict[str, Any]) -> list[str]:
     """Return the three commands that follow a run, to paste."""
-    model = str(folder.path / "int8.onnx")
-    shown = str(folder.path / "pictures")
-    judged = planned["test"] or planned["val"]
-    int8 = ["--precision", "int8", "--calibration", planned["train"], "--data", planned["val"], "--keep-float", "auto"]
-    return [
-        shlex.join(["edgessd", "quantize", str(folder.best), *int8, "--max-map-drop", "0.02", "--out", model]),
-        shlex.join(["edgessd", "eval", model, "--data", judged]),
-        shlex.join(["edgessd", "detect", _images(planned), "--model", model, "--out", shown]),
-    ]
-
-
-def _images(planned: dict[str, Any]) -> str:
-    """Return the folder that most pictures of the data lie in."""
-    records = read_data(planned["test"] or planned["val"]).records
-    return str(records[0].path.parent)
+    deployed = folder.path / "deploy-cpu"
+    model = str(deployed / "model.onnx")
+    lines = (
+        ("deploy", str(folder.path), "--for", "cpu"),
+        ("eval", model, "--data", planned["test"] or planned["val"]),
+        ("detect", planned["pictures"], "--model", model, "--out", str(deployed / "pictures")),
+    )
+    return [shlex.join(["edgessd", *line]) for line in lines]

@@ -1,0 +1,155 @@
+"""Export, quantise, gate and build in one go, into a folder that is whole or not there."""
+
+import secrets
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from edgessd.errors import EdgessdError, ExportError, InputError
+from edgessd.model.card import ModelCard, card_of
+from edgessd.util.files import is_folder
+from edgessd_export.deploy.files import write_files
+from edgessd_export.deploy.int8 import make_int8
+from edgessd_export.deploy.targets import Target
+from edgessd_export.graph.float_graph import Layout
+from edgessd_export.graph.float_input import float_input
+from edgessd_export.parity.verdict import Verdict
+from edgessd_export.write import export_float_input, export_onnx, write_fp16
+from edgessd_training.checkpoint import Checkpoint, load_checkpoint
+from edgessd_training.run.folder import RunFolder
+from edgessd_training.run.own_data import read_plan
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is deployed. calibration, data: data set texts, None where nobody gave any. pictures: a folder of them."""
+
+    checkpoint: Checkpoint
+    path: Path
+    calibration: str | None
+    data: str | None
+    pictures: str | None
+
+
+def source_of(place: Path, calibration: str | None, data: str | None) -> Source:
+    """Return the checkpoint of a run's folder or a file, with the run's own data where none are given."""
+    path = RunFolder(place).best if is_folder(place) else place
+    if is_folder(place) and not path.exists():
+        raise InputError(f"{place} holds no best.pt", fix="give a run's folder or a checkpoint")
+    folder, pictures = RunFolder(path.parent), None
+    if folder.plan.exists():
+        plan = read_plan(folder)
+        calibration, data = calibration or plan["train"], data or plan["gate"]
+        pictures = str(plan["pictures"])
+    return Source(load_checkpoint(path), path, calibration, data, pictures)
+
+
+def deploy(
+    source: Source, out: Path, target: Target, precisions: Sequence[str], budget: float, say: Say, *, build: bool
+) -> list[str]:
+    """Write the folder and return what was done, a sentence each.
+
+    precisions: those to try; a refusal of one that is not the last is told, of the last one raised.
+    """
+    if out.exists():
+        raise InputError(f"{out} is there already", fix=f"remove it, `{shlex.join(['rm', '-r', str(out)])}`, or --out")
+    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.unfinished")
+    unfinished.mkdir(parents=True)
+    try:
+        told = _models(source, unfinished, target, precisions, budget, say)
+        card = card_of(unfinished / "model.onnx")
+        if target.module and build:
+            told += _engine(unfinished, target)
+        write_files(unfinished, target, card, told, source.pictures)
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return told
+
+
+def _models(
+    source: Source, folder: Path, target: Target, precisions: Sequence[str], budget: float, say: Say
+) -> list[str]:
+    """Write model.onnx, and for a CPU the form that lost beside it."""
+    model, told = folder / "model.onnx", []
+    wanted = list(precisions)
+    if "int8" in wanted and not (source.calibration and source.data):
+        missing = InputError(
+            "int8 needs images to calibrate on and labelled ones to judge by", fix="give --calibration and --data"
+        )
+        if len(wanted) == 1:
+            raise missing
+        told.append(f"no int8: {missing}")
+        wanted.remove("int8")
+    for precision in wanted:
+        if precision != "int8":
+            card = _float(source.checkpoint, model, target, precision)
+            told.append(f"model.onnx: {_described(card, model)}, passed the gate")
+            return told
+        assert source.calibration is not None
+        assert source.data is not None
+        try:
+            judged = make_int8(source.checkpoint, model, target, source.calibration, source.data, budget, say)
+        except ExportError as error:
+            if len(wanted) == 1:
+                raise
+            told.append(f"no int8: {error}")
+            continue
+        told.append(f"model.onnx: {_described(card_of(model), model)}, passed the gate: {judged.sentence}")
+        if len(wanted) > 1:
+            other = folder / "model_fp32.onnx"
+            _float(source.checkpoint, other, target, "fp32")
+            if judged.verdict is Verdict.NOT_FASTER:
+                _swap(model, other, folder / "model_int8.onnx")
+                told[-1] = f"model_int8.onnx: {judged.sentence}; model.onnx is fp32"
+            else:
+                told.append("model_fp32.onnx: the same in fp32")
+        return told
+    raise ExportError("no precision passed the gate", fix="; ".join(told))
+
+
+def _swap(model: Path, fp32: Path, int8: Path) -> None:
+    model.rename(int8)
+    fp32.rename(model)
+
+
+def _float(checkpoint: Checkpoint, path: Path, target: Target, precision: str) -> ModelCard:
+    given = float_input(target.float_input)
+    layout = Layout(target.contract)
+    if given:
+        return export_float_input(checkpoint, path, layout, given)
+    if precision == "fp16":
+        return write_fp16(checkpoint, path, layout)
+    return export_onnx(checkpoint, path, contract=target.contract)
+
+
+def _described(card: ModelCard, path: Path) -> str:
+    return (
+        f"{card.precision}, {card.height}x{card.width}, {len(card.labels)} classes, {path.stat().st_size / 1e6:.1f} MB"
+    )
+
+
+def _engine(folder: Path, target: Target) -> list[str]:
+    """Build the engine where this machine can; where it cannot, that is told."""
+    assert target.module is not None
+    command = f"`edgessd build model.onnx --out model.engine --module {target.module}`"
+    if find_spec(target.module) is None:
+        return [f"no engine yet: {target.module} is not installed here; on the machine itself run {command}"]
+    from edgessd_export.engine.cache import ensure_engine
+    from edgessd_export.engine.options import BuildOptions
+    from edgessd_export.engine.progress import build_progress
+
+    try:
+        with build_progress() as phases:
+            found = ensure_engine(
+                folder / "model.onnx", BuildOptions(), phases, module=target.module, out=folder / "model.engine"
+            )
+    except EdgessdError as error:
+        return [f"no engine: {error}; on the machine itself run {command}"]
+    engine = found.card.engine
+    return [f"model.engine: built by {engine['module']} {engine['version']} in {engine['build']['seconds']} s"]
