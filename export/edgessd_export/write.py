@@ -85,15 +85,17 @@ def export_onnx(
     kept: int | None = None,
     batch: int | None = None,
     opset: int = OPSET,
+    base: onnx.ModelProto | None = None,
 ) -> ModelCard:
     """Write the network as it was trained, whole or not at all, and return the card the file carries.
 
-    contract, kept: see ``card_for``. batch: a fixed batch size, or None for a dynamic one.
-    Raises InputError for a contract that cannot be, ExportError when the gate refuses what came out.
+    contract, kept: see ``card_for``. batch: a fixed batch size, or None for a dynamic one. base: the float graph of
+    this layout where it is at hand. Raises InputError for a contract that cannot be, ExportError when the gate refuses
+    what came out.
     """
     layout = Layout(contract, kept, batch, opset)
     card = card_for(checkpoint.card, contract, kept).with_changes(precision="fp32")
-    return write(checkpoint, float_graph(checkpoint, layout), card, path)
+    return write(checkpoint, base or float_graph(checkpoint, layout), card, path)
 
 
 def export_float_input(checkpoint: Checkpoint, path: Path, layout: Layout, given: FloatInput) -> ModelCard:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
+
 from edgessd.errors import ExportError
+from edgessd.util.progress import image_progress
 from edgessd_export.deploy.targets import Target
-from edgessd_export.graph.float_graph import Layout, float_graph
+from edgessd_export.graph.float_graph import Layout
 from edgessd_export.images import for_gate, inputs
 from edgessd_export.parity.compare import graph_model
 from edgessd_export.parity.verdict import Judge, Judged
@@ -15,7 +18,6 @@ from edgessd_export.quantisation.int8 import Int8, quantised
 from edgessd_export.quantisation.sensitivity import effects
 from edgessd_export.write import weights_hash, write_int8
 from edgessd_training.checkpoint import Checkpoint
-from edgessd_training.data.progress import image_progress
 
 IMAGES = 200  # to calibrate on
 RANKED_ON = 16
@@ -24,15 +26,21 @@ Say = Callable[[str], object]
 
 
 def make_int8(
-    checkpoint: Checkpoint, path: Path, target: Target, calibration: str, data: str, budget: float, say: Say
+    checkpoint: Checkpoint,
+    plain: onnx.ModelProto,
+    path: Path,
+    target: Target,
+    calibration: str,
+    data: str,
+    budget: float,
+    say: Say,
 ) -> Judged:
     """Write int8 within the budget and return the verdict on it.
 
-    calibration, data: as ``edgessd quantize`` takes them. budget: the mAP that may be lost on ``data``. Raises
-    ExportError, and leaves no file, where no mixture of int8 and float holds.
+    plain: the float graph under ``raw``. calibration, data: as ``edgessd quantize`` takes them. budget: the mAP
+    that may be lost on ``data``. Raises ExportError, and leaves no file, where no mixture of int8 and float holds.
     """
     layout = Layout(target.contract)
-    plain = float_graph(checkpoint, Layout())
     base = plain if layout == Layout() else None
     card = checkpoint.card
     _, seen, held_out = for_gate(calibration, data, IMAGES)
@@ -64,6 +72,6 @@ def make_int8(
             refused = error.fix or error.cause
             continue
         kept = f"; {count} layers stay in float" if count else ""
-        judged = judge.verdict(path, "int8", target.int8, budget)
+        judged = judge.verdict(path, "int8", target.int8, budget, plain)
         return judged._replace(sentence=f"{judged.sentence}{kept}")
     raise ExportError(f"int8 does not hold: {refused}", fix="train on more images, or leave --precision out")

@@ -2,7 +2,7 @@
 
 import typer
 
-from edgessd_training.commands import data, data_show, evaluate, import_weights, score, train
+from edgessd_training.commands import data, data_show, evaluate, import_weights, label, score, train
 
 
 def register(app: typer.Typer) -> None:
@@ -11,5 +11,6 @@ def register(app: typer.Typer) -> None:
     app.command("eval")(evaluate.evaluate)
     app.command("score")(score.score)
     app.command("train")(train.train)
+    app.command("label")(label.label)
     data.app.command("show")(data_show.show)
     app.add_typer(data.app)

@@ -38,6 +38,11 @@ def sketches(paths: Sequence[Path]) -> NDArray[np.float32]:
         return np.stack(list(pool.map(_sketch, paths)))
 
 
+def same_picture(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    """Return whether two sketches are of one picture, or of a scene in which next to nothing has moved."""
+    return float(np.mean((first - second) ** 2)) < COPY**2
+
+
 def groups(paths: Sequence[Path], seen: NDArray[np.float32]) -> Groups:
     """Return which pictures must not be torn apart. seen: their ``sketches``."""
     parent = np.arange(len(paths))
@@ -88,6 +93,11 @@ def _name(path: Path) -> tuple[str, int]:
 
 def _sketch(path: Path) -> NDArray[np.float32]:
     cv2 = need("cv2", "eval")
-    grey = cv2.imdecode(np.frombuffer(image_bytes(path), np.uint8), cv2.IMREAD_GRAYSCALE)
+    return sketch(cv2.imdecode(np.frombuffer(image_bytes(path), np.uint8), cv2.IMREAD_GRAYSCALE))
+
+
+def sketch(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return a grey picture as its sketch, (256,) float32."""
+    cv2 = need("cv2", "eval")
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     return np.asarray((small - small.mean()) / (small.std() + FLAT), np.float32)
