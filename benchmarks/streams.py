@@ -2,6 +2,8 @@
 
 `python benchmarks/streams.py VIDEO --streams 4 --fps 15` plays a video as so many cameras, each decoded by itself,
 through one detector, as `edgessd run` does, and prints a row a stream.
+`python benchmarks/streams.py VIDEO --most --fps 15 --interval 3 --motion` searches for the most cameras that hold
+their rate with a p99 age under 200 ms.
 """
 
 import argparse
@@ -13,13 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edgessd import Detector
+from edgessd import Detector, PostProcess
 from edgessd.bench.measure import percentiles_ms
+from edgessd.model.postprocess import FAINT
 from edgessd.sources import Repeated, VideoFile
 from edgessd.streams import QueuedSink, Streams
 from edgessd.streams.capacity import default_workers
 
 WARM_UP_SECONDS = 3.0
+HELD = 0.98  # of the rate
+MOST_AGE_MS = 200
 
 
 class Ages:
@@ -43,17 +48,31 @@ class Ages:
         """Nothing is open."""
 
 
-def measure(video: Path, model: str, *, streams: int, fps: float, seconds: float, workers: int, batch: int) -> dict:
+def measure(
+    video: Path,
+    model: str,
+    *,
+    streams: int,
+    fps: float,
+    seconds: float,
+    workers: int,
+    batch: int,
+    interval: str = "1",
+    motion: bool = False,
+) -> dict:
     """Return the figures of every stream, after a warm-up."""
     ages = Ages()
+    skips = motion or interval != "1"
     with (
-        Detector(model, workers=workers) as detector,
-        Streams(detector, [QueuedSink("ages", ages, capacity=10_000)], workers=workers, batch=batch) as running,
+        Detector(model, workers=workers, settings=PostProcess(faint=FAINT if skips else None)) as detector,
+        Streams(
+            detector, [QueuedSink("ages", ages, capacity=10_000)], workers=workers, batch=batch, track=skips
+        ) as running,
     ):
         for index in range(streams):
             # A camera starts when it likes; in step they would all want the cores at the same moment.
             time.sleep(1 / fps / streams)
-            running.add(f"camera-{index}", lambda: Repeated(VideoFile(video), fps))
+            running.add(f"camera-{index}", lambda: Repeated(VideoFile(video), fps), interval=interval, motion=motion)
         threading.Event().wait(WARM_UP_SECONDS)
         before = {status.name: status for status in running.statuses()}
         skipped = {name: len(values) for name, values in ages.ages.items()}
@@ -78,12 +97,37 @@ def measure(video: Path, model: str, *, streams: int, fps: float, seconds: float
         "age_ms_of_all": percentiles_ms(everything),
         "fps_spread": round((max(rates) - min(rates)) / max(rates), 4),
         "cores_busy": round(cpu / took, 2),
+        "skipped": round(
+            sum(sum(status.skipped.values()) for status in after.values())
+            / max(1, sum(status.frames for status in after.values())),
+            3,
+        ),
         "load_average": os.getloadavg()[0],
         "workers": workers,
         "batch": batch,
         "model": detector.path.name,
         "backend": detector.backend.name,
     }
+
+
+def holds(figures: dict, fps: float) -> bool:
+    """Return whether every stream had its rate, in time."""
+    slowest = min(row["fps"] for row in figures["streams"].values())
+    return slowest >= HELD * fps and figures["age_ms_of_all"]["p99"] < MOST_AGE_MS
+
+
+def most_streams(video: Path, model: str, **options: object) -> list[dict]:
+    """Return the figures of each count tried: upwards by a half until one fails, then between the two."""
+    tried = []
+    good, bad, count = 0, None, options.pop("streams")
+    while bad is None or bad - good > 1:
+        figures = measure(video, model, streams=count, **options)
+        held = holds(figures, options["fps"])
+        slowest = min(row["fps"] for row in figures.pop("streams").values())
+        tried.append({"cameras": count, "held": held, "slowest_fps": slowest} | figures)
+        good, bad = (count, bad) if held else (good, count)
+        count = (good + bad) // 2 if bad is not None else good + max(1, good // 2)
+    return tried
 
 
 def main() -> None:
@@ -96,8 +140,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--workers", type=int, default=default_workers())
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--interval", default="1", help="A number, or auto.")
+    parser.add_argument("--motion", action="store_true")
+    parser.add_argument("--most", action="store_true", help="Search, from --streams upwards.")
     options = vars(parser.parse_args())
-    print(json.dumps(measure(options.pop("video"), options.pop("model"), **options), indent=1))
+    run = most_streams if options.pop("most") else measure
+    print(json.dumps(run(options.pop("video"), options.pop("model"), **options), indent=1))
 
 
 if __name__ == "__main__":

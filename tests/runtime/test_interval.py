@@ -66,7 +66,7 @@ def test_frames_between_show_the_tracks_of_the_frame_before(detector: Detector, 
 
 
 def test_an_interval_of_one_changes_no_bit(detector: Detector, walk: Path) -> None:
-    plain, one = results(detector, walk), results(detector, walk, interval=1)
+    plain, one = results(detector, walk), results(detector, walk, interval="1")
     for first, second in zip(plain, one, strict=True):
         assert np.array_equal(first.detections.boxes_xyxy, second.detections.boxes_xyxy)
         assert np.array_equal(first.detections.scores, second.detections.scores)

@@ -133,7 +133,7 @@ class Streams:
             connect = source
         wanted = self._track if track is None else track
         skipper = None
-        if interval != 1 or motion:
+        if str(interval) != "1" or motion:
             if not wanted:
                 raise InputError("frames that are not detected in need tracks", fix="set track = true")
             skipper = FrameSkipper(self._interval(interval), MotionGate(masks) if motion else None)
