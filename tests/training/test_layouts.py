@@ -245,3 +245,18 @@ def test_what_is_no_layout_says_what_is_there(tmp_path: Path) -> None:
         prepare(str(tmp_path / "set"), tmp_path / "run")
     with pytest.raises(InputError, match="no folder or zip"):
         prepare(str(tmp_path / "nowhere"), tmp_path / "run")
+
+
+def test_a_validation_split_of_the_training_pictures_is_replaced(tmp_path: Path) -> None:
+    """As many write their data.yaml: val names the folder of train."""
+    root = tmp_path / "set"
+    for seed, name in enumerate(NAMES):
+        picture(root / "images" / f"{name}.png", seed)
+        yolo(root / "labels" / f"{name}.txt")
+    (root / "data.yaml").write_text("train: images\nval: images\nnames: [hen]\n")
+    found = prepare(str(root), tmp_path / "run")
+    train, val = ({record.path.name for record in read_data(text).records} for text in (found.train, found.val))
+    assert train
+    assert val
+    assert not train & val
+    assert "val holds no picture that is its own" in found.told

@@ -69,6 +69,9 @@ def prepare(
     kept = {name: kept_images(split) for name, split in zip(names, checked, strict=True)}
     sizes = ", ".join(f"{name} {len(kept[name])}" for name in names)
     told = [f"{layout.name}: {sizes} pictures", *_lost(checked, kept)]
+    for name in [name for name in ("val", "test") if name in kept and not kept[name]]:
+        del kept[name]
+        told.append(f"{name} holds no picture that is its own")
     if ALL in kept or "val" not in kept:
         pool = kept.pop(ALL if ALL in kept else "train")
         labels = labels_of(checked, pool)
