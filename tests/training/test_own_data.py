@@ -51,18 +51,20 @@ def test_the_report_stands_alone(done: Path) -> None:
     assert page.count("data:image/png;base64,") == 4
     assert page.count("data:image/jpeg;base64,") >= 1
     assert not re.findall(r"<(?:img|a|link|script)[^>]*(?:src|href)=(?!'data:)", page)
-    assert "edgessd quantize" in page
+    assert "edgessd deploy" in page
 
 
-def test_the_next_commands_name_what_is_there(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_next_commands_work_as_they_are(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a run to a model file, its mAP, and annotated pictures."""
     from edgessd_training.run.own_data import next_commands, read_plan
 
     folder = RunFolder(done)
-    quantize, evaluate, detect = map(shlex.split, next_commands(folder, read_plan(folder)))
-    assert quantize[:3] == ["edgessd", "quantize", str(done / "best.pt")]
-    assert Path(detect[2]).is_dir()
-    assert run_command(["eval", str(done / "best.pt"), *evaluate[3:]]) == 0
+    for line in next_commands(folder, read_plan(folder)):
+        program, *arguments = shlex.split(line)
+        assert program == "edgessd"
+        assert run_command(arguments) == 0, capsys.readouterr().err
     assert "mAP (voc07)" in capsys.readouterr().out
+    assert list((done / "deploy-cpu" / "pictures").glob("*.png"))
 
 
 def test_a_stopped_run_says_how_to_go_on_and_does(folder: Path, tmp_path: Path) -> None:
