@@ -87,6 +87,16 @@ def test_other_machines_get_their_contract(
     assert card_of(model).contract == contract
 
 
+def test_for_a_jetson_the_engine_is_what_runs(checkpoint: Path, tmp_path: Path) -> None:
+    """It is built on the board first, by the README's first command; an ONNX file would run on the CPU."""
+    out = tmp_path / "jetson"
+    assert run(["deploy", str(checkpoint), "--for", "jetson", "--out", str(out), "--no-build"]) == 0
+    assert 'path = "model.engine"' in (out / "streams.toml").read_text()
+    commands = [line.strip() for line in (out / "README.md").read_text().splitlines() if line.startswith("    ")]
+    assert commands[0].startswith("edgessd build model.onnx --out model.engine")
+    assert "--model model.engine" in commands[1]
+
+
 def _model(there: set[str]) -> str:
     return next((name.split("/")[1] for name in there if name.startswith("model_repository/")), "")
 

@@ -147,6 +147,19 @@ def test_killed_again_and_again_no_file_is_done_twice(edgessd: Edgessd, tiny: Pa
     assert results(out) == results(whole)
 
 
+def test_a_cut_off_clip_stays_noted(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    """Also when it is known again by its content."""
+    path = clip(tmp_path / "in" / "a.avi", frames=60)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+    out = tmp_path / "out"
+    for _ in range(2):
+        archived(edgessd, tiny, out, path)
+        (note,) = json.loads((out / "summary.json").read_text())["cut_off"]
+        assert "of 60 frames: it is cut off" in note["reason"]
+        (out / "manifest.jsonl").unlink()
+
+
 def test_parquet_has_a_row_a_detection(edgessd: Edgessd, tiny: Path, tmp_path: Path, folder: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     command = ("archive", folder, "-m", tiny, "--out", tmp_path / "out", "--workers", 1)

@@ -117,7 +117,9 @@ def test_an_empty_store_has_no_choices(store: EventStore) -> None:
 def test_what_is_too_old_goes_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     with closing(EventStore(tmp_path / "e.db", keep_seconds=100)) as store:
         for number in range(450):
-            store.add(event(number, started=float(number), picture=number % 10 == 0, entered=("a",)))
+            stream = "gone" if number == 0 else "door"
+            store.add(event(number, started=float(number), stream=stream, picture=number % 10 == 0, entered=("a",)))
+        assert store.choices()["stream"] == ["door"]  # nothing to choose that has no event left
         kept = numbers(store.query(limit=1000))
         assert kept[0] == 449
         assert 100 <= len(kept) < 400  # purged at the 401st

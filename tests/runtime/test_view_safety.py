@@ -120,7 +120,7 @@ def test_foreign_hosts_are_refused(open_view: View, host: str, code: int) -> Non
 
 
 def test_names_of_a_page_that_others_reach(hashed: str) -> None:
-    settings = ViewSettings(address="0.0.0.0", password_hash=hashed, hosts=("cams.example",))
+    settings = ViewSettings(address="0.0.0.0", password_hash=hashed, hosts=("Cams.Example",))
     own = socket.gethostname()
     assert all(settings.is_own(host) for host in ("192.168.1.9", "[fe80::1]", own, f"{own}.local", "cams.example"))
     assert not any(settings.is_own(host) for host in ("evil.example", f"{own}.evil.example", ""))

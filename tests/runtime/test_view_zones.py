@@ -78,6 +78,8 @@ def test_a_zone_and_a_line_as_text() -> None:
         ({"loiter": -1}, "above 0"),
         ({"loiter": "x"}, "are numbers"),
         ({"inertia": -1}, "from 1"),
+        ({"inertia": 0}, "from 1"),
+        ({"kind": "line", "points": SQUARE[:2], "loiter": 5}, "nobody loiters on a line"),
         ({"kind": "line"}, "2 points, got 4"),
         ({"kind": "line", "points": [[0, 0], [0, 0]]}, "two points"),
     ],

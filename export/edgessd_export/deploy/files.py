@@ -1,6 +1,7 @@
 """What lies beside a deployed model: its card to read, the configuration of `edgessd run`, the commands."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,8 @@ export const LABELS = {labels};
 def write_files(folder: Path, target: Target, card: ModelCard, told: Sequence[str], pictures: str | None) -> None:
     """Write all but the model. told: what was done, for the README. pictures: a folder to try it on."""
     write_text(folder / "card.json", card.dumps() + "\n")
-    model = "model.engine" if (folder / "model.engine").exists() else "model.onnx"
+    model = "model.engine" if target.module else "model.onnx"
+    built = (folder / "model.engine").exists()
     write_text(folder / "labels.txt", "".join(f"{label}\n" for label in card.labels))
     if target.name == "triton":
         _triton(folder, card)
@@ -66,7 +68,13 @@ def write_files(folder: Path, target: Target, card: ModelCard, told: Sequence[st
     else:
         source = SOURCES.get(target.name, "/dev/video0")
         write_text(folder / "streams.toml", STREAMS.format(model=model, source=source))
-    lines = [f"# {card.name}, for {target.says}", "", *(f"- {line}" for line in told), "", *_commands(target, pictures)]
+    lines = [
+        f"# {card.name}, for {target.says}",
+        "",
+        *(f"- {line}" for line in told),
+        "",
+        *_commands(target, model, pictures, built=built),
+    ]
     write_text(folder / "README.md", "\n".join(lines) + "\n")
 
 
@@ -83,18 +91,16 @@ def folder_name(card: ModelCard) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in card.name)
 
 
-def _commands(target: Target, pictures: str | None) -> list[str]:
-    source = pictures or "video.mp4"
-    build = f"edgessd build model.onnx --out model.engine --module {target.module}"
-    own = [f"edgessd detect {source} --model MODEL --out annotated", "edgessd run streams.toml --check"]
-    own += ["edgessd run streams.toml"]
+def _commands(target: Target, model: str, pictures: str | None, *, built: bool) -> list[str]:
     match target.name:
         case "triton":
             commands = ["tritonserver --model-repository=$PWD/model_repository"]
         case "web":
             commands = ["npm install onnxruntime-web"]
-        case "cpu":
-            commands = [line.replace("MODEL", "model.onnx") for line in own]
         case _:
-            commands = [build, *(line.replace("MODEL", "model.engine") for line in own)]
-    return ["In this folder:", "", *(f"    {line}" for line in commands)]
+            detect = ("detect", pictures or "video.mp4", "--model", model, "--out", "annotated")
+            lines = [detect, ("run", "streams.toml", "--check"), ("run", "streams.toml")]
+            if target.module and not built:
+                lines.insert(0, ("build", "model.onnx", "--out", model, "--module", target.module))
+            commands = [shlex.join(["edgessd", *line]) for line in lines]
+    return ["In this folder:", "", *(f"    {command}" for command in commands)]

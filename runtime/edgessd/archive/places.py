@@ -162,8 +162,8 @@ class Store:
             return
         with tempfile.TemporaryDirectory(prefix="edgessd-") as folder:
             local = Path(folder, Path(name).name)
-            yield local
             try:
+                yield local
                 self._system.makedirs(f"{self._root}/{name}".rpartition("/")[0], exist_ok=True)
                 # A transaction puts a file in place whole or not at all, by the means of each file system.
                 with (

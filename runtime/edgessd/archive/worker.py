@@ -40,29 +40,26 @@ class Worker:
         try:
             with local_copy(item.path) as path:
                 digest = content_digest(path)
-                return self._done_before(item, digest) or self._detect(item, path, digest)
+                return self._done_before(item, path, digest) or self._detect(item, path, digest)
         except _Unreadable as error:
             return Outcome.broken(item, outside_text(error))
         except OSError as error:  # the file itself: what writing raises has a name of ours
             return Outcome.broken(item, outside_text(error.strerror or error))
 
-    def _done_before(self, item: Item, digest: str) -> Outcome | None:
+    def _done_before(self, item: Item, path: Path, digest: str) -> Outcome | None:
         name = self._settings.results_of(item, digest)
         if not self._store.exists(name):
             return None
-        with self._store.reading(name) as path:
-            frames, labels = counts_in(self._settings.format, path)
-        return Outcome(item.path, item.name, item.stamp, State.DONE, digest, frames, labels, again=True)
+        with self._store.reading(name) as results:
+            frames, labels = counts_in(self._settings.format, results)
+        note = _cut_off(_promised(path), frames)
+        return Outcome(item.path, item.name, item.stamp, State.DONE, digest, frames, labels, note, again=True)
 
     def _detect(self, item: Item, path: Path, digest: str) -> Outcome:
         labels = self._detector.card.labels
         found: Counter[str] = Counter()
         frames = 0
-        with (
-            _blamed_on(path),
-            open_source(str(path.absolute())) as source,
-        ):
-            expected = source.frame_count
+        promised = _promised(path)
         with (
             self._store.writing(self._settings.results_of(item, digest)) as unfinished,
             open_rows(self._settings.format, unfinished, item.name, labels) as rows,
@@ -74,9 +71,7 @@ class Worker:
                 rows.add(result)
             if not frames:
                 raise _Unreadable("no frame can be read")
-        note = ""
-        if expected and frames < 0.9 * expected:  # headers may be off by some frames, not by a tenth
-            note = f"ended after {frames} of {expected} frames: it is cut off"
+        note = _cut_off(promised, frames)
         return Outcome(item.path, item.name, item.stamp, State.DONE, digest, frames, dict(sorted(found.items())), note)
 
 
@@ -91,6 +86,19 @@ def _blamed_on(path: Path) -> Iterator[None]:
         yield
     except EdgessdError as error:
         raise _Unreadable(str(error).replace(str(path.absolute()), path.name)) from error
+
+
+def _promised(path: Path) -> int | None:
+    """Return how many frames a file's header promises, if it does. Raises _Unreadable."""
+    with _blamed_on(path), open_source(str(path.absolute())) as source:
+        return source.frame_count
+
+
+def _cut_off(promised: int | None, frames: int) -> str:
+    """Return a note where a file ends long before its header says: it may be off by some frames, not by a tenth."""
+    if promised and frames < 0.9 * promised:
+        return f"ended after {frames} of {promised} frames: it is cut off"
+    return ""
 
 
 def _results(path: Path, detector: Detector) -> Generator[Result, None, None]:

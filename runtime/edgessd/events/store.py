@@ -1,4 +1,4 @@
-"""Events in SQLite: one row a track, whole after a killed process, a page of any filter by one range of one index.
+"""Events in SQLite: one row a track, whole after a killed process; any filtered page is one range of one index.
 
 An event is filed under every filter that finds it: its stream or any, its label or any, each of its zones or any. A
 page is then a range of ``filed``, whatever the filter and however many events there are.
@@ -60,7 +60,7 @@ class EventStore:
         self._lock = Lock()
         self._added = 0
         self._filters: dict[tuple[str, str, str], int] = {}
-        with self._told():
+        with self._store_errors():
             self._database = sqlite3.connect(
                 self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -73,7 +73,7 @@ class EventStore:
         """Keep an event in place of an earlier one of its track. Raises StoreFault."""
         body = event.as_json()
         text = json.dumps(body)
-        with self._lock, self._told():
+        with self._lock, self._store_errors():
             with self._transaction():
                 key = self._key_of(event.id, body["started"])
                 self._database.execute(
@@ -107,7 +107,7 @@ class EventStore:
         """
         first = -(2**62) if since is None else round(since * 1e6)
         last = 2**62 if before is None else round(before * 1e6) - 1
-        with self._told(), self._reading() as database:
+        with self._store_errors(), self._reading() as database:
             rows = database.execute(
                 "SELECT filed.key, body, pictures.key IS NOT NULL FROM filters JOIN filed USING(filter)"
                 " JOIN events ON events.key = filed.key LEFT JOIN pictures ON pictures.key = filed.key"
@@ -119,20 +119,23 @@ class EventStore:
 
     def picture(self, id: str) -> bytes | None:
         """Return the JPEG of an event, None where there is none. Raises StoreFault."""
-        with self._told(), self._reading() as database:
+        with self._store_errors(), self._reading() as database:
             row = database.execute("SELECT jpeg FROM events JOIN pictures USING(key) WHERE id = ?", (id,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def choices(self) -> dict[str, list[str]]:
         """Return which streams, labels and zones there are events of: ``{"stream": [...], "label", "zone"}``."""
-        with self._told(), self._reading() as database:
-            rows = database.execute("SELECT stream, label, zone FROM filters").fetchall()
+        with self._store_errors(), self._reading() as database:
+            rows = database.execute(
+                "SELECT stream, label, zone FROM filters"
+                " WHERE EXISTS (SELECT 1 FROM filed WHERE filed.filter = filters.filter)"
+            ).fetchall()
         columns = zip(("stream", "label", "zone"), zip(*rows, strict=True) if rows else ((), (), ()), strict=True)
         return {name: sorted({value for value in values if value != _ANY}) for name, values in columns}
 
     def end_open(self) -> None:
         """End the events that a killed process left without an end: they were last seen when last told of."""
-        with self._lock, self._told(), self._transaction():
+        with self._lock, self._store_errors(), self._transaction():
             for key, text in self._database.execute("SELECT key, body FROM events WHERE NOT ended").fetchall():
                 ended = json.dumps(json.loads(text) | {"event": "end"})
                 self._database.execute("UPDATE events SET ended = 1, body = ? WHERE key = ?", (ended, key))
@@ -208,7 +211,7 @@ class EventStore:
             yield it
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _store_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:

@@ -56,6 +56,6 @@ class AutoInterval:
             return
         self.interval.frames = min(frames, MOST_INTERVAL)
         self._changed_at, self._lowered = now, lowered
-        log.info("interval auto: every %d. frame is detected in", self.interval.frames)
+        log.info("auto interval: detecting in 1 of %d frames", self.interval.frames)
         if self.interval.frames == MOST_INTERVAL:
-            log.warning("interval auto is at its largest, %d: this machine has too many cameras", MOST_INTERVAL)
+            log.warning("the auto interval is at its largest, %d: this machine has too many cameras", MOST_INTERVAL)

@@ -13,7 +13,7 @@ INTERVALS = (AUTO, *map(str, range(1, MOST_INTERVAL + 1)))
 
 @dataclass
 class Interval:
-    """Every ``frames``-th frame is detected in. Several streams may share one, and who holds it may change it."""
+    """Detection runs in one of ``frames`` frames. Several streams may share one, and who holds it may change it."""
 
     frames: int = 1
 

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 
 from edgessd.detector import StageTimes
 from edgessd.model.detections import no_detections
@@ -16,6 +16,8 @@ from edgessd.streams.track_stage import TrackStage
 
 # What stands after detection and tracking: called with every result of one stream, in the order of its frames.
 Stage = Callable[[Result], Result]
+
+_POLL_SECONDS = 0.01
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Lane:
         return ticket
 
     def pass_skipped(self, to: Callable[[Result], None]) -> None:
-        """Deliver the skipped frames that no frame to detect in still stands before."""
+        """Deliver skipped frames that no longer wait behind a frame in detection."""
         with self.reader.ready:
             self._take_skipped()
         self.deliver(to)
@@ -67,6 +69,12 @@ class Lane:
         if self.reader.skips:
             with self.reader.ready:
                 self.reader.ready.notify_all()  # it may wait until fewer are in work
+
+    def wait_until_idle(self, timeout: float) -> None:
+        """Wait until what was read is delivered, for so many seconds at most."""
+        give_up = monotonic() + timeout
+        while self.pending and monotonic() < give_up:
+            sleep(_POLL_SECONDS)
 
     def end_tracks(self, timeout: float = 0.0) -> None:
         """End the tracks of a stream that gives no frame, unless one is being delivered for longer than that (s)."""

@@ -1,4 +1,4 @@
-"""How long a reader waits for what, and how soon it tries again."""
+"""Timeouts and reconnection delays of a stream."""
 
 import random
 from dataclasses import dataclass, fields

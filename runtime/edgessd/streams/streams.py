@@ -181,6 +181,7 @@ class Streams:
             self._reports.forget(name)
         lane.reader.stop(timeout=1.0)
         self._batcher.remove(lane)
+        lane.wait_until_idle(1.0)  # a late frame would begin tracks that nobody ends
         lane.end_tracks(timeout=1.0)
         log.info("stream %s removed", name, extra={"stream": name})
 

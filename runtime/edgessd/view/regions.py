@@ -36,7 +36,8 @@ def region_text(drawn: Mapping[str, Any], labels: tuple[str, ...]) -> str:
     """
     name, points = drawn.get("name"), _points(drawn.get("points"))
     classes = tuple(str(label) for label in drawn.get("classes") or ()) or None
-    inertia, loiter = drawn.get("inertia") or 3, drawn.get("loiter") or None
+    inertia, loiter = drawn.get("inertia"), drawn.get("loiter")
+    inertia = Zone.inertia if inertia is None else inertia
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 100:
         raise InputError("a name has 1 to 100 letters", fix="name it after the place")
     if not isinstance(inertia, int) or not isinstance(loiter, int | float | None):
@@ -45,16 +46,18 @@ def region_text(drawn: Mapping[str, Any], labels: tuple[str, ...]) -> str:
     if drawn.get("kind") == "line":
         if len(points) != 2:
             raise InputError(f"a line has 2 points, got {len(points)}", fix="click where it starts and where it ends")
+        if loiter is not None:
+            raise InputError("nobody loiters on a line", fix="leave loiter out, or draw a zone")
         LineMonitor(Line(name, *points, classes=classes, inertia=inertia), labels)
         rows |= {"from": points[0], "to": points[1]}
     else:
         ZoneMonitor(Zone(name, points, classes, inertia, loiter), labels)
         rows |= {"polygon": points}
-        if loiter:
+        if loiter is not None:
             rows["loiter"] = loiter
     if classes:
         rows["classes"] = classes
-    if inertia != 3:
+    if inertia != Zone.inertia:
         rows["inertia"] = inertia
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in rows.items()]
     return "\n".join([f"[[streams.{'lines' if drawn.get('kind') == 'line' else 'zones'}]]", *lines, ""])

@@ -88,9 +88,15 @@ class ViewSettings:
         """
         host = host.strip("[]").rstrip(".").lower()
         if self.local:
-            return is_loopback(host) or host in self.hosts
+            return is_loopback(host) or host in map(str.lower, self.hosts)
         own = socket.gethostname().lower()
-        return _is_address(host) or host in {"localhost", own, f"{own}.local", self.address.lower(), *self.hosts}
+        return _is_address(host) or host in {
+            "localhost",
+            own,
+            f"{own}.local",
+            self.address.lower(),
+            *map(str.lower, self.hosts),
+        }
 
 
 def is_loopback(host: str) -> bool:
