@@ -78,7 +78,7 @@ class RunLog:
         row = {"epoch": epoch + 1, "batch": progress.done - 1, "loss": mean, "metric": metric, "value": value}
         self.epochs.append({**row, "seconds": seconds})
         self.scalars.add(f"val/{metric}", value, progress.done)
-        best = f"best {progress.best:.4f} in epoch {progress.best_epoch}"
+        best = f"best {progress.best:.4f}; best.pt is of epoch {progress.best_epoch}"
         text = f"epoch {epoch + 1}/{self.plan.epochs}: loss {mean:.3f}, {metric} {value:.4f} ({best})"
         self.bar.console.print(text)
 
