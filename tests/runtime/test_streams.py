@@ -236,11 +236,17 @@ def test_a_flapping_camera_leaves_nothing_behind(streams: Streams, memory: Remem
             memory.results.clear()  # the record itself must not grow
             return streams.statuses()[0].reconnects
 
+        def held() -> tuple[float, int, int]:
+            return rss_mb(), threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
         assert eventually(lambda: reconnects() >= 15, 30)
-        before = (rss_mb(), threading.active_count(), len(list(Path("/proc/self/fd").iterdir())))
-        assert eventually(lambda: reconnects() >= 60, 60)
-        after = (rss_mb(), threading.active_count(), len(list(Path("/proc/self/fd").iterdir())))
-    assert after[0] - before[0] < 5
+        before, growth = held(), []
+        for _ in range(3):  # a leak grows in every stretch; the allocator's own steps do not
+            memory_before, goal = rss_mb(), reconnects() + 45
+            assert eventually(lambda goal=goal: reconnects() >= goal, 60)  # type: ignore[misc]
+            growth.append(rss_mb() - memory_before)
+        after = held()
+    assert min(growth) < 2
     assert after[1] <= before[1] + 1
     assert after[2] <= before[2] + 2
 
