@@ -54,7 +54,9 @@ def fps(
         typer.Option("--eval", help="MODEL=FILE: accuracy of one of ours, as `edgessd eval --json` wrote it."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="History to append this run to.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="FPS against accuracy; the stages go to NAME_stages.png.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="CPU time against accuracy; the stages go to NAME_stages.png.")
+    ] = None,
     docs: Annotated[Path | None, typer.Option(help="Page to write, with its pictures in images/ beside it.")] = None,
     history: Annotated[
         Path, typer.Option(help="History that --compare and --check read.", show_default="benchmarks/history.json")

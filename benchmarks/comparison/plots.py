@@ -1,57 +1,68 @@
-"""The two pictures of a run: speed against accuracy, and where the time of a frame goes. At README size."""
+"""The two pictures of a run: CPU time against accuracy, and where the time of a frame goes. At README size."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from comparison.entry import OURS
+from comparison.entry import OURS, PEER
 from edgessd.util.extras import need
 from edgessd.util.files import replacing
 
-METRICS = {"voc07": "VOC2007 mAP, IoU 0.5 (%)", "coco": "COCO AP, IoU 0.5 to 0.95 (%)"}
-# The paper's own figures (table 7): a Titan X (Maxwell) with cuDNN v4, another machine than this one.
-PAPER = (("SSD300, batch 1", 46.0, 74.3), ("SSD300, batch 8", 59.0, 74.3))
-PAPER_GPU = "Titan X (2015)"
-OUR_COLOUR, PEER_COLOUR, PAPER_COLOUR = "#0b6e4f", "#b5533c", "#777777"
+OUR_COLOUR, PEER_COLOUR, UNKNOWN_COLOUR = "#0b6e4f", "#b5533c", "#777777"
 STAGES = (("resize", "resize", "#9ecae1"), ("inference", "inference", "#3182bd"), ("postprocess", "NMS", "#e6550d"))
 BARS = 14
-AXIS = 15  # the longest bar shown whole, in times of the shortest
+AXIS = 15  # the longest bar or CPU time shown, in times of the shortest
 
 
 def plot_accuracy(run: dict[str, Any], path: Path) -> None:
-    """Write FPS against accuracy: filled where we measured both, hollow where the accuracy is published."""
+    """Write CPU time of a frame against VOC2007 mAP, a marker a model, and the Pareto line of what was measured.
+
+    Filled: both measured here. Hollow: the mAP is published. Triangles on the floor: random weights, mAP unknown.
+    """
     pyplot = _pyplot()
-    metrics = [metric for metric in METRICS if points(run, metric) or metric == "voc07"]
-    figure, all_axes = pyplot.subplots(1, len(metrics), figsize=(5.2 * len(metrics), 4.4), squeeze=False)
-    for axes, metric in zip(all_axes[0], metrics, strict=True):
-        labels = []
-        for entry in points(run, metric):
-            accuracy = entry["accuracy"]
-            colour = OUR_COLOUR if entry["group"] == OURS else PEER_COLOUR
-            face = colour if accuracy["measured"] else "none"
-            axes.scatter(entry["fps"], accuracy["percent"], s=46, facecolors=face, edgecolors=colour, zorder=3)
-            labels.append((entry["fps"], accuracy["percent"], short_name(entry["name"]), colour))
-        if metric == "voc07":
-            for name, fps, percent in PAPER:
-                axes.axvline(fps, color=PAPER_COLOUR, linewidth=0.8, linestyle=":")
-                labels.append((fps, percent, f"{name}, {PAPER_GPU}", PAPER_COLOUR))
-                axes.scatter(fps, percent, s=46, marker="x", color=PAPER_COLOUR, zorder=3)
-        axes.set_xscale("log")
-        axes.set_xlabel("frames a second, decoded frame to detections (log)")
-        axes.set_ylabel(METRICS[metric])
-        axes.grid(alpha=0.3, which="both", linewidth=0.4)
-        axes.margins(x=0.3, y=0.15)
-        _write_labels(axes, labels)
-    figure.suptitle(
-        f"{run['machine'].get('gpu') or run['machine']['cpu']}, {run['machine']['cores']} cores", fontsize=9
-    )
+    figure, axes = pyplot.subplots(figsize=(8, 5.2))
+    known, unknown = points(run, "voc07"), without_accuracy(run)
+    widest = AXIS * min((entry["cpu_ms"] for entry in known), default=float("inf"))
+    beyond = [short_name(entry["name"]) for entry in known + unknown if entry["cpu_ms"] > widest]
+    known, unknown = ([entry for entry in some if entry["cpu_ms"] <= widest] for some in (known, unknown))
+    floor = min((entry["accuracy"]["percent"] for entry in known), default=70.0) - 2
+    labels = []
+    for entry in known:
+        cpu, percent = entry["cpu_ms"], entry["accuracy"]["percent"]
+        colour = OUR_COLOUR if entry["group"] == OURS else PEER_COLOUR
+        face = colour if entry["accuracy"]["measured"] else "none"
+        axes.scatter(cpu, percent, s=46, facecolors=face, edgecolors=colour, zorder=3)
+        labels.append((cpu, percent, short_name(entry["name"]), colour))
+    line = pareto([(entry["cpu_ms"], entry["accuracy"]["percent"]) for entry in known])
+    if line:
+        axes.step(*zip(*line, strict=True), where="post", color=OUR_COLOUR, linewidth=1, alpha=0.6)
+    for entry in unknown:
+        axes.scatter(entry["cpu_ms"], floor, s=40, marker="^", facecolors="none", edgecolors=UNKNOWN_COLOUR, zorder=3)
+        axes.text(
+            entry["cpu_ms"], floor - 0.4, short_name(entry["name"]), fontsize=7, color=UNKNOWN_COLOUR,
+            rotation=-60, ha="left", va="top", rotation_mode="anchor",
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="both", labelsize=7)
+    axes.set_xlabel("CPU ms a frame, all threads together, decoded frame to detections (log)")
+    axes.set_ylabel("VOC2007 mAP, 11 points, IoU 0.5 (%)")
+    axes.grid(alpha=0.3, which="both", linewidth=0.4)
+    axes.margins(x=0.08, y=0.1)
+    axes.set_ylim(bottom=floor - (7 if unknown else 1))
+    _write_labels(axes, labels)
+    machine = run["machine"]
+    axes.set_title(f"{machine.get('gpu') or machine['cpu']}, {machine['cores']} cores", fontsize=9)
     figure.text(
         0.5,
         0.005,
-        "each model at its fastest; filled: accuracy measured here; hollow: published; crosses: the paper, its GPU",
+        "each model in its cheapest form; filled: measured here on val; hollow: mAP published; "
+        "triangles: random weights, mAP unknown" + (f"\nfurther right: {', '.join(beyond)}" if beyond else ""),
         ha="center",
         fontsize=7.5,
     )
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     _save(figure, path)
 
 
@@ -83,15 +94,44 @@ def plot_stages(run: dict[str, Any], path: Path) -> None:
 
 
 def points(run: dict[str, Any], metric: str) -> list[dict[str, Any]]:
-    """Return the entries at batch 1 that have a rate and an accuracy of one metric, a model once, at its fastest."""
-    fastest: dict[tuple[str, float], dict[str, Any]] = {}
-    for entry in run["entries"]:
-        accuracy = entry["accuracy"] or {}
-        if "fps" in entry and entry["batch"] == 1 and accuracy.get("metric") == metric:
-            place = (entry["group"], accuracy["percent"])
-            if place not in fastest or fastest[place]["fps"] < entry["fps"]:
-                fastest[place] = entry
-    return list(fastest.values())
+    """Return the entries at batch 1 that have a time and an accuracy of one metric, a model once, at its cheapest."""
+    return cheapest(
+        (entry["group"], entry["accuracy"]["percent"], entry)
+        for entry in run["entries"]
+        if measured(entry) and (entry["accuracy"] or {}).get("metric") == metric
+    )
+
+
+def without_accuracy(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the peers at batch 1 without an mAP on VOC2007, a network once, at its cheapest."""
+    return cheapest(
+        (entry["group"], entry["name"].partition(" (")[0], entry)
+        for entry in run["entries"]
+        if measured(entry) and entry["group"] == PEER and (entry["accuracy"] or {}).get("metric") != "voc07"
+    )
+
+
+def measured(entry: dict[str, Any]) -> bool:
+    """Return whether an entry has times at batch 1."""
+    return "fps" in entry and entry["batch"] == 1
+
+
+def cheapest(found: Iterable[tuple[str, object, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return of entries with the same group and key the one that needs the least CPU time."""
+    kept: dict[tuple[str, object], dict[str, Any]] = {}
+    for group, key, entry in found:
+        if (group, key) not in kept or entry["cpu_ms"] < kept[group, key]["cpu_ms"]:
+            kept[group, key] = entry
+    return list(kept.values())
+
+
+def pareto(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the (cost, value) that no other undercuts: for rising cost each better than all before."""
+    line: list[tuple[float, float]] = []
+    for cost, value in sorted(places, key=lambda place: (place[0], -place[1])):
+        if not line or value > line[-1][1]:
+            line.append((cost, value))
+    return line
 
 
 def short_name(name: str) -> str:
@@ -111,21 +151,20 @@ def short_name(name: str) -> str:
 
 
 def _write_labels(axes: Any, labels: list[tuple[float, float, str, str]]) -> None:
-    """Write names above their points, on the side where the picture has room, higher where another name is."""
+    """Write names right of their points, left of those in the right third, higher where another name is."""
     low, high = axes.get_xlim()
-    middle = (low * high) ** 0.5
     bottom, top = axes.get_ylim()
-    step = (top - bottom) / 22
-    taken: list[tuple[bool, float]] = []
-    for fps, percent, text, colour in sorted(labels, key=lambda label: (label[1], label[0])):
-        right = fps > middle
-        height = percent + 0.6 * step
-        while any(side == right and abs(height - other) < step for side, other in taken):
+    step = (top - bottom) / 26
+    taken: list[float] = []
+    for cost, percent, text, colour in sorted(labels, key=lambda label: (label[1], label[0])):
+        height = percent + 0.3 * step
+        while any(abs(height - other) < step for other in taken):
             height += 0.25 * step
-        taken.append((right, height))
-        place = (fps, height)
-        axes.text(*place, text, fontsize=7, color=colour, va="bottom", ha="right" if right else "left")
-    axes.set_ylim(bottom, max(top, max((height for _, height in taken), default=top) + 2 * step))
+        taken.append(height)
+        left = cost > low ** (1 / 3) * high ** (2 / 3)
+        place = (cost / 1.04 if left else cost * 1.04, height)
+        axes.text(*place, text, fontsize=7, color=colour, va="center", ha="right" if left else "left")
+    axes.set_ylim(bottom, max([top, *(height + 2 * step for height in taken)]))
 
 
 def _pyplot() -> Any:

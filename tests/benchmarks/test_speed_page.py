@@ -10,7 +10,7 @@ from speed_run import made_up_run
 from comparison.budgets import overhead_budget, peers_budget, pipeline_budgets, vgg_budget
 from comparison.change import print_change
 from comparison.page import page, write_page
-from comparison.plots import plot_accuracy, plot_stages, points
+from comparison.plots import pareto, plot_accuracy, plot_stages, points
 from comparison.table import print_run
 
 
@@ -42,6 +42,16 @@ def test_pictures_of_a_run_without_accuracy(tmp_path: Path) -> None:
     assert points(run, "coco") == []
     plot_accuracy(run, tmp_path / "map.png")
     plot_stages(run, tmp_path / "stages.png")
+
+
+def test_a_model_is_shown_once_at_its_cheapest_and_the_line_joins_what_nothing_undercuts() -> None:
+    run = made_up_run()
+    ours = run["entries"][0]
+    ours["accuracy"] = {"percent": 74.0, "metric": "voc07", "measured": True}
+    dearer = ours | {"name": "edgessd m int8, onnxruntime", "cpu_ms": 2 * ours["cpu_ms"]}
+    run["entries"].append(dearer)
+    assert points(run, "voc07") == [ours]
+    assert pareto([(3, 70), (1, 60), (2, 75), (2, 60), (9, 80)]) == [(1, 60), (2, 75), (9, 80)]
 
 
 def test_table_and_change_print_every_entry() -> None:
