@@ -3,6 +3,7 @@
 import typer
 
 from edgessd_export.commands.build import build
+from edgessd_export.commands.card import card
 from edgessd_export.commands.deploy import deploy
 from edgessd_export.commands.export import export
 from edgessd_export.commands.quantize import quantize
@@ -16,3 +17,4 @@ def register(app: typer.Typer) -> None:
     app.command()(build)
     app.command()(verify)
     app.command()(deploy)
+    app.command()(card)

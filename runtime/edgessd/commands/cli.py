@@ -26,6 +26,7 @@ SYNONYMS = {
     "--weights": "--model",
     "--device": "--backend",
     "--labels": "--classes",
+    "--label": "--rename",
     "--output": "--out",
     "--project": "--out",
     "--threads": "--workers",

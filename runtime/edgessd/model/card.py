@@ -210,7 +210,8 @@ def card_of(path: Path) -> ModelCard:
     if text is None:
         raise CardError(
             f"{path} is an ONNX file without an edgessd card (labels, priors, variances)",
-            fix="export it with `edgessd export`, or import its weights with `edgessd import`",
+            fix="export it with `edgessd export`; where a tool stripped it, `edgessd card M.onnx --from OTHER.onnx "
+            "--out NEW.onnx` puts the card back; foreign weights go through `edgessd import`",
         )
     return loads(text, where=str(path))
 

@@ -1,4 +1,4 @@
-"""Reads an ONNX file's metadata without the onnx package.
+"""Reads and writes an ONNX file's metadata without the onnx package.
 
 An ONNX file is one protobuf message (onnx.proto, ModelProto). Its top-level fields are walked by their
 length, weights unread, until the pairs of field 14 (metadata_props).
@@ -34,6 +34,36 @@ def read_metadata(path: Path, key: str) -> str | None:
     if not is_model:
         raise _damaged(path)
     return found
+
+
+def with_metadata(path: Path, key: str, text: str) -> bytes:
+    """Return an ONNX file's bytes with a text stored under a key, in place of what was there; all else as it is.
+
+    Raises what ``read_metadata`` does.
+    """
+    size = readable(path, "ONNX file").stat().st_size
+    content = path.read_bytes()
+    kept, start, is_model = [], 0, False
+    with path.open("rb") as file:
+        for number, entry in _fields(file, size, path):
+            end = file.tell()
+            is_model = is_model or number == 7  # the graph
+            if number != METADATA_PROPS or dict(_strings(entry, path)).get(1) != key:
+                kept.append(content[start:end])
+            start = end
+    if not is_model:
+        raise _damaged(path)
+    pair = b"".join(_field(number, value.encode()) for number, value in ((1, key), (2, text)))
+    return b"".join([*kept, _field(METADATA_PROPS, pair)])
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return one field of bytes: its tag, its length, itself."""
+    length, head = len(content), bytes([number << 3 | _BYTES])
+    while length > 0x7F:
+        head += bytes([length & 0x7F | 0x80])
+        length >>= 7
+    return head + bytes([length]) + content
 
 
 def ir_version(path: Path) -> int | None:

@@ -1,5 +1,6 @@
 """The shipped models, by name."""
 
+import shlex
 from pathlib import Path
 
 from edgessd.errors import InputError
@@ -9,8 +10,6 @@ HERE = Path(__file__).parent
 SUFFIXES = (".onnx", ".engine")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 ADVICE = {
-    (".pt", ".pth"): "a checkpoint goes through `edgessd export CKPT --out M.onnx`; foreign weights first through "
-    "`edgessd import`",
     (".plan", ".trt"): "an engine runs where `edgessd build M.onnx` made it, with its card",
     (".xml", ".bin"): "OpenVINO runs the ONNX file itself, with --backend openvino",
     (".tflite",): "import it, `edgessd import tflite M.tflite --out CKPT.pt`, then `edgessd export`",
@@ -46,9 +45,21 @@ def model_path(model: str | Path) -> Path:
 def _advice(path: Path) -> str:
     """Return what to do with a file of another kind."""
     suffix = path.suffix.lower()
+    if suffix in (".pt", ".pth"):
+        return _after_export(path)
     if suffix in SUFFIXES:
         return f"rename it to {path.with_suffix(suffix).name}"
     return next(
         (advice for suffixes, advice in ADVICE.items() if suffix in suffixes),
         "give the ONNX file that `edgessd export` wrote, an engine of `edgessd build`, or the name of a shipped model",
     )
+
+
+def _after_export(checkpoint: Path) -> str:
+    """Return the command that makes a model file of a checkpoint, or the file that `edgessd deploy` made of it."""
+    deployed = checkpoint.parent / "deploy-cpu" / "model.onnx"
+    if (found := status(deployed)) and found.st_mtime >= checkpoint.stat().st_mtime:
+        return f"its deployed form is {deployed}"
+    exported = checkpoint.with_suffix(".onnx")
+    command = shlex.join(["edgessd", "export", str(checkpoint), "--out", str(exported)])
+    return f"a checkpoint is exported first, `{command}`, then take {exported}; foreign weights need `edgessd import`"
