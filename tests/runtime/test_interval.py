@@ -1,9 +1,13 @@
 """Detecting in every n-th frame: order, predicted boxes, what stays as it was, how "auto" chooses."""
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -13,8 +17,10 @@ from servers.cameras import Remembered, eventually
 from edgessd import Detector
 from edgessd.config import config_from
 from edgessd.errors import InputError
-from edgessd.sources import Repeated, VideoFile
-from edgessd.sources.frame import Skip
+from edgessd.sources import Frame, Repeated, VideoFile
+from edgessd.sources.frame import Choose, Skip, is_blank
+from edgessd.sources.mjpeg import jpeg_frames
+from edgessd.sources.y4m import y4m_frames
 from edgessd.streams import QueuedSink, Streams
 from edgessd.streams.auto_interval import AutoInterval, Load
 from edgessd.streams.frame_skipper import MOST_INTERVAL
@@ -84,6 +90,99 @@ def test_several_streams_keep_their_own_intervals(detector: Detector, walk: Path
     assert skipped == {"a": {}, "b": {Skip.BETWEEN: 15, Skip.STILL: 0}, "c": {Skip.BETWEEN: 24, Skip.STILL: 0}}
     for name in "abc":
         assert [result.frame.index for result in memory.of(name)] == list(range(30))
+
+
+def jpegs() -> Iterator[bytes]:
+    for index in range(9):
+        yield cv2.imencode(".jpg", np.full((48, 64, 3), 20 * index, np.uint8))[1].tobytes()
+    while True:
+        yield b""
+
+
+def planes() -> io.BytesIO:
+    frames = b"".join(b"FRAME\n" + bytes([20 * index]) * (48 * 64 * 3 // 2) for index in range(9))
+    return io.BytesIO(b"YUV4MPEG2 W64 H48 C420\n" + frames)
+
+
+def read_file(walk: Path, choose: Choose | None) -> Iterator[Frame]:
+    with VideoFile(walk) as video:
+        video.choose = choose
+        yield from islice(video.frames(), 9)
+
+
+SOURCES: dict[str, Callable[[Path, Choose | None], Iterator[Frame]]] = {
+    "a file": read_file,
+    "JPEG pictures": lambda _, choose: jpeg_frames(partial(next, jpegs()), "x", choose=choose),
+    "planes of a program": lambda _, choose: y4m_frames(planes().read, "x", choose=choose),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("looks", [False, True])
+def test_a_source_makes_no_picture_of_a_frame_that_is_skipped(walk: Path, kind: str, looks: bool) -> None:
+    numbers = count()
+
+    def third(_: float, picture: Callable[[], np.ndarray]) -> Skip | None:
+        if looks:
+            assert picture().any() or kind != "a file"
+        return Skip.BETWEEN if next(numbers) % 3 else None
+
+    every, chosen = (list(SOURCES[kind](walk, choose)) for choose in (None, third))
+    assert len(every) == len(chosen) == 9
+    for index, (plain, frame) in enumerate(zip(every, chosen, strict=True)):
+        assert (frame.index, frame.media_time, frame.chosen) == (index, plain.media_time, True)
+        assert frame.image.shape == plain.image.shape
+        assert frame.skip == (Skip.BETWEEN if index % 3 else None)
+        if index % 3 == 0:
+            assert np.array_equal(frame.image, plain.image)
+        elif index > 2:
+            assert is_blank(frame.image)
+        assert not plain.chosen
+
+
+def test_a_damaged_picture_is_no_frame_and_those_after_it_are_decoded_until_one_is_whole() -> None:
+    pictures = list(islice(jpegs(), 6))
+    pictures[2] = pictures[2][:-40] + b"\xff\xd9"  # its header is whole
+    pictures[2] = pictures[2].replace(b"\xff\xda", b"\xff\x00", 1)
+    pieces = iter([*pictures, b""])
+    numbers = count()
+    frames = list(
+        jpeg_frames(lambda: next(pieces), "x", choose=lambda *_: None if next(numbers) in (0, 2) else Skip.BETWEEN)
+    )
+    assert len(frames) == 5
+    assert [is_blank(frame.image) for frame in frames] == [False, True, False, True, True]
+
+
+class Asking(Repeated):
+    """A file that remembers whether it was told which pictures to make."""
+
+    told: ClassVar[list[bool]] = []
+
+    def frames(self) -> Iterator[Frame]:
+        self.told.append(self.choose is not None)
+        yield from islice(super().frames(), 30)
+
+
+@pytest.mark.parametrize(("wants", "of", "told"), [(True, None, False), (False, None, True), (True, ["b"], True)])
+def test_pictures_of_skipped_frames_are_made_where_a_sink_wants_them(
+    detector: Detector, walk: Path, wants: bool, of: list[str] | None, told: bool
+) -> None:
+    """The boxes are the same."""
+    memory, pictures = Remembered(needs_image=False), Remembered(needs_image=wants)
+    sinks = [QueuedSink("memory", memory, capacity=99), QueuedSink("pictures", pictures, streams=of, capacity=99)]
+    Asking.told.clear()
+    with Streams(detector, sinks, workers=2, track=True) as streams:
+        streams.add("a", lambda: Asking(VideoFile(walk)), interval=3)
+        assert streams.wait(threading.Event(), timeout=30)
+    assert Asking.told == [told]
+    if wants and of is None:
+        assert all(result.frame.image.any() for result in pictures.results)
+    expected = results(detector, walk, interval=3)
+    assert len(memory.results) == len(expected) == 30
+    for first, second in zip(memory.results, expected, strict=True):
+        assert first.frame.index == second.frame.index
+        assert first.frame.skip == second.frame.skip
+        assert np.array_equal(first.detections.boxes_xyxy, second.detections.boxes_xyxy)
 
 
 def test_a_camera_drops_no_skipped_frame_before_it_is_told(detector: Detector, walk: Path) -> None:

@@ -15,6 +15,7 @@ from edgessd.errors import InputError
 from edgessd.sources import Frame
 from edgessd.sources.frame import Skip
 from edgessd.streams import Streams
+from edgessd.streams.frame_skipper import FrameSkipper, Interval
 from edgessd.streams.motion_gate import HOLD_SECONDS, REFRESH_SECONDS, Mask, MotionGate
 from edgessd.util.toml_table import parse_toml
 
@@ -153,6 +154,26 @@ def test_a_stream_rests_with_its_tracks(tiny: Path) -> None:
     assert [len(result.detections) for result in found] == [0] * 20 + [1] * 100 + [0] * 50
     assert {result.detections.ids[0] for result in found[21:120]} == {1}
     assert [event.kind for result in found for event in result.tracks.events] == ["start", "end"]
+
+
+@pytest.mark.parametrize("interval", [1, 3])
+def test_with_an_interval_one_of_so_many_frames_is_looked_at(street: Picture, interval: int) -> None:
+    skipper = FrameSkipper(Interval(interval), MotionGate())
+    looked: list[int] = []
+    skips = []
+    for index in range(60):
+
+        def picture(index: int = index) -> Picture:
+            looked.append(index)
+            return with_box(street, 100 + 10 * max(0, index - 30))
+
+        skips.append(skipper(index / FPS, picture))
+    assert looked == list(range(0, 60, interval))
+    between = Skip.BETWEEN if interval > 1 else None
+    assert skips[:6] == ([None, between, between] * 2 if interval > 1 else [None] * 6)
+    assert set(skips[15:30]) == {Skip.STILL}
+    assert skips[33:39] == ([None, between, between] * 2 if interval > 1 else [None] * 6)
+    assert sum(skipper.skipped.values()) == sum(skip is not None for skip in skips)
 
 
 def stream(rest: str) -> str:

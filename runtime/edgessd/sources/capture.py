@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from functools import cache
 from time import monotonic
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from edgessd.sources.frame import Frame, Source
+from edgessd.sources.frame import Choose, Frame, Skip, Source, blank
 from edgessd.util.image_header import MAX_PIXELS, too_large
 
 USUAL_FPS = 25.0
@@ -17,7 +19,12 @@ TOP_FPS = 1000  # what containers without a frame rate claim: the grain of their
 _FAILED_READS, _MOST_FAILED_READS = 16, 100_000
 _FAILED_SECONDS, _MOST_FAILED_SECONDS = 0.2, 5.0
 _CUT = 0.9  # of the frames of the header, which may be off by some
+_CONVERTED = 2  # first frames, skipped or not: they show the size, and whether pictures come out right
 log = logging.getLogger(__name__)
+
+
+class _NoPicture(Exception):
+    """OpenCV has no next frame, or cannot convert it."""
 
 
 class CapturedSource(Source):
@@ -28,6 +35,7 @@ class CapturedSource(Source):
 
     live = True
     frame_count: int | None = None
+    choose: Choose | None = None
 
     def __init__(self, name: str) -> None:
         """Open the capture. Raises what ``open_capture`` raises."""
@@ -56,24 +64,26 @@ class CapturedSource(Source):
             index = damaged = failed = 0
             media_time: float | None = None
             good = monotonic()
+            height = width = 0
             while failed <= self._tolerated(index + damaged) and monotonic() - good < _MOST_FAILED_SECONDS:
                 start = monotonic()
-                more, image = capture.read()
-                now = monotonic()
-                if not more:
-                    if now - start > _FAILED_SECONDS:
+                try:
+                    seconds = self._grab(capture, media_time)
+                    pixels, skip = self._chosen(capture, seconds, (height, width) if index >= _CONVERTED else None)
+                except _NoPicture:
+                    if monotonic() - start > _FAILED_SECONDS:
                         break
                     failed += 1
                     continue
+                now = monotonic()
                 if failed and not damaged:
                     log.warning("%s has damaged packets, which are left out: copy or record it again", self.name)
                 damaged, failed = damaged + failed, 0
-                pixels = np.asarray(image, np.uint8)
-                if self.live:  # OpenCV waits for the camera and decodes in one call
-                    yield Frame(pixels, self.name, index, now, None)
-                else:
-                    media_time = self._media_time(capture, media_time)
-                    yield Frame(pixels, self.name, index, now, now - start, media_time)
+                height, width = pixels.shape[:2]
+                media_time = None if self.live else seconds
+                read_seconds = None if self.live else now - start  # OpenCV waits for a camera and decodes in one call
+                chosen = self.choose is not None
+                yield Frame(pixels, self.name, index, now, read_seconds, media_time, skip, chosen)
                 index += 1
                 good = monotonic()
             if index and not self.live and self.frame_count and index < _CUT * self.frame_count:
@@ -83,6 +93,30 @@ class CapturedSource(Source):
                 )  # fmt: skip
         finally:
             capture.release()
+
+    def _grab(self, capture: cv2.VideoCapture, before: float | None) -> float:
+        """Read the next frame, without its picture; return its time, in its file where it is one. Raises _NoPicture."""
+        if not capture.grab():
+            raise _NoPicture
+        return monotonic() if self.live else self._media_time(capture, before)
+
+    def _chosen(
+        self, capture: cv2.VideoCapture, seconds: float, blank_hw: tuple[int, int] | None
+    ) -> tuple[NDArray[np.uint8], Skip | None]:
+        """Return the picture of the frame that was read, and why it is skipped; then it is blank, if it may be.
+
+        blank_hw: the size of a blank picture. Raises _NoPicture.
+        """
+
+        @cache
+        def picture() -> NDArray[np.uint8]:
+            done, image = capture.retrieve()
+            if not done:
+                raise _NoPicture
+            return np.asarray(image, np.uint8)
+
+        skip = self.choose(seconds, picture) if self.choose else None
+        return (blank(*blank_hw) if skip and blank_hw else picture()), skip
 
     def _tolerated(self, read: int) -> int:
         """Return how many reads in a row may fail after so many."""

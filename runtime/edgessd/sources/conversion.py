@@ -18,7 +18,7 @@ import numpy as np
 
 from edgessd.errors import VideoError
 from edgessd.sources.address import Address
-from edgessd.sources.frame import Frame
+from edgessd.sources.frame import Frame, is_blank
 from edgessd.sources.subprocess_source import open_ffmpeg
 
 _PROBE_SECONDS = 30.0
@@ -40,7 +40,8 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
     """Yield the frames where OpenCV converts them, else those that the program ffmpeg decodes.
 
     Two frames of the same bytes make it look: the first of all, or in a file, which may be progressive at first, those
-    where it happens first. Raises VideoError for interlaced video without ffmpeg.
+    where it happens first; blank pictures tell nothing. Raises VideoError for interlaced video without
+    ffmpeg.
     """
     known = list(islice(frames, 2))
     at = 0
@@ -52,6 +53,9 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
             return
         before = known[-1] if known else None
         for frame in frames:
+            if is_blank(frame.image):
+                yield frame
+                continue
             if before is not None and _same(before, frame):
                 known, at = [frame], frame.index
                 break

@@ -1,6 +1,6 @@
 """A frame, and what a source of frames is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -23,10 +23,10 @@ class Skip(str, Enum):
 class Frame:
     """One frame and when it came into being.
 
-    image: (H, W, 3) uint8 BGR. index: its number in the source, from 0. captured_at: seconds of the
-    monotonic clock at which the source delivered it. read_seconds: how long decoding took, None where it cannot be
-    told from the wait for a camera. media_time: its place in its file in seconds, None outside a file. skip: None
-    where it is detected in.
+    image: (H, W, 3) uint8 BGR, blank where its source was told to skip the frame. index: its number in the source,
+    from 0. captured_at: seconds of the monotonic clock at which the source delivered it. read_seconds: how long
+    decoding took, None where it cannot be told from the wait for a camera. media_time: its place in its file in
+    seconds, None outside a file. skip: None where it is detected in. chosen: whether its source has decided that.
     """
 
     image: NDArray[np.uint8]
@@ -36,6 +36,12 @@ class Frame:
     read_seconds: float | None = 0.0
     media_time: float | None = None
     skip: Skip | None = None
+    chosen: bool = False
+
+
+# Returns why a frame is skipped, None where it is detected in. Takes its time (s), and what returns its picture,
+# (H, W, 3) uint8 BGR.
+Choose = Callable[[float, Callable[[], NDArray[np.uint8]]], Skip | None]
 
 
 class Source(Protocol):
@@ -73,3 +79,23 @@ class Interruptible(Protocol):
     def interrupt(self) -> None:
         """Make a read that hangs return; the source is of no use afterwards."""
         ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A source that makes no picture of a frame that is skipped, once it is given ``choose`` before the first frame.
+
+    It may make some all the same, of its first frames for example.
+    """
+
+    choose: Choose | None
+
+
+def blank(height: int, width: int) -> NDArray[np.uint8]:
+    """Return the picture of a frame that nobody looks at: black, read-only, of no memory."""
+    return np.broadcast_to(np.uint8(0), (height, width, 3))
+
+
+def is_blank(image: NDArray[np.uint8]) -> bool:
+    """Return whether a picture is one of ``blank``."""
+    return not any(image.strides)

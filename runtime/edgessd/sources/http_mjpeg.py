@@ -11,7 +11,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from edgessd.sources.address import Address, without_credentials
 from edgessd.sources.fault import Reason, SourceFault, connection_fault, status_fault
-from edgessd.sources.frame import Frame, Source
+from edgessd.sources.frame import Choose, Frame, Source
 from edgessd.sources.http_auth import authorization
 from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.network_video import READ_SECONDS, NetworkVideo
@@ -27,6 +27,7 @@ class HttpPictures(Source):
     live = True
     fps: float | None = None
     frame_count: int | None = None
+    choose: Choose | None = None
 
     def __init__(self, address: Address, response: HTTPResponse, read_seconds: float) -> None:
         self.name = address.name
@@ -44,7 +45,7 @@ class HttpPictures(Source):
         if self._response.closed:
             self._take(_get(self._address, self._read_seconds))
         with self._socket, self._response:
-            yield from jpeg_frames(self._read, self.name, within=self._read_seconds)
+            yield from jpeg_frames(self._read, self.name, within=self._read_seconds, choose=self.choose)
 
     def _read(self) -> bytes:
         try:

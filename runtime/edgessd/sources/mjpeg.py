@@ -1,15 +1,17 @@
 """JPEG pictures one after the other, cut out of bytes: what MJPEG cameras and `ffmpeg -f mjpeg -` send."""
 
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from time import monotonic
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgessd.errors import InputError
 from edgessd.sources.fault import Reason, SourceFault
-from edgessd.sources.frame import Frame
-from edgessd.util.image_header import check_pixels
+from edgessd.sources.frame import Choose, Frame, blank
+from edgessd.util.image_header import check_pixels, size_hw
 
 MAX_JPEG_BYTES = 1 << 24
 _MOST_SEGMENTS = 4096  # before the scan; a picture with maps and profiles has some hundred
@@ -17,16 +19,23 @@ _MARK, _START, _SCAN, _END = b"\xff\xd8", b"\xff\xd8\xff", b"\xda", b"\xff\xd9"
 
 
 def jpeg_frames(
-    read: Callable[[], bytes], name: str, first: bytes = b"", *, within: float | None = None
+    read: Callable[[], bytes],
+    name: str,
+    first: bytes = b"",
+    *,
+    within: float | None = None,
+    choose: Choose | None = None,
 ) -> Iterator[Frame]:
     """Yield a frame a picture. read: the next bytes, empty at the end; first: bytes already read.
 
+    choose: which are decoded; of skipped ones only those of another size than the one before, or after a damaged one.
     A damaged picture is left out. Raises SourceFault when many bytes, or all that came ``within`` so many seconds,
     hold no picture.
     """
     index = 0
     start = monotonic()
     fruitless = 0
+    decoded_hw: tuple[int, int] | None = None
 
     def read_in_time() -> bytes:
         nonlocal fruitless
@@ -45,17 +54,29 @@ def jpeg_frames(
         except InputError as error:
             raise SourceFault(Reason.NOT_A_STREAM, error.cause, fix="choose a smaller picture") from None
         decoding = monotonic()
+        picture = cache(partial(_decoded, encoded))
         try:
-            image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+            skip = choose(decoding, picture) if choose else None
+            known = decoded_hw if decoded_hw == size_hw(encoded) else None
+            image = blank(*known) if skip and known else picture()
         except cv2.error:
+            decoded_hw = None
             continue
-        if image is None:
-            continue
+        height, width = image.shape[:2]
+        decoded_hw = height, width
         now = monotonic()
         fruitless = 0
-        yield Frame(np.asarray(image, np.uint8), name, index, now, now - decoding)
+        yield Frame(image, name, index, now, now - decoding, None, skip, choose is not None)
         index += 1
         start = monotonic()
+
+
+def _decoded(encoded: bytes) -> NDArray[np.uint8]:
+    """Return a picture, (H, W, 3) uint8 BGR. Raises cv2.error for a damaged one."""
+    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise cv2.error("a damaged JPEG")
+    return np.asarray(image, np.uint8)
 
 
 def split_jpegs(read: Callable[[], bytes], first: bytes = b"") -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from edgessd.sources.frame import Frame, Source
+from edgessd.sources.frame import Choose, Frame, Selective, Source
 
 
 @dataclass
@@ -17,6 +17,7 @@ class Repeated(Source):
     live: bool = field(init=False)
     fps: float | None = field(init=False)
     frame_count: int | None = None
+    choose: Choose | None = None
 
     def __post_init__(self) -> None:
         """Take over the source's name."""
@@ -30,6 +31,8 @@ class Repeated(Source):
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames without end. A paced frame's capture is the moment a camera would have delivered it."""
+        if isinstance(self.source, Selective):
+            self.source.choose = self.choose
         index = 0
         start = time.monotonic()
         while True:

@@ -10,7 +10,7 @@ import numpy as np
 from edgessd.errors import InputError
 from edgessd.sources.address import Address
 from edgessd.sources.fault import Reason, SourceFault
-from edgessd.sources.frame import Frame, Source
+from edgessd.sources.frame import Choose, Frame, Source
 from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.y4m import MAGIC, y4m_frames
 from edgessd.util.suggestions import did_you_mean
@@ -24,6 +24,7 @@ class StandardInput(Source):
 
     live = False
     frame_count: int | None = None
+    choose: Choose | None = None
 
     def __init__(self, address: Address, descriptor: int | None = None) -> None:
         """Raises InputError for an unknown format or raw pixels without a size."""
@@ -42,9 +43,9 @@ class StandardInput(Source):
         """Yield frames to the end of the input. Raises SourceFault when it holds none."""
         first = self._exactly(len(MAGIC)) if self._format is None else b""
         if self._format == "y4m" or first == MAGIC:
-            frames = y4m_frames(self._exactly, self.name, first)
+            frames = y4m_frames(self._exactly, self.name, first, choose=self.choose)
         elif self._format == "mjpeg" or first.startswith(b"\xff\xd8"):
-            frames = jpeg_frames(lambda: os.read(self._descriptor, _PIECE_BYTES), self.name, first)
+            frames = jpeg_frames(lambda: os.read(self._descriptor, _PIECE_BYTES), self.name, first, choose=self.choose)
         elif self._format == "bgr24":
             frames = self._raw_frames()
         else:

@@ -14,7 +14,7 @@ from edgessd.errors import InputError
 from edgessd.sources.address import Address
 from edgessd.sources.capture import CapturedSource
 from edgessd.sources.fault import Reason, SourceFault
-from edgessd.sources.frame import Frame, Source
+from edgessd.sources.frame import Choose, Frame, Source
 from edgessd.sources.y4m import y4m_frames
 from edgessd.util.ffmpeg import frame_timing, version
 from edgessd.util.suggestions import did_you_mean
@@ -33,6 +33,7 @@ class Program(Source):
     live = True
     fps: float | None = None
     frame_count: int | None = None
+    choose: Choose | None = None
 
     def __init__(self, address: Address, command: list[str], script: str = "") -> None:
         """script: what it reads from its standard input, where no other user sees it."""
@@ -55,7 +56,7 @@ class Program(Source):
                 told.write(self._script)
             found = False
             try:
-                for frame in y4m_frames(process.stdout.read, self.name):
+                for frame in y4m_frames(process.stdout.read, self.name, choose=self.choose):
                     found = True
                     yield frame
             except SourceFault as fault:

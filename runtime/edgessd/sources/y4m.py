@@ -1,13 +1,15 @@
 """YUV4MPEG2, what other programs write frames as: a line of header with the size, then I420 planes."""
 
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from time import monotonic
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgessd.sources.fault import Reason, SourceFault
-from edgessd.sources.frame import Frame
+from edgessd.sources.frame import Choose, Frame, blank
 from edgessd.util.digits import whole_number
 from edgessd.util.image_header import MAX_PIXELS
 
@@ -16,8 +18,12 @@ _MAX_HEADER = 512
 _EIGHT_BITS = ("420", "420jpeg", "420mpeg2", "420paldv")  # where the colour samples lie is all that differs
 
 
-def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> Iterator[Frame]:
+def y4m_frames(
+    read: Callable[[int], bytes], name: str, first: bytes = b"", *, choose: Choose | None = None
+) -> Iterator[Frame]:
     """Yield frames. read: exactly so many bytes, fewer at the end; first: the bytes already read of the header.
+
+    choose: which are converted; the others' pictures are blank.
 
     Raises SourceFault for what is no YUV4MPEG2 in 4:2:0.
     """
@@ -39,11 +45,17 @@ def y4m_frames(read: Callable[[int], bytes], name: str, first: bytes = b"") -> I
                 Reason.NOT_A_STREAM, f"{name} sends a damaged frame header", fix="see the program that writes"
             )
         converting = monotonic()
-        yuv = np.frombuffer(planes, np.uint8).reshape(height * 3 // 2, width)
-        image = np.asarray(cv2.cvtColor(yuv, cv2.COLOR_YUV2BGR_I420), np.uint8)
+        picture = cache(partial(_converted, planes, height, width))
+        skip = choose(converting, picture) if choose else None
+        image = blank(height, width) if skip else picture()
         now = monotonic()
-        yield Frame(image, name, index, now, now - converting)
+        yield Frame(image, name, index, now, now - converting, None, skip, choose is not None)
         index += 1
+
+
+def _converted(planes: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    yuv = np.frombuffer(planes, np.uint8).reshape(height * 3 // 2, width)
+    return np.asarray(cv2.cvtColor(yuv, cv2.COLOR_YUV2BGR_I420), np.uint8)
 
 
 def _line(read: Callable[[int], bytes], name: str) -> bytes:

@@ -1,9 +1,13 @@
 """Which frames of a stream the detector sees: the cheap decision before the batcher."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgessd.errors import InputError
-from edgessd.sources.frame import Frame, Skip
+from edgessd.sources.frame import Skip
 from edgessd.streams.motion_gate import MotionGate
 
 MOST_INTERVAL = 10
@@ -26,25 +30,27 @@ class FrameSkipper:
         self.skipped = dict.fromkeys(Skip, 0)
         self._interval = interval
         self._motion = motion
-        self._since = MOST_INTERVAL  # frames since the last that was detected in, itself included
+        self._since = MOST_INTERVAL  # frames since the last that was looked at, itself included
+        self._still = False  # was that one
 
-    def __call__(self, frame: Frame) -> Skip | None:
-        """Return why the next frame of the stream is skipped, None where it is detected in."""
-        seconds = frame.captured_at if frame.media_time is None else frame.media_time
-        skip = self._decide(frame, seconds)
-        if skip is not None:
+    def __call__(self, seconds: float, picture: Callable[[], NDArray[np.uint8]]) -> Skip | None:
+        """Return why the next frame of the stream is skipped, None where it is detected in.
+
+        seconds: its time. picture: makes its picture, (H, W, 3) uint8 BGR, which one of ``interval`` frames needs.
+        """
+        skip: Skip | None
+        if self._since < self._interval.frames:
             self._since += 1
+            skip = Skip.STILL if self._still else Skip.BETWEEN
+        else:
+            self._since = 1
+            self._still = self._motion is not None and self._motion.still(picture(), seconds)
+            skip = Skip.STILL if self._still else None
+        if skip is not None:
             self.skipped[skip] += 1
-            return skip
-        self._since = 1
-        if self._motion is not None:
+        elif self._motion is not None:
             self._motion.detected(seconds)
-        return None
-
-    def _decide(self, frame: Frame, seconds: float) -> Skip | None:
-        if self._motion is not None and self._motion.still(frame.image, seconds):
-            return Skip.STILL
-        return Skip.BETWEEN if self._since < self._interval.frames else None
+        return skip
 
 
 def interval_named(text: str | None) -> int | str | None:

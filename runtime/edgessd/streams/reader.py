@@ -12,7 +12,7 @@ from typing import Any
 from edgessd.errors import EdgessdError
 from edgessd.sources import Frame, Interruptible, Source
 from edgessd.sources.fault import Reason, SourceFault
-from edgessd.sources.frame import Skip
+from edgessd.sources.frame import Selective, Skip
 from edgessd.streams.frame_skipper import FrameSkipper
 from edgessd.streams.pauses import Pauses
 from edgessd.streams.policy import Policy, policy_named
@@ -56,12 +56,13 @@ class Reader:
         ready: threading.Condition | None = None,
         rename: bool = True,
         skipper: FrameSkipper | None = None,
+        blank_skipped: bool = False,
     ) -> None:
         """connect: opens the source anew. policy: latest for live sources, else every, where None.
 
         ready: notified at every frame, shared by the readers of one batcher. rename: the stream's name replaces the
         one that the source gave its frames. skipper: chooses the frames to detect in, all where None.
-        Raises InputError.
+        blank_skipped: nobody wants the pictures of the others. Raises InputError.
         """
         self.name = name
         self.ready = ready or threading.Condition()
@@ -73,6 +74,7 @@ class Reader:
         self._retry = retry or Retry()
         self._rename = rename
         self._skipper = skipper
+        self._blank_skipped = blank_skipped
         self._in_work: Sized = ()
         self._pass_skipped: Callable[[], None] = lambda: None
         self._stop = threading.Event()
@@ -257,6 +259,8 @@ class Reader:
         turn.source = source
         self._live_source = source.live
         latest = self._policy is Policy.LATEST or (self._policy is None and source.live)
+        if self._blank_skipped and isinstance(source, Selective):
+            source.choose = self._skipper
         frames: Any = source.frames()
         with closing(frames):
             first = True
@@ -273,7 +277,10 @@ class Reader:
                 turn.busy_since = monotonic()
 
     def _offer(self, frame: Frame, turn: _Turn, *, latest: bool) -> None:
-        skip = self._skipper(frame) if self._skipper else None
+        skip = frame.skip
+        if self._skipper and not frame.chosen:
+            seconds = frame.captured_at if frame.media_time is None else frame.media_time
+            skip = self._skipper(seconds, lambda: frame.image)
         numbered = replace(frame, source=self.name if self._rename else frame.source, index=self._count, skip=skip)
         with self.ready:
             self._count += 1

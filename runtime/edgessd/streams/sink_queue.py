@@ -60,7 +60,7 @@ class QueuedSink:
     def put(self, item: Result | Status | Event) -> None:
         """Take a result, a state or an event without waiting."""
         name = _stream_of(item)
-        if self._streams is not None and name not in self._streams:
+        if not self.takes(name):
             return
         if isinstance(item, Event) and not self.takes_events:
             return
@@ -80,6 +80,15 @@ class QueuedSink:
                     self.dropped += 1
                 self._results.append(item)
             self._changed.notify()
+
+    def takes(self, stream: str) -> bool:
+        """Return whether the sink is for a stream."""
+        return self._streams is None or stream in self._streams
+
+    @property
+    def needs_image(self) -> bool:
+        """Return whether the sink wants the frames' pixels."""
+        return self._sink.needs_image
 
     def finish(self) -> None:
         """Let the thread write what waits, close the sink and end."""

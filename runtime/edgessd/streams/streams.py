@@ -145,6 +145,7 @@ class Streams:
             ready=self._batcher.ready,
             rename=rename,
             skipper=skipper,
+            blank_skipped=not stages and self._delivery is None and not self._pictures_of(name),
         )
         lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, interval == AUTO, tiles)
         if skipper:
@@ -156,6 +157,9 @@ class Streams:
             self._lanes[name] = lane
         self._batcher.add(lane)
         reader.start()
+
+    def _pictures_of(self, stream: str) -> bool:
+        return any(sink.needs_image and sink.takes(stream) for sink in self._sinks)
 
     def _interval(self, wanted: int | str) -> Interval:
         frames = interval_named(str(wanted))
