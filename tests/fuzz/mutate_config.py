@@ -13,8 +13,13 @@ TEXTS = (
     '"mp4"', '"mkv"', '"no.such.invalid"', '"latest"', '"every"', '"json"', '"debug"', '"error"', '"openvino"',
     '"onnxruntime"', '"default"', '"mpeg4"', '"http://127.0.0.1:9/a"', '"udp://127.0.0.1:9"',
     '"gst:videotestsrc num-buffers=5"', '"door"', '"café"',
+    '"2x2"', '"8x8"', '"64x64"', '"16384x64"', '"0x0"', '"auto"', '"10"', '"e.db"', '"0.0.0.0"', '"<b>x</b>"',
 )  # fmt: skip
-LISTS = ("[]", '["door"]', '["yard", "gate"]', '["red"]', "true", "false", "{red = 0.0, blue = 1.0}")
+LISTS = (
+    "[]", '["door"]', '["yard", "gate"]', '["red"]', "true", "false", "{red = 0.0, blue = 1.0}", "[0.5, 0.5]",
+    "[0.0, 0.0]", "[nan, 0.5]", "[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]", "[[0.0, 0.0], [1e-9, 0.0], [0.0, 1e-9]]",
+    "[[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]", "[[0.1, 0.1], [0.1, 0.1], [0.2, 0.3]]", "[[inf, 0.0]]",
+)  # fmt: skip
 VALUES = (*NUMBERS, *TEXTS, *LISTS)
 _PAIR = re.compile(r"^([\w.]+) = (.*)$", re.MULTILINE)
 _TABLE = re.compile(r"^(?=\[)", re.MULTILINE)

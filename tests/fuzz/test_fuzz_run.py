@@ -1,6 +1,7 @@
 """Whole configurations, mutated, run by `edgessd run` until SIGTERM: an exit code, in time, and no traceback.
 
-EDGESSD_FUZZ_RUN=10000 runs so many, EDGESSD_FUZZ_SECONDS=1 each so long, in EDGESSD_FUZZ_PROCESSES=8 processes.
+EDGESSD_FUZZ_RUN=10000 runs so many, EDGESSD_FUZZ_SECONDS=1 each so long, in EDGESSD_FUZZ_PROCESSES=8 processes, from
+the seed EDGESSD_FUZZ_FIRST=0 on.
 """
 
 import os
@@ -16,6 +17,7 @@ from tally import MOST_MB, SECRET
 HERE = Path(__file__).parent
 TINY = HERE.parent / "runtime" / "tiny.onnx"
 CASES = int(os.environ.get("EDGESSD_FUZZ_RUN", "24"))
+FIRST = int(os.environ.get("EDGESSD_FUZZ_FIRST", "0"))
 SECONDS = os.environ.get("EDGESSD_FUZZ_SECONDS", "0.3")
 PROCESSES = int(os.environ.get("EDGESSD_FUZZ_PROCESSES", "2"))
 # Nobody listens on port 9: brokers, receivers and cameras that are away.
@@ -34,10 +36,26 @@ name = "door"
 source = "clip.avi?pace=25&loop=1"
 policy = "latest"
 stale_after = 2.0
+interval = "auto"
+motion = true
+[[streams.masks]]
+polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.1]]
+[[streams.zones]]
+name = "drive"
+polygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 1.0], [0.1, 1.0]]
+classes = ["red"]
+inertia = 1
+loiter = 0.2
+[[streams.lines]]
+name = "middle"
+from = [0.5, 1.0]
+to = [0.5, 0.0]
 [[streams]]
 name = "yard"
 source = "images"
 hang_after = 8.0
+tiles = "2x2"
+track = true
 [[streams]]
 name = "gate"
 source = "http://u:{SECRET}@127.0.0.1:9/x?token={SECRET}#read_timeout=1"
@@ -72,6 +90,9 @@ port = 9
 prefix = "home"
 user = "u"
 password = "{SECRET}"
+snapshots = true
+discovery = true
+discovery_prefix = "ha"
 [[sinks]]
 type = "webhook"
 url = "http://u:{SECRET}@127.0.0.1:9/hook"
@@ -81,6 +102,18 @@ attempts = 1
 type = "prometheus"
 address = "127.0.0.1"
 port = 0
+[[sinks]]
+type = "events"
+path = "e.db"
+keep_days = 1
+max_mb = 0.1
+[view]
+address = "127.0.0.1"
+port = 0
+title = "a yard"
+max_watchers = 4
+max_width = 320
+quality = 70
 """
 LOOP = """
 import os, random, signal, sys, threading
@@ -128,6 +161,7 @@ print(codes, f"{slowest:.1f}", peak_mb())
 
 def test_configurations_run(tmp_path: Path) -> None:
     pytest.importorskip("paho.mqtt.client")
+    pytest.importorskip("uvicorn")
     running = []
     for number in range(PROCESSES):
         place = tmp_path / str(number)
@@ -138,7 +172,7 @@ def test_configurations_run(tmp_path: Path) -> None:
             cv2.imwrite(str(place / "images" / f"{index}.png"), numbered_frame(index)[:48, :64])
         writer.release()
         (place / "whole.toml").write_text(WHOLE)
-        command = [sys.executable, "-c", LOOP, str(number), str(CASES), str(PROCESSES), SECONDS]
+        command = [sys.executable, "-c", LOOP, str(FIRST + number), str(FIRST + CASES), str(PROCESSES), SECONDS]
         with (
             (place / "whole.toml").open() as whole,
             (place / "log").open("wb") as log,

@@ -28,6 +28,11 @@ stale_after = 2.0
 name = "yard"
 source = "yard.mp4?pace=10"
 track = true
+interval = "auto"
+motion = true
+tiles = "2x2"
+[[streams.masks]]
+polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 0.1]]
 [[streams.zones]]
 name = "drive"
 polygon = [[0.1, 0.5], [0.9, 0.5], [0.9, 1.0], [0.1, 1.0]]
@@ -72,6 +77,14 @@ headers = {X-Key = "geheim"}
 type = "prometheus"
 address = "127.0.0.1"
 port = 9464
+[view]
+address = "127.0.0.1"
+port = 8080
+title = "a yard"
+password_hash = "scrypt:16384:8:1:AAAAAAAAAAAAAAAAAAAAAA:geheimAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+hosts = ["nvr.local"]
+max_watchers = 4
+quality = 80
 """
 
 
@@ -82,6 +95,9 @@ def test_mutations_of_a_configuration(tmp_path: Path, monkeypatch: pytest.Monkey
         for seed in range(CASES):
             path.write_bytes(mutated(WHOLE, random.Random(seed)))
             with counted.case(seed):
-                for sink in read_config(path).sinks:
+                config = read_config(path)
+                for sink in config.sinks:
                     sink.check()
+                if config.view:
+                    config.view.check()
     assert counted.refused > CASES / 4

@@ -5,7 +5,7 @@ import pytest
 
 from edgessd.errors import InputError
 from edgessd.model.card import card_of
-from edgessd.model.shipped import HERE, model_path, shipped
+from edgessd.model.shipped import FORMER, HERE, model_path, shipped
 from edgessd.sources import open_source
 
 MOST_BYTES = 25_000_000
@@ -36,6 +36,17 @@ def test_the_shipped_models_stay_small() -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="shipped models: default, "):
         model_path("yolo")
+
+
+def test_a_former_name_gives_what_took_its_place_and_warns(caplog: pytest.LogCaptureFixture) -> None:
+    for name, successor in FORMER.items():
+        caplog.clear()
+        assert model_path(name) == shipped()[name] == shipped()[successor]
+        assert name not in shipped()
+        assert name in caplog.text
+        assert successor in caplog.text
+    with pytest.raises(KeyError):
+        shipped()["yolo"]
 
 
 def test_demo_runs_and_runs_again(edgessd: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:

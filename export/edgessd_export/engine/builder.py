@@ -11,7 +11,7 @@ from typing import Any
 from edgessd.backends.engine.file import sealed
 from edgessd.errors import ExportError
 from edgessd.model.card import ModelCard, sidecar
-from edgessd.util.files import replacing, write_text
+from edgessd.util.files import replacing
 from edgessd_export.engine import configuration, listeners, network, precision
 from edgessd_export.engine.graph_input import fixed_batch
 from edgessd_export.engine.module import Abilities, TensorRT
@@ -110,11 +110,14 @@ def build(
 
 def write_engine(path: Path, built: Built) -> None:
     """Write an engine and its card beside it, whole or not at all. Raises InputError."""
-    with replacing(path) as unfinished:
+    card = sidecar(path)
+    with replacing(path) as unfinished, replacing(card) as unfinished_card:
         with unfinished.open("wb") as file:
             file.write(memoryview(built.plan))
-        # The card names the engine's hash: a card renamed before its engine is refused, never believed.
-        write_text(sidecar(path), built.card.dumps() + "\n")
+        unfinished_card.write_text(built.card.dumps() + "\n", encoding="utf-8")
+        # The renames follow: the card's, then the engine's. An older engine goes first: whoever is killed between
+        # leaves a card without an engine, which the next build replaces, and never an engine with another's card.
+        path.unlink(missing_ok=True)
 
 
 def _complaints(log: listeners.BuildLog) -> str:

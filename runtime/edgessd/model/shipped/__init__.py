@@ -1,5 +1,6 @@
 """The shipped models, by name."""
 
+import logging
 import shlex
 from pathlib import Path
 
@@ -16,18 +17,36 @@ ADVICE = {
     (".safetensors", ".ckpt", ".h5", ".pb", ".keras", ".torchscript"): "`edgessd import --help` lists what is read",
 }
 DEFAULT = "picodet_s_voc_336"  # what ``default`` stands for: the best boxes at 59 FPS and more on two cores
+# Models of 0.1, which are shipped no more, and what took their place: a configuration of then goes on, and is told.
+FORMER = {
+    "ssd_mobilenet_v1_voc_int8": DEFAULT,
+    "ssdlite_mobilenet_v2_voc_int8": DEFAULT,
+    "ssdlite_mobilenet_v2_voc_fp16": "picodet_s_voc_352_fp16",
+    "ssdlite_mobilenet_v2_voc_int8_tensorrt": "picodet_s_voc_352_fp16",
+}
+log = logging.getLogger(__name__)
 
 
-def shipped() -> dict[str, Path]:
+class Shipped(dict[str, Path]):
+    """Every shipped model's name and file. A former name is none of its keys, gives what took its place, and warns."""
+
+    def __missing__(self, name: str) -> Path:
+        """Raises KeyError for a name that no model has or had."""
+        path = self[FORMER[name]]
+        log.warning("the model %s is no longer shipped: %s takes its place", name, FORMER[name])
+        return path
+
+
+def shipped() -> Shipped:
     """Return every shipped model's name and file; ``default`` is the first."""
     files = {path.stem: path for path in sorted(HERE.glob("*.onnx"))}
-    return {"default": files[DEFAULT], **files} if DEFAULT in files else files
+    return Shipped({"default": files[DEFAULT], **files} if DEFAULT in files else files)
 
 
 def model_path(model: str | Path) -> Path:
     """Return the file of a model given by path or by a shipped name. Raises InputError for neither."""
     known = shipped()
-    if isinstance(model, str) and model in known:
+    if isinstance(model, str) and (model in known or model in FORMER):
         return known[model]
     path = Path(model)
     if status(path) is None:
