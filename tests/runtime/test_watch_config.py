@@ -13,7 +13,7 @@ from edgessd.errors import InputError
 from edgessd.model.detections import no_detections
 from edgessd.sinks.draw import draw
 from edgessd.tracking import Line, Tracking, Zone
-from edgessd.tracking.watch import Tracks
+from edgessd.tracking.watch import Tracks, Watch
 from edgessd.util.toml_table import parse_toml
 
 Edgessd = Callable[..., tuple[int, str, str]]
@@ -65,7 +65,7 @@ def test_a_stream_says_for_itself_whether_it_is_tracked() -> None:
         (WATCHED.replace("from", "frm"), "did you mean 'from'"),
         (WATCHED.replace("[1, 0.5]", "[0, 0.5]"), "starts and ends"),
         (WATCHED.replace("gate", "yard"), "two zones or lines are named 'yard'"),
-        (WATCHED.replace("gate", "the gate"), "a zone or line's name has"),
+        (WATCHED.replace("gate", "the gate"), "a line's name has"),
         (WATCHED.replace("loiter = 10", "loiter = -1"), "above 0"),
         (WATCHED.replace("inertia = 1", "inertia = 0"), "from 1"),
         ("track = false" + WATCHED, "need tracks"),
@@ -115,3 +115,22 @@ def test_zones_lines_and_trails_are_drawn_where_they_are() -> None:
     assert drawn[132, 70].any()  # the arrow to the right of the way down, which is the frame's left
     assert not drawn[132, 90].any()
     assert not black.any()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "yard"', 'name = "ADDRESS"'),
+        ('name = "gate"', 'name = "ADDRESS"'),
+        ('classes = ["blue"]', 'classes = ["ADDRESS"]'),
+        ("\n[[streams.zones]]", 'tiles = "ADDRESS"\n[[streams.zones]]'),
+        ("\n[[streams.zones]]", 'interval = "ADDRESS"\n[[streams.zones]]'),
+    ],
+)
+def test_an_address_in_the_wrong_place_is_not_shown(old: str, new: str) -> None:
+    text = WATCHED.replace(old, new.replace("ADDRESS", "rtsp://u:geheim@h/live"))
+    assert text != WATCHED
+    with pytest.raises(InputError) as caught:
+        config = config_from(parse_toml(stream(text)))
+        Watch(config.tracking(config.streams[0]) or Tracking(), ("blue",))
+    assert "geheim" not in str(caught.value)

@@ -19,7 +19,6 @@ from edgessd.streams.motion_gate import Mask
 from edgessd.streams.retry import Retry
 from edgessd.streams.streams import check_stream_name
 from edgessd.tracking import Line, Tracking, Zone
-from edgessd.util.names import check_name
 from edgessd.util.outside_text import quoted
 from edgessd.util.overwrite import keep_apart
 from edgessd.util.suggestions import did_you_mean
@@ -103,10 +102,8 @@ class StreamTable:
         _ = self.retry, self.parts
         if self.masks and not self.motion:
             raise InputError("masks are for the motion gate", fix="set motion = true")
-        names = [place.name for place in self.places]
-        for name in names:
-            check_name(name, "a zone or line")
-        if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        names = Counter(place.name for place in self.places)
+        if repeated := [name for name, count in names.items() if count > 1]:
             raise InputError(f"two zones or lines are named {repeated[0]!r}", fix="give each a name of its own")
         if self.needs_tracks and self.track is False:
             raise InputError("zones, lines, interval and motion need tracks, got track = false", fix="leave it out")

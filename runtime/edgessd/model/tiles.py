@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError
 from edgessd.model.boxes import FloatArray, iou
 from edgessd.model.detections import Detections, no_detections
+from edgessd.util.outside_text import quoted
 
 Corner = tuple[int, int]  # x, y in pixels
 OVERLAP = 0.2  # of a tile's side, shared with its neighbour: what is smaller is whole in one of them
@@ -58,7 +59,7 @@ def tiles_named(text: str | None) -> Tiles | None:
         return None
     found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text, re.ASCII)
     if found is None:
-        raise InputError(f"tiles are written 2x2, or in pixels 640x640, got {text!r}", fix="correct it")
+        raise InputError(f"tiles are written 2x2, or in pixels 640x640, got {quoted(text)}", fix="correct it")
     return Tiles(int(found[1]), int(found[2]))
 
 

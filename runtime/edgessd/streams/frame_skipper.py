@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError
 from edgessd.sources.frame import Skip
 from edgessd.streams.motion_gate import MotionGate
+from edgessd.util.outside_text import quoted
 
 MOST_INTERVAL = 10
 AUTO = "auto"
@@ -56,5 +57,6 @@ class FrameSkipper:
 def interval_named(text: str | None) -> int | str | None:
     """Return the interval of a text, a number or "auto"; None stays None. Raises InputError."""
     if text is not None and text not in INTERVALS:
-        raise InputError(f"an interval is {AUTO} or a number from 1 to {MOST_INTERVAL}, got {text}", fix="correct it")
+        cause = f"an interval is {AUTO} or a number from 1 to {MOST_INTERVAL}, got {quoted(text)}"
+        raise InputError(cause, fix="correct it")
     return int(text) if text is not None and text != AUTO else text

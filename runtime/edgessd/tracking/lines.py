@@ -10,6 +10,7 @@ from edgessd.errors import InputError
 from edgessd.model.detections import Detections
 from edgessd.tracking.regions import NEAR, Point, bottom_centres, check_points, segments_cross, side
 from edgessd.tracking.zones import check_classes, check_inertia
+from edgessd.util.names import check_name
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Line:
     inertia: int = 3
 
     def __post_init__(self) -> None:
+        check_name(self.name, "a line")
         place = f"line {self.name!r}"
         check_points((self.start, self.end), place)
         check_inertia(self.inertia, place)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections
 from edgessd.tracking.regions import Point, bottom_centres, check_polygon, inside, on_border
+from edgessd.util.names import check_name
+from edgessd.util.outside_text import quoted
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Zone:
     loiter: float | None = None
 
     def __post_init__(self) -> None:
+        check_name(self.name, "a zone")
         place = f"zone {self.name!r}"
         check_polygon(self.polygon, place)
         check_inertia(self.inertia, place)
@@ -135,4 +138,4 @@ def check_classes(classes: tuple[str, ...] | None, labels: tuple[str, ...], plac
     """Raise InputError where a class is none of the model's labels."""
     for name in classes or ():
         if name not in labels:
-            raise InputError(f"{place}: the model has no class {name!r}", fix=f"use one of {', '.join(labels)}")
+            raise InputError(f"{place}: the model has no class {quoted(name)}", fix=f"use one of {', '.join(labels)}")
