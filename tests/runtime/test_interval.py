@@ -211,11 +211,11 @@ def test_what_makes_no_sense_is_refused(edgessd: Edgessd, detector: Detector, wa
         code, _, err = edgessd("detect", walk, "--model", tiny, *option)
         assert (code, "add --track" in err) == (2, True)
     code, _, err = edgessd("detect", walk, "--model", tiny, "--track", "--interval", 11)
-    assert (code, "from 1 to 10, got 11" in err) == (2, True)
+    assert (code, "from 1 to 10, got '11'" in err) == (2, True)
     with Streams(detector) as streams:
         with pytest.raises(InputError, match="need tracks"):
             streams.add("a", str(walk), interval=2)
-        with pytest.raises(InputError, match="got 0"):
+        with pytest.raises(InputError, match="got '0'"):
             streams.add("a", str(walk), interval=0, track=True)
 
 

@@ -1,7 +1,6 @@
 """A zone or a line that somebody drew, checked and written as TOML for the configuration."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -9,9 +8,11 @@ from edgessd.errors import InputError
 from edgessd.tracking.lines import Line, LineMonitor
 from edgessd.tracking.watch import Tracks
 from edgessd.tracking.zones import Zone, ZoneMonitor
+from edgessd.util.bounded_json import LARGEST_INTEGER, items, number, whole
 
 _DECIMALS = 4
 _MOST_POINTS = 200
+_MOST_SECONDS = 1e9
 
 
 class Editor(Protocol):
@@ -35,13 +36,12 @@ def region_text(drawn: Mapping[str, Any], labels: tuple[str, ...]) -> str:
     InputError for what no configuration would accept.
     """
     name, points = drawn.get("name"), _points(drawn.get("points"))
-    classes = tuple(str(label) for label in drawn.get("classes") or ()) or None
+    classes = tuple(items(drawn.get("classes") or [], "classes")) or None
     inertia, loiter = drawn.get("inertia"), drawn.get("loiter")
-    inertia = Zone.inertia if inertia is None else inertia
-    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 100:
-        raise InputError("a name has 1 to 100 letters", fix="name it after the place")
-    if not isinstance(inertia, int) or not isinstance(loiter, int | float | None):
-        raise InputError("inertia and loiter are numbers", fix="correct them")
+    inertia = Zone.inertia if inertia is None else whole(inertia, "inertia", 1, LARGEST_INTEGER)
+    loiter = None if loiter is None else number(loiter, "loiter", 0, _MOST_SECONDS)
+    if not isinstance(name, str) or not all(isinstance(label, str) for label in classes or ()):
+        raise InputError("a name is a text of at most 100 letters", fix="name it after the place")
     rows: dict[str, Any] = {"name": name}
     if drawn.get("kind") == "line":
         if len(points) != 2:
@@ -77,8 +77,8 @@ def _points(given: object) -> tuple[tuple[float, float], ...]:
         raise InputError(f"points are a list of at most {_MOST_POINTS}", fix="draw fewer")
     points = []
     for point in given:
-        if not isinstance(point, list) or len(point) != 2 or not all(isinstance(part, int | float) for part in point):
+        if not isinstance(point, list) or len(point) != 2:
             raise InputError("a point is two numbers", fix="draw it again")
-        x, y = (round(float(part), _DECIMALS) if math.isfinite(part) else math.nan for part in point)
+        x, y = (round(number(part, "a point", 0, 1), _DECIMALS) for part in point)
         points.append((x, y))
     return tuple(points)
