@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgessd.events import Event, EventStore
 from edgessd.model.detections import Detections
+from edgessd.sinks.event_store import EventStore
+from edgessd.streams.event import Event
 from edgessd.tracking import Line, Tracking, Zone
 from edgessd.tracking.events import TrackEvent
 from edgessd.tracking.tracker import Tracker

@@ -15,7 +15,8 @@ from comparison.scene import scene_scores, sigmoid_logits, softmax_logits
 from comparison.video import decoded, describe, generated_clip
 from edgessd.errors import InputError
 from edgessd.model.boxes import cxcywh_to_xyxy
-from edgessd.model.priors import generate, ssd300_spec
+from edgessd.model.priors import generate
+from edgessd_training.networks.prior_layouts import ssd300_spec
 
 TINY = Path(__file__).parents[1] / "runtime" / "tiny.onnx"
 

@@ -6,9 +6,10 @@ import pytest
 from edgessd.errors import InputError
 from edgessd.model.boxes import Variances
 from edgessd.model.card import CardError, ModelCard, card_of, loads, sidecar
-from edgessd.model.priors import ssd300_spec
+from edgessd.model.priors import FeatureMap, PriorSpec
 
-CARD = ModelCard("x", ("cat", "dog"), 300, 300, ssd300_spec(), "softmax", Variances(0.1, 0.2), origin="here")
+MAPS = FeatureMap(38, 38, (1 / 38, 1 / 38), ((0.1, 0.2),) * 4), FeatureMap(1, 1, (1.0, 1.0), ((0.5, 1.0),))
+CARD = ModelCard("x", ("cat", "dog"), 300, 300, PriorSpec(MAPS), "softmax", Variances(0.1, 0.2), origin="here")
 
 
 def test_a_card_survives_json() -> None:
@@ -52,14 +53,14 @@ def test_text_that_is_no_card_is_refused(text: str) -> None:
 
 
 def test_output_shapes() -> None:
-    assert [CARD.output_shape(name) for name in CARD.outputs] == [(8732, 4), (8732, 2)]
+    assert [CARD.output_shape(name) for name in CARD.outputs] == [(5777, 4), (5777, 2)]
     compact = CARD.with_changes(contract="compact", kept=400)
     assert [compact.output_shape(name) for name in compact.outputs] == [(400, 4), (400,), (400,)]
 
 
 def test_kept_never_exceeds_the_priors() -> None:
-    with pytest.raises(CardError, match="8732"):
-        CARD.with_changes(contract="compact", kept=8733)
+    with pytest.raises(CardError, match="5777"):
+        CARD.with_changes(contract="compact", kept=5778)
 
 
 def test_card_of_an_onnx_file(tiny: Path) -> None:

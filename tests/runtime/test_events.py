@@ -17,10 +17,9 @@ from disks import fill_up
 from results import LABELS, result
 
 from edgessd.errors import InputError
-from edgessd.events import Event, EventStore
-from edgessd.events.event import picture_of
-from edgessd.events.store import StoreFault
 from edgessd.model.detections import Detections, no_detections
+from edgessd.sinks.event_store import EventStore, StoreFault
+from edgessd.streams.event import Event, picture_of
 from edgessd.streams.track_stage import TrackStage
 from edgessd.tracking import Line, TrackerSettings, Tracking, Zone
 from edgessd.tracking.events import TrackEvent

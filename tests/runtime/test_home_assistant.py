@@ -13,9 +13,9 @@ from results import LABELS, ONE, result, status
 from servers.cameras import broker, eventually, free_port
 
 from edgessd import __version__
-from edgessd.events import Event
 from edgessd.sinks.home_assistant import device_config, identifier
 from edgessd.streams import QueuedSink
+from edgessd.streams.event import Event
 from edgessd.streams.status import State
 from edgessd.tracking import Line, Tracks, Zone
 from edgessd.tracking.events import TrackEvent

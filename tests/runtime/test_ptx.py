@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy_resize import numpy_resize
 
-from edgessd.backends.cuda.compile_ptx import PINNED, PTX, SOURCE, compile_ptx, nvrtc
+from compile_ptx import PINNED, PTX, SOURCE, compile_ptx, nvrtc
 from edgessd.errors import MissingExtra
 from edgessd.model.preprocess import to_input
 
@@ -82,7 +82,7 @@ def test_the_committed_ptx_is_what_the_source_gives() -> None:
         nvrtc()
     except MissingExtra:
         pytest.skip(f"{PINNED} is not installed")
-    assert compile_ptx(SOURCE.read_text()) == PTX.read_bytes(), "run `python -m edgessd.backends.cuda.compile_ptx`"
+    assert compile_ptx(SOURCE.read_text()) == PTX.read_bytes(), "run `python export/compile_ptx.py`"
 
 
 def test_drivers_from_cuda_12_5_on_load_the_ptx() -> None:

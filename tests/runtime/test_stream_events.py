@@ -14,9 +14,10 @@ from results import LABELS, result, status
 from servers.cameras import Remembered, eventually, free_port, mjpeg_camera
 
 from edgessd import Detector
-from edgessd.events import Event, EventStore
+from edgessd.sinks.event_store import EventStore
 from edgessd.sinks.webhook import Webhook
 from edgessd.streams import QueuedSink, Retry, Streams
+from edgessd.streams.event import Event
 from edgessd.streams.status import State
 from edgessd.tracking import Line, Tracking, Tracks, Zone
 from edgessd.tracking.events import TrackEvent

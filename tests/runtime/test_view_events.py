@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from results import LABELS
 
-from edgessd.events import Event, EventStore
+from edgessd.sinks.event_store import EventStore
+from edgessd.streams.event import Event
 from edgessd.tracking.events import TrackEvent
 
 pytest.importorskip("starlette")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from edgessd.model.priors import cells_spec, generate
+from edgessd.model.priors import generate
 from edgessd_training.loss.assignment import UNMATCHED, assign
 from edgessd_training.loss.distances import distance_loss, distribution_losses, encode_distances, varifocal_loss
+from edgessd_training.networks.prior_layouts import cells_spec
 from edgessd_training.recipe import Loss
 from edgessd_training.samples.loader import collate
 from edgessd_training.samples.maker import Draw

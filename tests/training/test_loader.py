@@ -8,8 +8,9 @@ from squares import write_squares
 
 from edgessd.errors import DataError, InputError
 from edgessd.model.card import VARIANCES
-from edgessd.model.priors import generate, ssdlite_spec
+from edgessd.model.priors import generate
 from edgessd_training.data.read import read_data
+from edgessd_training.networks.prior_layouts import ssdlite_spec
 from edgessd_training.recipe import Augment
 from edgessd_training.samples.cache import ImageCache, annotated_image
 from edgessd_training.samples.loader import Batch, Order, Plan, batches, check_plan, make_loader

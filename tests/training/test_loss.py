@@ -7,11 +7,12 @@ import torch
 from torchvision_peer import torchvision_detection
 
 from edgessd.model.boxes import Variances, cxcywh_to_xyxy, decode
-from edgessd.model.priors import generate, ssd300_spec
+from edgessd.model.priors import generate
 from edgessd_training.loss import multibox_loss
 from edgessd_training.loss.classification import focal_loss, mine_hard_negatives, softmax_loss
 from edgessd_training.loss.location import ciou_loss, giou_loss
 from edgessd_training.loss.location import decode as decode_torch
+from edgessd_training.networks.prior_layouts import ssd300_spec
 from edgessd_training.recipe import Loss
 from edgessd_training.samples.matching import priors_of, targets
 

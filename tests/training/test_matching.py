@@ -4,7 +4,8 @@ import torch
 from torchvision_peer import torchvision_detection
 
 from edgessd.model.boxes import Variances, cxcywh_to_xyxy, decode, iou, xyxy_to_cxcywh
-from edgessd.model.priors import generate, ssd300_spec
+from edgessd.model.priors import generate
+from edgessd_training.networks.prior_layouts import ssd300_spec
 from edgessd_training.samples.matching import BACKGROUND, IGNORE, IGNORED, UNMATCHED, match, priors_of, targets
 
 VARIANCES = Variances()

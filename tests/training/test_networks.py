@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from edgessd.errors import InputError
-from edgessd.model.priors import generate, ssd300_spec, ssd512_spec, ssdlite_spec
+from edgessd.model.priors import generate
 from edgessd_training.networks import FAMILIES, build
 from edgessd_training.networks.layers import L2Norm, divisible
 from edgessd_training.networks.macs import count_macs
 from edgessd_training.networks.neck import FPN, TopDown
+from edgessd_training.networks.prior_layouts import ssd300_spec, ssd512_spec, ssdlite_spec
 
 MOBILE = [family for family in FAMILIES if "vgg" not in family and family != "picodet_s"]
 

@@ -19,7 +19,7 @@ from edgessd_training.networks import build
 from edgessd_training.networks.esnet import Stage
 from edgessd_training.networks.ssd import offsets_from
 
-PHOTOS = sorted((Path(edgessd.__file__).parent / "photos").glob("*.jpg"))
+PHOTOS = sorted((Path(edgessd.__file__).parent / "bench/photos").glob("*.jpg"))
 PUBLISHED = Path(__file__).parents[3] / "shared/data/weights/picodet_s_320_coco.onnx"
 
 

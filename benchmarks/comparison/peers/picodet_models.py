@@ -13,7 +13,8 @@ from comparison.macs import onnx_gmac
 from edgessd.detector import StageTimes
 from edgessd.model.card import ModelCard
 from edgessd.model.postprocess import REALTIME, RawDecoder
-from edgessd.model.priors import cells_spec, generate
+from edgessd.model.priors import generate
+from edgessd_training.networks.prior_layouts import cells_spec
 
 WEIGHTS = Path(__file__).resolve().parents[4] / "shared/data/weights"
 # voc07 mAP on our 500 validation images, as ours: weights untouched, COCO's names mapped (docs: the shipped models).

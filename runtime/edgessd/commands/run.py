@@ -206,7 +206,7 @@ def _open_view(config: "Config", path: Path, labels: tuple[str, ...], *, edit: b
     """Return the live page where there is to be one. path: of the configuration, for zones drawn on the page."""
     from edgessd.config.edit import ConfigEditor
     from edgessd.config.sinks import EventsTable
-    from edgessd.events import EventStore
+    from edgessd.sinks.event_store import EventStore
     from edgessd.streams import QueuedSink
     from edgessd.view import View
 

@@ -267,7 +267,7 @@ class EventsTable(Common):
 
     def open(self, labels: Labels) -> "Sink":
         """Return the sink. Raises InputError, StoreFault."""
-        from edgessd.events import EventStore
+        from edgessd.sinks.event_store import EventStore
         from edgessd.sinks.events import EventSink
 
         keep_seconds, keep_bytes = self.keep_days * 86400, self.max_mb * _MEGABYTE

@@ -1,6 +1,7 @@
 """Events kept in a database with their pictures."""
 
-from edgessd.events import Event, EventStore
+from edgessd.sinks.event_store import EventStore
+from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Sink
 

@@ -6,9 +6,9 @@ import threading
 from time import monotonic
 from typing import Any
 
-from edgessd.events import Event
 from edgessd.sinks.home_assistant import device_config
 from edgessd.sinks.records import counts_as_json, result_as_json
+from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Sink
 from edgessd.streams.status import State, Status

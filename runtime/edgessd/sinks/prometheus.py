@@ -6,8 +6,8 @@ from typing import Any
 
 from edgessd.device import ROOT
 from edgessd.errors import InputError
-from edgessd.events import Event
 from edgessd.sinks.device_metrics import BoardMetrics
+from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Overview, Sink
 from edgessd.streams.status import State, Status

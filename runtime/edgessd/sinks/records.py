@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edgessd.errors import InputError
-from edgessd.events import Event
 from edgessd.sinks.line_file import LineFile
+from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Sink, SinkClosed
 from edgessd.streams.status import Status

@@ -10,9 +10,9 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from edgessd.errors import EdgessdError
-from edgessd.events import Event
 from edgessd.sinks.records import result_as_json
 from edgessd.sinks.webhook_address import WebhookAddress, webhook_address
+from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Sink
 from edgessd.streams.status import Status

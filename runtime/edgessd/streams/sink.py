@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from edgessd.events import Event
+from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.status import Status
 

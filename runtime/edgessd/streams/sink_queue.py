@@ -10,7 +10,7 @@ from time import monotonic
 
 import numpy as np
 
-from edgessd.events import Event
+from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import EventTaker, Overview, OverviewReader, Sink
 from edgessd.streams.status import Status

@@ -8,13 +8,13 @@ from time import monotonic
 
 from edgessd.detector import Detector
 from edgessd.errors import InputError
-from edgessd.events import Event
 from edgessd.model.tiles import Tiles
 from edgessd.sources import Source, open_address, parse_address
 from edgessd.streams.auto_interval import AutoInterval, Load
 from edgessd.streams.batcher import Batcher
 from edgessd.streams.capacity import check_batch, check_stream_count
 from edgessd.streams.delivery import Delivery
+from edgessd.streams.event import Event
 from edgessd.streams.frame_skipper import AUTO, FrameSkipper, Interval, interval_named
 from edgessd.streams.lane import Lane, Stage
 from edgessd.streams.motion_gate import Mask, MotionGate

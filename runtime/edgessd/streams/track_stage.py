@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.events.event import Event, picture_of
 from edgessd.sources import Frame
 from edgessd.sources.frame import Skip
+from edgessd.streams.event import Event, picture_of
 from edgessd.streams.result import Result
 from edgessd.tracking.events import TrackEvent
 from edgessd.tracking.watch import Tracking, Tracks, Watch

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from edgessd.errors import EdgessdError, InputError
-from edgessd.events import EventStore
+from edgessd.sinks.event_store import EventStore
 from edgessd.util.bounded_json import parse_json
 from edgessd.util.outside_text import outside_text
 from edgessd.view.cameras import Camera

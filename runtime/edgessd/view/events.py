@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edgessd.errors import EdgessdError
-from edgessd.events import EventStore
+from edgessd.sinks.event_store import EventStore
 from edgessd.util.outside_text import outside_text
 
 _MOST = 200

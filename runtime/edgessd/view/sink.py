@@ -22,7 +22,7 @@ from edgessd.view.settings import ViewSettings
 if TYPE_CHECKING:
     import uvicorn
 
-    from edgessd.events import EventStore
+    from edgessd.sinks.event_store import EventStore
 
 _START_SECONDS = 10.0
 log = logging.getLogger(__name__)

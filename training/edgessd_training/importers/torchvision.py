@@ -7,12 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from edgessd.errors import InputError
-from edgessd.model.priors import ssd_spec
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.imported import imported
 from edgessd_training.importers.state_dict import Names, columns_of, place, read_state_dict
 from edgessd_training.networks import build
 from edgessd_training.networks.mobilenet_v3 import BLOCKS, FIRST_HEAD_BLOCK
+from edgessd_training.networks.prior_layouts import ssd_spec
 
 CONV4_LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
 CONV5_LAYERS = {24: 1, 26: 3, 28: 5}  # our number: torchvision's in its extra.0, which starts with pool4

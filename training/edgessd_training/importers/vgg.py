@@ -6,11 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from edgessd.model.priors import PriorSpec, ssd_spec
+from edgessd.model.priors import PriorSpec
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.imported import imported
 from edgessd_training.importers.state_dict import Names, columns_of, place, read_state_dict
 from edgessd_training.networks import build
+from edgessd_training.networks.prior_layouts import ssd_spec
 
 FIRST_MAP_PRIORS = 4
 VOC_CLASSES, COCO_CLASSES = 20, 80

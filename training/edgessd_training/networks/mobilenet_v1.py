@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.model.priors import tensorflow_spec
 from edgessd_training.networks.assemble import InputSize, assemble, check_width, map_sizes_hw
 from edgessd_training.networks.layers import SamePad, conv_bn, kaiming, normal_003
+from edgessd_training.networks.prior_layouts import tensorflow_spec
 from edgessd_training.networks.ssd import SSD
 
 # (output channels at width 1, stride) of the 13 depthwise separable blocks (1704.04861, table 1).

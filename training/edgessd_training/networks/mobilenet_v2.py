@@ -4,7 +4,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.model.priors import tensorflow_spec
 from edgessd_training.networks.assemble import InputSize, assemble, check_width, map_sizes_hw
 from edgessd_training.networks.layers import (
     SSDLITE_EPS,
@@ -17,6 +16,7 @@ from edgessd_training.networks.layers import (
     kaiming,
     normal_003,
 )
+from edgessd_training.networks.prior_layouts import tensorflow_spec
 from edgessd_training.networks.ssd import SSD
 from edgessd_training.networks.ssdlite import extra_maps, predictor, ssdlite, ssdlite_maps
 

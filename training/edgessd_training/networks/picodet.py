@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from edgessd.model.priors import cells_spec
 from edgessd_training.networks.assemble import MAX_CLASSES, InputSize, check, input_hw, map_sizes_hw, start_scores
 from edgessd_training.networks.csp_pan import CSPPAN, separable
 from edgessd_training.networks.esnet import ESNet
 from edgessd_training.networks.layers import last_convolution
+from edgessd_training.networks.prior_layouts import cells_spec
 from edgessd_training.networks.ssd import SSD, Head, Normalise
 
 WIDTH = 96

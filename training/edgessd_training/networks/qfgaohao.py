@@ -7,11 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.model.priors import PriorSpec, ssd_spec
+from edgessd.model.priors import PriorSpec
 from edgessd_training.networks.assemble import InputSize, SizesHw, assemble, input_hw, map_sizes_hw, on_grid
 from edgessd_training.networks.layers import InvertedResidual, Norm, conv_bn, xavier
 from edgessd_training.networks.mobilenet_v1 import BLOCKS, FIRST_HEAD_BLOCK
 from edgessd_training.networks.mobilenet_v2 import MobileNetV2
+from edgessd_training.networks.prior_layouts import ssd_spec
 from edgessd_training.networks.ssd import SSD
 
 NORM: Norm = {"eps": 1e-5, "momentum": 0.1}

@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.model.priors import ssdlite_spec
 from edgessd_training.networks.assemble import SizesHw, assemble, on_grid
 from edgessd_training.networks.layers import conv_bn, normal_003
+from edgessd_training.networks.prior_layouts import ssdlite_spec
 from edgessd_training.networks.ssd import SSD, Backbone
 
 EXTRA_CHANNELS = (512, 256, 256, 128)

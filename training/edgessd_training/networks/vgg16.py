@@ -4,9 +4,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from edgessd.model.priors import PriorSpec, ssd300_spec, ssd512_spec
+from edgessd.model.priors import PriorSpec
 from edgessd_training.networks.assemble import InputSize, SizesHw, assemble, input_hw, map_sizes_hw, on_grid
 from edgessd_training.networks.layers import L2Norm, kaiming, xavier
+from edgessd_training.networks.prior_layouts import ssd300_spec, ssd512_spec
 from edgessd_training.networks.ssd import SSD
 
 # Channels of the 3x3 convolutions of the five stages (1409.1556, table 1, D).

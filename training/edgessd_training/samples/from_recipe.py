@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgessd.model.boxes import Variances
 from edgessd.model.card import VARIANCES
-from edgessd.model.priors import generate, ssd300_spec
+from edgessd.model.priors import generate
 from edgessd_training.data.records import DataSet
+from edgessd_training.networks.prior_layouts import ssd300_spec
 from edgessd_training.recipe import Recipe
 from edgessd_training.samples.cache import ImageCache, annotated_image
 from edgessd_training.samples.maker import Grid, SampleMaker

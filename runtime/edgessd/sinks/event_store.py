@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from edgessd.errors import EdgessdError
-from edgessd.events.event import Event
+from edgessd.streams.event import Event
 from edgessd.util.files import writable
 
 _SECONDS_PER_DAY = 86400

@@ -1,4 +1,4 @@
-"""Compiles kernels/resize.cu to kernels/resize.ptx with NVRTC: ``python -m edgessd.backends.cuda.compile_ptx``.
+"""Compiles the runtime's kernel, resize.cu to resize.ptx, with NVRTC: `python export/compile_ptx.py`.
 
 Run it on a developer's machine after the kernel was changed; no GPU is needed and devices compile nothing but the
 PTX, by their driver. NVRTC 12.6 writes PTX 8.5, which JetPack 6 and every driver from CUDA 12.5 on load; a newer
@@ -10,11 +10,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from edgessd.backends.cuda.resize import PTX
 from edgessd.errors import MissingExtra
 from edgessd.util.files import replacing
 
-KERNELS = Path(__file__).parent / "kernels"
-SOURCE, PTX = KERNELS / "resize.cu", KERNELS / "resize.ptx"
+SOURCE = PTX.with_suffix(".cu")
 VERSION = (12, 6)
 # sm_75 is the oldest that TensorRT 10 runs on; without fused multiply-add numpy gives the same bytes.
 OPTIONS = (b"--gpu-architecture=compute_75", b"--fmad=false")
