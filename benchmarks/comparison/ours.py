@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from comparison.entry import OURS, Accuracy, Entry, Frames, Opened, Played
 from comparison.macs import onnx_gmac
 from comparison.scene import scene_scores
-from edgessd.backends import Backend
+from edgessd.backends import Backend, choose
 from edgessd.bench.measure import measure, percentiles_ms
 from edgessd.detector import Detector, StageTimes
 from edgessd.model.boxes import cxcywh_to_xyxy
@@ -29,7 +29,7 @@ def our_entries(models: list[Path], batches: list[int], accuracy: dict[str, Accu
     entries = []
     for model in models:
         card = card_of(model)
-        for backend in backends_for(model):
+        for backend in backends_for(model, card):
             for batch in batches:
                 size = f", batch {batch}" if batch > 1 else ""
                 entries.append(
@@ -46,11 +46,13 @@ def our_entries(models: list[Path], batches: list[int], accuracy: dict[str, Accu
     return entries
 
 
-def backends_for(model: Path) -> list[str]:
-    """Return the installed backends that run a model file."""
+def backends_for(model: Path, card: ModelCard) -> list[str]:
+    """Return the installed backends that run a model file, what the product takes by itself first."""
     if model.suffix == ".engine":
         return ["tensorrt"]
-    return [name for name in BACKENDS if find_spec(name) and (name != "tensorrt" or find_spec("pycuda"))]
+    installed = [name for name in BACKENDS if find_spec(name) and (name != "tensorrt" or find_spec("pycuda"))]
+    taken = choose(model, "auto", card).name
+    return sorted(installed, key=lambda name: name != taken)
 
 
 def is_random(card: ModelCard) -> bool:

@@ -46,7 +46,7 @@ def machine(**changes: Any) -> dict[str, Any]:
         "system": "Linux",
         "cores": 6,
     }
-    basis |= {"numpy": "1.26.4", "system_opencv": None, "memory": None, "board": {}, "cameras": []}
+    basis |= {"numpy": "1.26.4", "system_opencv": None, "memory": None, "vnni": None, "board": {}, "cameras": []}
     basis |= {"engine_cache": {"folder": "/cache", "free_bytes": None}}
     return {**basis, **nothing, "nvidia_gpu": False, "opencv": OPENCV, "cuda": NO_DRIVER, **changes}
 
@@ -73,6 +73,20 @@ def test_a_machine_without_any_backend_cannot_detect() -> None:
         install_command("cpu"),
         install_command("openvino"),
     ]
+
+
+def test_whether_int8_pays_is_told_by_the_processor(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    for line, known, words in (
+        ("flags\t\t: fpu avx2 avx512_vnni", True, "0.8 of the time"),
+        ("flags\t\t: fpu avx2", False, "no faster"),
+        ("Features\t: fp asimd asimddp", None, None),
+    ):
+        (tmp_path / "proc/cpuinfo").write_text(f"processor\t: 0\n{line}\n\n")
+        found = gathering.vnni(tmp_path)
+        assert found is known
+        told = rows(machine(vnni=found)).get("INT8")
+        assert told is None if words is None else words in str(told)
 
 
 def test_one_backend_is_enough() -> None:

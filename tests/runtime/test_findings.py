@@ -62,6 +62,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "pycuda": None,
         "cuda-bindings": None,
         "cuda": NO_CUDA,
+        "vnni": None,
         "memory": {"available_bytes": 8 * GIB, "swap_free_bytes": 0},
         "engine_cache": {"folder": "/cache", "free_bytes": 50_000_000_000},
     }

@@ -14,10 +14,12 @@ from edgessd.errors import InputError
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd_training.data.images import read_image
+from edgessd_training.importers import import_family
 from edgessd_training.importers.picodet import channel_orders, import_picodet, layers_in_file_order
 from edgessd_training.networks import build
 from edgessd_training.networks.esnet import Stage
 from edgessd_training.networks.ssd import offsets_from
+from edgessd_training.run.start import start_checkpoint
 
 PHOTOS = sorted((Path(edgessd.__file__).parent / "bench/photos").glob("*.jpg"))
 PUBLISHED = Path(__file__).parents[3] / "shared/data/weights/picodet_s_320_coco.onnx"
@@ -53,6 +55,25 @@ def test_a_distance_is_the_mean_of_its_distribution() -> None:
 def test_what_it_cannot_be_is_refused(option: dict[str, object]) -> None:
     with pytest.raises(InputError):
         build({"family": "picodet_s", "classes": 2, **option})
+
+
+def test_published_weights_are_named_with_their_address_and_kept_to_their_bytes(tmp_path: Path) -> None:
+    path = tmp_path / PUBLISHED.name
+    with pytest.raises(InputError) as absent:
+        import_family("picodet", path)
+    with pytest.raises(InputError) as not_found:
+        start_checkpoint(path.name, [tmp_path])
+    path.write_bytes(b"another file of this name")
+    with pytest.raises(InputError, match="is not the published file") as other:
+        start_checkpoint(path.name, [tmp_path])
+    for error in (absent, not_found, other):
+        assert f"https://paddledet.bj.bcebos.com/deploy/third_engine/{path.name}" in str(error.value)
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="PaddleDetection's file is not at hand")
+def test_published_weights_are_the_recorded_ones_and_start_a_run_by_name() -> None:
+    _, checkpoint = start_checkpoint(PUBLISHED.name, [PUBLISHED.parent])
+    assert len(checkpoint.card.labels) == 80
 
 
 def shuffled(maps: Tensor) -> Tensor:

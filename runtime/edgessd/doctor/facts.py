@@ -45,6 +45,7 @@ def gather() -> Facts:
         "system_opencv": system_opencv(),
         "engine_cache": _engine_cache(),
         "memory": memory(),
+        "vnni": vnni(),
         "cameras": cameras(),
         **answers,
     }
@@ -80,6 +81,13 @@ def memory(root: Path = ROOT) -> dict[str, int] | None:
     if None in values.values():
         return None
     return {key: int(str(value).split()[0]) << 10 for key, value in values.items()}
+
+
+def vnni(root: Path = ROOT) -> bool | None:
+    """Return whether an x86 processor sums products of int8 in one instruction; None where it does not tell."""
+    text = Tree(root).text("proc/cpuinfo") or ""
+    flags = next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), None)
+    return None if flags is None else bool({"avx512_vnni", "avx_vnni"} & set(flags))
 
 
 def has_nvidia_card(devices: Path = Path("/sys/bus/pci/devices")) -> bool:

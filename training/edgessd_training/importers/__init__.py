@@ -7,6 +7,7 @@ from edgessd.errors import InputError
 from edgessd.util.suggestions import did_you_mean
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.importers.picodet import import_picodet
+from edgessd_training.importers.published import check_published, fetching
 from edgessd_training.importers.qfgaohao import import_qfgaohao
 from edgessd_training.importers.tfjs import import_tfjs
 from edgessd_training.importers.tflite import import_tflite
@@ -28,4 +29,8 @@ def import_family(family: str, path: Path, labels_path: Path | None = None) -> C
     """Return the network that a foreign file holds, with its card. Raises InputError when it does not fit."""
     if family not in FAMILIES:
         raise InputError(f"unknown family {family!r}", fix=did_you_mean(family, FAMILIES))
+    if path.exists():
+        check_published(path)
+    elif fix := fetching(path.name):
+        raise InputError(f"no file at {path}", fix=fix)
     return FAMILIES[family](path, labels_path)

@@ -12,6 +12,8 @@ from edgessd.model.boxes import Variances
 from edgessd.model.card import VARIANCES
 from edgessd.util.files import readable
 from edgessd_training.checkpoint import Checkpoint, load_checkpoint
+from edgessd_training.importers import import_family
+from edgessd_training.importers.published import PUBLISHED, fetching
 from edgessd_training.metrics.labels import read_label_map
 from edgessd_training.networks import build
 from edgessd_training.networks.layers import last_convolution
@@ -71,15 +73,18 @@ def find(text: str, folders: Sequence[Path]) -> Path:
     found = next((path for path in candidates if path.exists()), None)
     if found is None:
         looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
-        raise InputError(f"no weights at {text!r} (looked in {looked})", fix="copy the file there, or --set its path")
+        fix = fetching(Path(text).name) or "copy the file there, or --set its path"
+        raise InputError(f"no weights at {text!r} (looked in {looked})", fix=fix)
     return readable(found, "weights file")
 
 
 def start_checkpoint(text: str, folders: Sequence[Path]) -> tuple[Path, Checkpoint]:
-    """Return the detector that a recipe names: a checkpoint, an exported file or a shipped model."""
+    """Return the detector that a recipe names: a checkpoint, an exported file, a shipped model, published weights."""
     from edgessd.model.shipped import shipped
 
     path = shipped()[text] if text in shipped() else find(text, folders)
+    if known := PUBLISHED.get(path.name):
+        return path, import_family(known.family, path)
     if path.suffix == ".onnx":
         from edgessd_training.importers.exported import restore_checkpoint
 
