@@ -28,6 +28,7 @@ TABLES = {
     "ViewSettings": "[view]",
 }
 SOURCES = (
+    "streams/retry.py",
     "config/__init__.py",
     "tracking/zones.py",
     "tracking/lines.py",
@@ -60,6 +61,7 @@ NAMES = {
     "Zone": "tables",
     "Line": "tables",
     "Mask": "tables",
+    "Choice(NAMES)": '`"auto"`, `"onnxruntime"`, `"openvino"` or `"tensorrt"`',
     "Choice(INTERVALS)": '`"auto"`, or 1 to 10',
 }
 
@@ -107,7 +109,10 @@ def _told(node: ast.ClassDef) -> str:
 
 def _table(node: ast.ClassDef, title: str, told: str, classes: dict[str, ast.ClassDef], *, level: int = 2) -> str:
     fields = list(_fields(node, classes))
-    told, about = _by_key(told.removeprefix(f"{title}. "), {ast.unparse(field.target) for field in fields})
+    keys = {ast.unparse(field.target) for field in fields}
+    told, about = _by_key(told.removeprefix(f"{title}. "), keys)
+    for base in _bases(node, classes):
+        about = _by_key(_told(base), keys)[1] | about
     rows = "".join(_row(field, about.get(ast.unparse(field.target), "")) for field in fields)
     intro = f"{told[:1].upper()}{told[1:]}\n\n" if told else ""
     return f"\n{'#' * level} {title}\n\n{intro}| key | value | default | what |\n|---|---|---|---|\n{rows}"
@@ -123,12 +128,16 @@ def _by_key(told: str, keys: set[str]) -> tuple[str, dict[str, str]]:
 
 
 def _fields(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Iterator[ast.AnnAssign]:
-    """Yield the fields of a dataclass, those of its bases first; ``streams`` of all sinks is told once."""
+    """Yield the fields of a dataclass: the required ones first, its own before those of its bases."""
+    own = [item for each in (node, *_bases(node, classes)) for item in each.body if isinstance(item, ast.AnnAssign)]
+    yield from sorted(own, key=lambda item: item.value is not None)
+
+
+def _bases(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
     for base in node.bases:
-        if isinstance(base, ast.Name) and base.id in classes:
-            yield from _fields(classes[base.id], classes)
-    if node.name != "Common":
-        yield from (item for item in node.body if isinstance(item, ast.AnnAssign))
+        if isinstance(base, ast.Name) and base.id in classes and base.id != "SinkTable":
+            yield classes[base.id]
+            yield from _bases(classes[base.id], classes)
 
 
 def _row(field: ast.AnnAssign, told: str) -> str:

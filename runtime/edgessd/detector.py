@@ -61,7 +61,7 @@ class Detector:
     ) -> None:
         """Load a model and run its self-test.
 
-        model: a file, .onnx or .engine, or a shipped model's name. backend: auto, onnxruntime, openvino or tensorrt.
+        model: a file, .onnx or .engine, or a shipped model's name. backend: one of ``backends.NAMES``.
         settings: thresholds and labels. workers: threads that call ``detect`` at once. threads: cores of one call;
         None divides the cores among the workers. gpu_resize: single frames are resized on the GPU (TensorRT alone);
         batches still on the CPU.

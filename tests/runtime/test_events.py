@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,10 +24,13 @@ from edgessd.streams.event import Event, picture_of
 from edgessd.streams.track_stage import TrackStage
 from edgessd.tracking import Line, TrackerSettings, Tracking, Zone
 from edgessd.tracking.events import TrackEvent
+from edgessd.tracking.tracker import Tracker
 
 PICTURE = np.random.RandomState(0).randint(0, 256, (40, 30, 3)).astype(np.uint8)
 RIGHT = Zone("right", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)), inertia=1)
 MIDDLE = Line("middle", (0.5, 0.0), (0.5, 1.0), inertia=1)
+
+AT_ONCE = partial(Tracker, TrackerSettings(confirm_hits=1))
 
 
 def event(
@@ -239,7 +243,7 @@ def box(left: float, score: float = 0.9) -> Detections:
 
 def test_a_walk_is_told_once_in_wall_clock_time_with_its_best_picture() -> None:
     told: list[Event] = []
-    tracking = Tracking((RIGHT,), (MIDDLE,), TrackerSettings(confirm_hits=1))
+    tracking = Tracking((RIGHT,), (MIDDLE,), AT_ONCE)
     stage = TrackStage(tracking, LABELS, tell=told.append, pictures=True)
     began = time.time()
     for index, left in enumerate((10, 14, 18, 22, 26, 30, 34, 38)):
@@ -265,9 +269,24 @@ def test_a_walk_is_told_once_in_wall_clock_time_with_its_best_picture() -> None:
 
 def test_a_track_that_is_gone_ends_by_itself() -> None:
     told: list[Event] = []
-    stage = TrackStage(Tracking(tracker=TrackerSettings(confirm_hits=1)), LABELS, tell=told.append)
+    stage = TrackStage(Tracking(tracker=AT_ONCE), LABELS, tell=told.append)
     for index, found in enumerate((box(10), *[no_detections()] * 4)):
         one = result(index)
         stage(replace(one, frame=replace(one.frame, media_time=index * 0.5), detections=found))
     assert [each.told.kind for each in told] == ["start", "end"]
     assert told[-1].picture is None
+
+
+def test_another_tracker_takes_the_place_of_ours() -> None:
+    class Everything(Tracker):
+        """Whatever is seen is track 7."""
+
+        alive = frozenset({7})
+
+        def update(self, detections: Detections, seconds: float) -> Detections:
+            return replace(detections, ids=np.full(len(detections), 7))
+
+    told: list[Event] = []
+    stage = TrackStage(Tracking(tracker=Everything), LABELS, tell=told.append)
+    stage(replace(result(0), detections=box(10)))
+    assert [each.told.track for each in told] == [7]

@@ -14,6 +14,7 @@ from edgessd.errors import InputError
 from edgessd.sources import Frame, VideoFile
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.streams import Reader, Retry, State
+from edgessd.streams.retry import Reconnection
 from edgessd.util.exit import READER_PREFIX
 
 QUICK = Retry(stale_after=0.3, hang_after=0.4, first_retry=0.01, longest_retry=0.05, lasting_retry=0.1)
@@ -183,6 +184,14 @@ def test_back_off_doubles_with_jitter_to_its_bound() -> None:
         assert longest / 2 <= min(waits)
         assert max(waits) <= longest
         assert len(set(waits)) > 100
+
+
+@pytest.mark.parametrize(("lived", "least"), [(0.0, 0.4), (0.9, 0.4), (1.0, 0.05)])
+def test_the_back_off_begins_anew_after_a_connection_that_gave_frames_for_long(lived: float, least: float) -> None:
+    reconnection = Reconnection(Retry(first_retry=0.1, longest_retry=1.0))
+    for _ in range(3):
+        reconnection.pause(None, lived=0.0)
+    assert least <= reconnection.pause(None, lived=lived) <= 2 * least
 
 
 def test_times_that_cannot_be() -> None:

@@ -11,6 +11,7 @@ from edgessd_training.networks.layers import L2Norm, divisible
 from edgessd_training.networks.macs import count_macs
 from edgessd_training.networks.neck import FPN, TopDown
 from edgessd_training.networks.prior_layouts import ssd300_spec, ssd512_spec, ssdlite_spec
+from edgessd_training.networks.ssd import SSD
 
 MOBILE = [family for family in FAMILIES if "vgg" not in family and family != "picodet_s"]
 
@@ -147,3 +148,14 @@ def test_divisible_never_loses_more_than_a_tenth() -> None:
 def test_wrong_descriptions_are_refused(description: dict[str, object], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         build(description)
+
+
+def test_a_fault_in_a_familys_own_code_is_not_taken_for_a_wrong_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*, classes: int) -> SSD:
+        return SSD(classes)  # type: ignore[call-arg, arg-type]
+
+    monkeypatch.setitem(FAMILIES, "broken", broken)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="missing"):
+        build({"family": "broken", "classes": 1})
+    with pytest.raises(InputError, match="no option 'width'"):
+        build({"family": "broken", "classes": 1, "width": 1.0})

@@ -128,7 +128,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path} is not an edgessd checkpoint", fix="import foreign weights with `edgessd import`")
     card = loads(str(content["card"]), where=str(path))
     description = content["network"]
-    network = build(description)
+    try:
+        network = build(description)
+    except (TypeError, ValueError) as error:  # a file from outside may give any option a value of any type
+        raise CardError(f"{path} describes no network: {error}", fix="import it again") from error
     load_weights(network, content["weights"], where=str(path))
     told = (card.priors.sha256, card.activation, card.coding)
     if (network.priors.sha256, network.activation, network.coding) != told:

@@ -1,19 +1,20 @@
 """Inference engines behind one protocol, and the choice between them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from edgessd.errors import InputError
-from edgessd.model.card import ModelCard
 from edgessd.util.cores import usable_cores
 from edgessd.util.extras import install_command
 
-NAMES = ("auto", "onnxruntime", "openvino", "tensorrt")
+if TYPE_CHECKING:  # the command's help names the backends and needs no NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgessd.model.card import ModelCard
 
 
 class Backend(Protocol):
@@ -25,7 +26,7 @@ class Backend(Protocol):
     name: str
     most: int | None
 
-    def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+    def infer(self, images: "NDArray[np.uint8]") -> "tuple[NDArray[Any], ...]":
         """Return the card's outputs, in its order, for (B, H, W, 3) uint8 BGR. Raises BackendError."""
         ...
 
@@ -38,7 +39,7 @@ class Backend(Protocol):
 class ResizingBackend(Backend, Protocol):
     """A backend that also takes whole frames and resizes them on its device."""
 
-    def infer_frame(self, frame: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+    def infer_frame(self, frame: "NDArray[np.uint8]") -> "tuple[NDArray[Any], ...]":
         """Return the card's outputs, B = 1, for one (H, W, 3) uint8 BGR frame. Raises InputError, BackendError."""
         ...
 
@@ -51,7 +52,7 @@ class Choice:
     reason: str
 
 
-def choose(path: Path, wanted: str, card: ModelCard) -> Choice:
+def choose(path: Path, wanted: str, card: "ModelCard") -> Choice:
     """Return the backend for a model file and its card. Raises InputError for a name that cannot run it."""
     if wanted not in NAMES:
         raise InputError(f"unknown backend {wanted!r}", fix=f"choose one of {', '.join(NAMES)}")
@@ -84,30 +85,29 @@ def _has_gpu_provider() -> bool:
 
 
 def open_backend(
-    path: Path, card: ModelCard, choice: Choice, *, workers: int = 1, threads: int | None = None
+    path: Path, card: "ModelCard", choice: Choice, *, workers: int = 1, threads: int | None = None
 ) -> Backend:
     """Return the loaded model.
 
     workers: how many threads will call ``infer`` at once; threads: cores for one call, the cores divided
     among the workers where None. Raises BackendError or MissingExtra.
     """
-    per_call = threads or max(1, usable_cores() // workers)
-    match choice.name:
-        case "onnxruntime":
-            from edgessd.backends.onnxruntime import OnnxRuntimeBackend
-
-            return OnnxRuntimeBackend(path, card, threads=per_call)
-        case "openvino":
-            from edgessd.backends.openvino import OpenVinoBackend
-
-            return OpenVinoBackend(path, card, threads=per_call, workers=workers)
-        case "tensorrt":
-            return _open_tensorrt(path, workers)
-        case _:
-            raise InputError(f"the backend {choice.name} cannot run {path}", fix="use onnxruntime or openvino")
+    return BACKENDS[choice.name](path, card, workers, threads or max(1, usable_cores() // workers))
 
 
-def _open_tensorrt(path: Path, workers: int) -> Backend:
+def _open_onnxruntime(path: Path, card: "ModelCard", workers: int, threads: int) -> Backend:
+    from edgessd.backends.onnxruntime import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend(path, card, threads=threads)
+
+
+def _open_openvino(path: Path, card: "ModelCard", workers: int, threads: int) -> Backend:
+    from edgessd.backends.openvino import OpenVinoBackend
+
+    return OpenVinoBackend(path, card, threads=threads, workers=workers)
+
+
+def _open_tensorrt(path: Path, card: "ModelCard", workers: int, threads: int) -> Backend:
     """Return an engine, loaded; an ONNX file's engine comes from the cache, built where it is not there yet."""
     from edgessd.backends.cuda.library import load
     from edgessd.backends.engine.cache import engine_for
@@ -115,3 +115,12 @@ def _open_tensorrt(path: Path, workers: int) -> Backend:
 
     load()  # before minutes go into an engine that nothing here could run
     return TensorRTBackend(path if path.suffix == ".engine" else engine_for(path).path, workers=workers)
+
+
+# A new backend is one module and one line here.
+BACKENDS: Mapping[str, Callable[[Path, "ModelCard", int, int], Backend]] = {
+    "onnxruntime": _open_onnxruntime,
+    "openvino": _open_openvino,
+    "tensorrt": _open_tensorrt,
+}
+NAMES = ("auto", *BACKENDS)

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from edgessd.backends import NAMES
+
 # Typer reads these annotations at run time, on Python 3.10 too.
 Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a shipped model.")]
-Backend = Annotated[str, typer.Option(help="auto, onnxruntime, openvino, tensorrt; `edgessd info` explains auto.")]
+Backend = Annotated[str, typer.Option(help=f"{', '.join(NAMES)}; `edgessd info` explains auto.")]
 Score = Annotated[
     float | None,
     typer.Option(help="Lowest score reported, 0 to 1; the model's own thresholds where left out.", show_default=False),

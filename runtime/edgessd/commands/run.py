@@ -172,7 +172,7 @@ def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> 
                     stream.name,
                     stream.source,
                     policy=stream.policy,
-                    retry=stream.retry,
+                    retry=stream,
                     track=config.tracking(stream) or False,
                     interval=stream.frames_apart,
                     motion=stream.motion,

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
+from edgessd.backends import NAMES
 from edgessd.config.sinks import SINK_TABLES, EventsTable, SinkTable, WebhookTable, collide
 from edgessd.errors import InputError
 from edgessd.model.tiles import Tiles, tiles_named
@@ -34,13 +35,13 @@ Score = Annotated[float, Range(0, 1)]
 class ModelTable:
     """``[model]``.
 
-    path: a file, or a shipped model's name. backend: auto, onnxruntime, openvino or tensorrt. score: the lowest score
+    path: a file, or a shipped model's name. backend: ``edgessd info`` explains auto. score: the lowest score
     reported; the model's own thresholds if omitted. classes: labels to report; all if omitted. thresholds: lowest
     scores of single labels. gpu_resize: single frames are resized on the GPU; not with ``run.batch`` above 1.
     """
 
     path: str = "default"
-    backend: str = "auto"
+    backend: Annotated[str, Choice(NAMES)] = "auto"
     score: Score | None = None
     classes: tuple[str, ...] | None = None
     thresholds: Mapping[str, Score] = field(default_factory=dict)
@@ -65,30 +66,22 @@ class RunTable:
     log_level: Annotated[str, Choice(("debug", "info", "warning", "error"))] = "info"
 
 
-@dataclass(frozen=True)
-class StreamTable:
+@dataclass(frozen=True, kw_only=True)
+class StreamTable(Retry):
     """``[[streams]]``.
 
     name: letters, digits and ``_.-``; in topics, file names and metrics. source: as ``edgessd detect`` takes it.
-    policy: latest keeps the newest frame and counts the others as dropped; every loses none. Live sources take latest,
-    files every. track: whether boxes get ids; ``run.track`` if omitted, true with zones or lines. stale_after: seconds
-    without a frame after which the stream is stale. hang_after: seconds after which a read that hangs is interrupted.
-    first_retry, longest_retry: pause before a reconnection in seconds; it doubles from the first to the longest.
-    lasting_retry: the same after a refused password, since wrong ones lock accounts. interval: detect in one of so many
-    frames; auto chooses it. It needs tracks. motion: detect only where something moves. It needs tracks. tiles:
-    parts of the frame that are detected in too, "2x2", or "640x640" in pixels. masks: ``[[streams.masks]]`` below it.
-    zones: ``[[streams.zones]]`` below it. lines: ``[[streams.lines]]`` below it.
+    policy: latest keeps the newest frame and counts the others as dropped; every loses none. Live sources take
+    latest, files every. track: whether boxes get ids; ``run.track`` if omitted, true with zones or lines. interval:
+    detect in one of so many frames; auto chooses it. It needs tracks. motion: detect only where something moves. It
+    needs tracks. tiles: parts of the frame that are detected in too, "2x2", or "640x640" in pixels. masks:
+    ``[[streams.masks]]`` below it. zones: ``[[streams.zones]]`` below it. lines: ``[[streams.lines]]`` below it.
     """
 
     name: str
     source: str = field(repr=False)
     policy: Annotated[str, Choice(("latest", "every"))] | None = None
     track: bool | None = None
-    stale_after: float = 2.0
-    hang_after: float = 8.0
-    first_retry: float = 0.1
-    longest_retry: float = 0.75
-    lasting_retry: float = 60.0
     interval: Annotated[str, Choice(INTERVALS)] | None = None
     motion: bool = False
     tiles: str | None = None
@@ -98,8 +91,9 @@ class StreamTable:
 
     def __post_init__(self) -> None:
         """Raise InputError for a name that cannot be a topic or a file name, or a time that cannot be."""
+        super().__post_init__()
         check_stream_name(self.name)
-        _ = self.retry, self.parts
+        _ = self.parts
         if self.masks and not self.motion:
             raise InputError("masks are for the motion gate", fix="set motion = true")
         names = Counter(place.name for place in self.places)
@@ -127,17 +121,6 @@ class StreamTable:
     def parts(self) -> Tiles | None:
         """Return the tiles. Raises InputError."""
         return tiles_named(self.tiles)
-
-    @property
-    def retry(self) -> Retry:
-        """Return the times. Raises InputError."""
-        return Retry(
-            stale_after=self.stale_after,
-            hang_after=self.hang_after,
-            first_retry=self.first_retry,
-            longest_retry=self.longest_retry,
-            lasting_retry=self.lasting_retry,
-        )
 
 
 @dataclass(frozen=True)
@@ -241,8 +224,7 @@ def _check_inputs(config: Config, path: Path | None) -> None:
         *(stream.source.partition("?")[0] for stream in config.streams),
     ]
     for index, sink in enumerate(config.sinks):
-        place = getattr(sink, "path", None) or getattr(sink, "folder", None)
-        keep_apart({f"sinks[{index}]": place}, read)
+        keep_apart({f"sinks[{index}]": sink.place}, read)
 
 
 def _list(content: Mapping[str, Any], key: str) -> list[Any]:

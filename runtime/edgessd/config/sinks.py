@@ -28,38 +28,65 @@ _ROOM = 8 * _MEGABYTE  # with less free at the start a disk is full
 
 
 @dataclass(frozen=True, kw_only=True)
-class Common:
+class SinkTable:
     """What all sinks take. streams: theirs alone, all where not given."""
 
     streams: tuple[str, ...] | None = None
 
-    def shares_streams(self, other: "Common") -> bool:
-        """Return whether some stream goes to both."""
-        return self.streams is None or other.streams is None or not set(self.streams).isdisjoint(other.streams)
+    @property
+    def place(self) -> Path | None:
+        """Return the file or folder that it writes, None for what writes none."""
+        return None
+
+    def check(self) -> None:
+        """Raise InputError or MissingExtra where it could not be opened, as far as that can be told beforehand."""
+
+    def open(self, labels: Labels) -> "Sink":
+        """Return the sink. Raises InputError, MissingExtra."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinesTable(Common):
-    """Lines in a file that starts anew at max_mb; so many old ones are kept."""
+class FileTable(SinkTable):
+    """What writes one file. path: the file."""
 
     path: Path
-    max_mb: Megabytes = 100
-    keep: Annotated[int, Range(0, 1000)] = 5
+
+    @property
+    def place(self) -> Path:
+        return self.path
 
     def check(self) -> None:
-        """Raise InputError for a place that cannot be written, or has no room."""
         with_room(writable(self.path), _ROOM, "a sink")
 
 
 @dataclass(frozen=True, kw_only=True)
-class JsonlTable(LinesTable):
-    """``type = "jsonl"``: a JSON line a frame and a state.
+class FolderTable(SinkTable):
+    """What writes files of each stream. folder: where they are written."""
 
-    path: the file, which is appended to. max_mb: size at which a new file begins. keep: old files kept.
-    """
+    folder: Path
+
+    @property
+    def place(self) -> Path:
+        return self.folder
+
+    def check(self) -> None:
+        with_room(sink_folder(self.folder), _ROOM, "a sink")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinesTable(FileTable):
+    """What appends lines to its file. max_mb: size at which a new file begins. keep: old files kept."""
+
+    max_mb: Megabytes = 100
+    keep: Annotated[int, Range(0, 1000)] = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonlTable(LinesTable):
+    """``type = "jsonl"``: a JSON line a frame and a state."""
 
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink. Raises InputError."""
         from edgessd.sinks.records import JsonlSink
 
         return JsonlSink(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
@@ -67,39 +94,29 @@ class JsonlTable(LinesTable):
 
 @dataclass(frozen=True, kw_only=True)
 class CsvTable(LinesTable):
-    """``type = "csv"``: a row a detection.
-
-    path: the file, which is appended to. max_mb: size at which a new file begins. keep: old files kept.
-    """
+    """``type = "csv"``: a row a detection."""
 
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink. Raises InputError."""
         from edgessd.sinks.records import CsvSink
 
         return CsvSink(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoTable(Common):
+class VideoTable(FolderTable):
     """``type = "video"``: annotated segments.
 
-    folder: where they are written. container: mp4 is fragmented. encoder: of the program ffmpeg. segment_seconds,
+    container: mp4 is fragmented. encoder: of the program ffmpeg. segment_seconds,
     segment_mb: length and size at which a new segment begins. keep: segments of a stream; 0 keeps all.
     """
 
-    folder: Path
     container: Annotated[str, Choice(("mkv", "mp4"))] = "mkv"
     encoder: str = "libx264"
     segment_seconds: Annotated[float, Range(0.1, 86400)] = 600
     segment_mb: Megabytes = 1000
     keep: Files = 144
 
-    def check(self) -> None:
-        """Raise InputError for a folder that cannot be made or written."""
-        _check_folder(self.folder)
-
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink. Raises InputError."""
         from edgessd.sinks.video import SegmentSink
 
         return SegmentSink(
@@ -114,30 +131,23 @@ class VideoTable(Common):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SnapshotTable(Common):
+class SnapshotTable(FolderTable):
     """``type = "snapshots"``: a picture when something is found.
 
-    folder: where they are written. interval: least seconds between two of a stream. keep: pictures of a stream; 0 keeps
-    all.
+    interval: least seconds between two of a stream. keep: pictures of a stream; 0 keeps all.
     """
 
-    folder: Path
     interval: Seconds = 10
     keep: Files = 1000
 
-    def check(self) -> None:
-        """Raise InputError for a folder that cannot be made or written."""
-        _check_folder(self.folder)
-
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink. Raises InputError."""
         from edgessd.sinks.images import SnapshotSink
 
         return SnapshotSink(self.folder, labels, interval=self.interval, keep=self.keep)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MqttTable(Common):
+class MqttTable(SinkTable):
     """``type = "mqtt"``: topics PREFIX/STREAM/detections, /events, /state and more, PREFIX/status as the last will.
 
     host, port: the broker's. prefix: of all topics. user, password: where the broker wants them. tls: encrypt the
@@ -169,11 +179,9 @@ class MqttTable(Common):
             )
 
     def check(self) -> None:
-        """Raise MissingExtra without paho-mqtt."""
         need("paho.mqtt.client", "streams")
 
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink; it connects in the background. Raises MissingExtra."""
         from edgessd.sinks.mqtt import Mqtt
 
         return Mqtt(
@@ -191,7 +199,7 @@ class MqttTable(Common):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookTable(Common):
+class WebhookTable(SinkTable):
     """``type = "webhook"``: what was found, events and states by POST.
 
     url: http or https. headers: sent with each. interval: least seconds between two of a stream, events and states
@@ -208,11 +216,7 @@ class WebhookTable(Common):
         """Raise InputError for a value outside what is allowed."""
         webhook_address(self.url, self.headers)
 
-    def check(self) -> None:
-        """There is nothing to look at without posting."""
-
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink."""
         from edgessd.sinks.webhook import Webhook
 
         return Webhook(
@@ -226,7 +230,7 @@ class WebhookTable(Common):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrometheusTable(Common):
+class PrometheusTable(SinkTable):
     """``type = "prometheus"``: figures on http://ADDRESS:PORT/metrics.
 
     address, port: where it listens; port 0 takes a free one.
@@ -240,33 +244,25 @@ class PrometheusTable(Common):
         _check_host("address", self.address)
 
     def check(self) -> None:
-        """Raise MissingExtra without prometheus-client."""
         need("prometheus_client", "streams")
 
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink. Raises InputError when the port is taken, MissingExtra."""
         from edgessd.sinks.prometheus import Prometheus
 
         return Prometheus(labels, address=self.address, port=self.port)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventsTable(Common):
+class EventsTable(FileTable):
     """``type = "events"``: what tracks did, with pictures, in an SQLite file.
 
-    path: the file. keep_days: events older than this are deleted. max_mb: above this size the oldest are deleted.
+    keep_days: events older than this are deleted. max_mb: above this size the oldest are deleted.
     """
 
-    path: Path
     keep_days: Annotated[float, Range(0.001, 36500)] = 30
     max_mb: Megabytes = 1000
 
-    def check(self) -> None:
-        """Raise InputError for a place that cannot be written, or has no room."""
-        with_room(writable(self.path), _ROOM, "a sink")
-
     def open(self, labels: Labels) -> "Sink":
-        """Return the sink. Raises InputError, StoreFault."""
         from edgessd.sinks.event_store import EventStore
         from edgessd.sinks.events import EventSink
 
@@ -274,9 +270,6 @@ class EventsTable(Common):
         return EventSink(EventStore(self.path, keep_seconds=keep_seconds, keep_bytes=keep_bytes))
 
 
-SinkTable = (
-    JsonlTable | CsvTable | VideoTable | SnapshotTable | MqttTable | WebhookTable | PrometheusTable | EventsTable
-)
 SINK_TABLES: dict[str, type[SinkTable]] = {
     "jsonl": JsonlTable,
     "csv": CsvTable,
@@ -290,12 +283,19 @@ SINK_TABLES: dict[str, type[SinkTable]] = {
 
 
 def collide(first: SinkTable, second: SinkTable) -> Path | None:
-    """Return the file or folder that two sinks would both write, links resolved, None where each has its own."""
-    if isinstance(first, LinesTable | EventsTable) and isinstance(second, LinesTable | EventsTable):
-        return first.path if same_place(first.path, second.path) else None
-    if isinstance(first, VideoTable | SnapshotTable) and isinstance(second, type(first)):
-        return first.folder if first.shares_streams(second) and same_place(first.folder, second.folder) else None
+    """Return the file or folder that two sinks would both write, links resolved, None where each has its own.
+
+    Files in a folder are named after their streams.
+    """
+    files = isinstance(first, FileTable) and isinstance(second, FileTable)
+    folders = isinstance(first, FolderTable) and type(first) is type(second) and _share_streams(first, second)
+    if first.place and second.place and (files or folders) and same_place(first.place, second.place):
+        return first.place
     return None
+
+
+def _share_streams(first: SinkTable, second: SinkTable) -> bool:
+    return first.streams is None or second.streams is None or not set(first.streams).isdisjoint(second.streams)
 
 
 def same_place(first: Path, second: Path) -> bool:
@@ -317,7 +317,3 @@ def _check_host(key: str, host: str) -> None:
             f"{key} must be a host's name or address, of parts of up to 63 letters, got {quoted(host)}",
             fix="correct it",
         )
-
-
-def _check_folder(folder: Path) -> None:
-    with_room(sink_folder(folder), _ROOM, "a sink")

@@ -1,12 +1,12 @@
 """What the doctor knows to be wrong: each with an id that does not change, its cause, and the next command."""
 
 from dataclasses import dataclass
-from enum import Enum
 
 from edgessd.errors import EdgessdError
+from edgessd.util.text_enum import TextEnum
 
 
-class Effect(str, Enum):
+class Effect(TextEnum):
     """What ``edgessd run`` does about it.
 
     stops: it ends with exit code 2 and must not be started again as it is. retries: it goes on and keeps trying.
@@ -17,9 +17,6 @@ class Effect(str, Enum):
     RETRIES = "retries"
     SLOWS = "slows"
     WARNS = "warns"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

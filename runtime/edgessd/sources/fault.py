@@ -1,12 +1,12 @@
 """Why a source gives no frames, by name."""
 
 import socket
-from enum import Enum
 
 from edgessd.errors import VideoError
+from edgessd.util.text_enum import TextEnum
 
 
-class Reason(str, Enum):
+class Reason(TextEnum):
     """Why a source gives no frames; ``str`` is the short name in states, logs and metrics."""
 
     AUTHENTICATION = "authentication"
@@ -26,8 +26,6 @@ class Reason(str, Enum):
     ERROR = "error"
     STOPPED = "stopped"
     NO_DESCRIPTOR = "too many open files"
-
-    __str__ = str.__str__
 
     @property
     def permanent(self) -> bool:

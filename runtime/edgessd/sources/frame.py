@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.util.text_enum import TextEnum
 
-class Skip(str, Enum):
+
+class Skip(TextEnum):
     """Why a frame is not detected in. between: it lies between two that are. still: nothing has moved since one."""
 
     BETWEEN = "between"
     STILL = "still"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,15 @@
 """Which frames of a source are detected."""
 
-from enum import Enum
-
 from edgessd.errors import InputError
 from edgessd.util.suggestions import did_you_mean
+from edgessd.util.text_enum import TextEnum
 
 
-class Policy(str, Enum):
+class Policy(TextEnum):
     """latest: the newest frame; what it replaced is dropped and counted. every: reading waits, no frame is lost."""
 
     LATEST = "latest"
     EVERY = "every"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 def policy_named(name: str | None) -> Policy | None:

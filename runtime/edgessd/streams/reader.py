@@ -16,7 +16,7 @@ from edgessd.sources.frame import Selective, Skip
 from edgessd.streams.frame_skipper import FrameSkipper
 from edgessd.streams.pauses import Pauses
 from edgessd.streams.policy import Policy, policy_named
-from edgessd.streams.retry import Retry
+from edgessd.streams.retry import Reconnection, Retry
 from edgessd.streams.status import State, Status
 from edgessd.util.descriptors import RAISE_THE_LIMIT, descriptor_limit, too_few_are_left
 from edgessd.util.exit import READER_PREFIX
@@ -32,9 +32,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _Turn:
-    """One thread's time at the source. busy_since: when opening or reading began, None while it does neither."""
+    """One thread's time at the source. busy_since: when opening or reading began, None while it does neither.
+
+    first_frame_at: of this connection.
+    """
 
     busy_since: float | None = None
+    first_frame_at: float | None = None
     source: Source | None = None
     interrupted: bool = False
     abandoned: bool = False
@@ -72,6 +76,7 @@ class Reader:
         self._connect = connect
         self._policy = policy_named(policy)
         self._retry = retry or Retry()
+        self._reconnection = Reconnection(self._retry)
         self._rename = rename
         self._skipper = skipper
         self._blank_skipped = blank_skipped
@@ -80,7 +85,7 @@ class Reader:
         self._stop = threading.Event()
         self._frames: deque[Frame] = deque()
         self._read_at: deque[float] = deque(maxlen=_RATE_WINDOW)
-        self._count = self._dropped = self._reconnects = self._attempt = 0
+        self._count = self._dropped = self._reconnects = 0
         self._live_source = True
         self._pauses = Pauses()
         self._turn = _Turn()
@@ -198,7 +203,7 @@ class Reader:
     def _run(self, turn: _Turn) -> None:
         while not self._gone(turn):
             began = monotonic()
-            turn.interrupted = False
+            turn.interrupted, turn.first_frame_at = False, None
             over, fault = self._read_to_the_end(turn)
             turn.busy_since = turn.source = None
             if self._gone(turn):
@@ -216,7 +221,7 @@ class Reader:
                 self.ready.notify_all()
             if over:
                 return
-            self._stop.wait(self._pause(fault, lived=monotonic() - began))
+            self._stop.wait(self._reconnection.pause(fault, lived=self._lived(turn)))
 
     def _read_to_the_end(self, turn: _Turn) -> tuple[bool, SourceFault | None]:
         """Return whether nothing more will come, and what was wrong."""
@@ -236,16 +241,8 @@ class Reader:
         cause = f"{self.name} ended the connection"
         return False, SourceFault(Reason.CUT_OFF, cause, fix="see the camera and the network")
 
-    def _pause(self, fault: SourceFault | None, *, lived: float) -> float:
-        if fault is not None and fault.reason is Reason.AUTHENTICATION:
-            return self._retry.lasting_retry
-        if lived >= self._retry.longest_retry and self.connected_once and self._fresh():
-            self._attempt = 0
-        self._attempt += 1
-        return self._retry.pause(self._attempt - 1)
-
-    def _fresh(self) -> bool:
-        return bool(self._read_at) and monotonic() - self._read_at[-1] <= self._retry.hang_after
+    def _lived(self, turn: _Turn) -> float:
+        return 0.0 if turn.first_frame_at is None or not self._read_at else self._read_at[-1] - turn.first_frame_at
 
     def _gone(self, turn: _Turn) -> bool:
         return turn.abandoned or self._stop.is_set()
@@ -263,13 +260,12 @@ class Reader:
             source.choose = self._skipper
         frames: Any = source.frames()
         with closing(frames):
-            first = True
             for frame in frames:
                 turn.busy_since = None
                 if self._gone(turn):
                     return
-                if first:
-                    first = False
+                if turn.first_frame_at is None:
+                    turn.first_frame_at = frame.captured_at
                     self._reconnects += self.connected_once
                     self.connected_once = True
                     self.fault = None

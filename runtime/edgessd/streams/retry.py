@@ -1,21 +1,22 @@
-"""Timeouts and reconnection delays of a stream."""
+"""Timeouts of a stream, and the rule by which it is connected again."""
 
 import random
 from dataclasses import dataclass, fields
 
 from edgessd.errors import InputError
+from edgessd.sources.fault import Reason, SourceFault
 
 _SHORTEST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Seconds.
+    """Times of one stream.
 
-    stale_after: a live stream without a frame for so long is stale. hang_after: opening or reading that takes
-    longer is broken off from outside (the sources' own deadlines, 5 s, come first). first_retry doubles up to
-    longest_retry; a stream must have lived for longest_retry before it begins at first_retry again.
-    lasting_retry: between attempts after a refused password: more of them lock accounts.
+    stale_after: seconds without a frame after which a live stream is stale. hang_after: seconds after which opening or
+    reading is interrupted; the sources' own deadlines, 5 s, come first. first_retry: seconds before a reconnection,
+    which double with each attempt. longest_retry: up to this; a connection that gave frames for so long begins at
+    first_retry again. lasting_retry: seconds before a reconnection after a refused password: wrong ones lock accounts.
     """
 
     stale_after: float = 2.0
@@ -26,12 +27,31 @@ class Retry:
 
     def __post_init__(self) -> None:
         """Raise InputError for a time that is not positive."""
-        for each in fields(self):
-            if not 0 < getattr(self, each.name) <= 86400:
-                value = getattr(self, each.name)
+        for each in fields(Retry):
+            if not 0 < (value := getattr(self, each.name)) <= 86400:
                 raise InputError(f"{each.name} must be above 0 s and at most a day, got {value}")
 
     def pause(self, attempt: int) -> float:
         """Return the seconds before the next attempt, with jitter: cameras behind one switch must not return as one."""
         longest = min(self.longest_retry, self.first_retry * 2.0 ** min(attempt, 32))
         return longest * random.uniform(_SHORTEST_SHARE, 1)
+
+
+class Reconnection:
+    """The pauses between the attempts to connect one stream."""
+
+    def __init__(self, retry: Retry) -> None:
+        self._retry = retry
+        self._attempt = 0  # since a connection last lived
+
+    def pause(self, fault: SourceFault | None, *, lived: float) -> float:
+        """Return the seconds before the next attempt.
+
+        fault: what ended the last one. lived: seconds from its first frame to its last, 0 where there was none.
+        """
+        if fault is not None and fault.reason is Reason.AUTHENTICATION:
+            return self._retry.lasting_retry
+        if lived >= self._retry.longest_retry:
+            self._attempt = 0
+        self._attempt += 1
+        return self._retry.pause(self._attempt - 1)

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from edgessd.sources.frame import Skip
+from edgessd.util.text_enum import TextEnum
 
 
-class State(str, Enum):
+class State(TextEnum):
     """connecting: no frame yet. live. stale: the last frame is too old. ended: it is over. failed: see its reason."""
 
     CONNECTING = "connecting"
@@ -17,9 +17,6 @@ class State(str, Enum):
     STALE = "stale"
     ENDED = "ended"
     FAILED = "failed"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
 """One stream, watched: its tracks, what zones and lines see of them, and the way each has come."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
 from edgessd.model.detections import Detections
 from edgessd.tracking.events import Box, EventLog, TrackEvent
 from edgessd.tracking.lines import Line
-from edgessd.tracking.tracker import Tracker, TrackerSettings
+from edgessd.tracking.tracker import Tracker
 from edgessd.tracking.zones import Zone
 
 Trail = tuple[tuple[float, float, float], ...]
@@ -17,13 +18,41 @@ TRAIL_SECONDS = 2.0
 _TRAIL_POINTS = 40
 
 
+class Follower(Protocol):
+    """What gives the boxes of one stream their ids: ``Tracker``, whose methods say more, or another one."""
+
+    @property
+    def alive(self) -> frozenset[int]:
+        """Ids of the tracks that have not ended."""
+        ...
+
+    def update(self, detections: Detections, seconds: float) -> Detections:
+        """Return the detections of a frame with their ids, -1 for none, best score first."""
+        ...
+
+    def predict(self, seconds: float) -> Detections:
+        """Return where the boxes of the last frame are now, for a frame that was not detected in."""
+        ...
+
+    def rest(self, seconds: float) -> Detections:
+        """Return the boxes as they were last seen: nothing has moved, and none of them ends."""
+        ...
+
+    def forget(self) -> None:
+        """End every track; ids go on, and time may begin anew."""
+        ...
+
+
 @dataclass(frozen=True)
 class Tracking:
-    """What is told of a stream: its tracks, by which rules, and what they do in zones and at lines."""
+    """What is told of a stream: its tracks, and what they do in zones and at lines.
+
+    tracker: makes what follows the boxes, such as ``partial(Tracker, TrackerSettings(...))``.
+    """
 
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
-    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    tracker: Callable[[], Follower] = Tracker
 
 
 @dataclass(frozen=True)
@@ -50,7 +79,7 @@ class Watch:
 
     def __init__(self, tracking: Tracking, labels: tuple[str, ...]) -> None:
         self._tracking = tracking
-        self._tracker = Tracker(tracking.tracker)
+        self._tracker = tracking.tracker()
         self._log = EventLog(labels, tracking.zones, tracking.lines)
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._seconds = 0.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgessd.backends import NAMES
 from edgessd.util.console import say
 from edgessd_training.commands.metric_options import Data, Json, LabelMap, Metric, MetricChoice
 
@@ -32,7 +33,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Write what was found, for `edgessd score` and other tools.", show_default="no file"),
     ] = None,
-    backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino, tensorrt; not for a .pt file.")] = "auto",
+    backend: Annotated[str, typer.Option(help=f"{', '.join(NAMES)}; not for a .pt file.")] = "auto",
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="Images a call of the model.")] = 1,
     nms_iou: Annotated[
         float | None, typer.Option(help="Overlap above which the lower score goes.", show_default="the model's own")

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from edgessd.commands.options import Backend, Model
+
 
 def label(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A folder of pictures, or a video.")],
     out: Annotated[Path, typer.Option(help="The folder for labels, pictures and sheet.jpg.")],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A model file, or the name of a shipped model.")
-    ] = "default",
+    model: Model = "default",
     format_: Annotated[str, typer.Option("--format", help="voc, yolo, coco or label-studio.")] = "voc",
     score: Annotated[
         list[str] | None,
@@ -20,7 +20,7 @@ def label(
         ),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Of a video every n-th frame.")] = 10,
-    backend: Annotated[str, typer.Option(help="auto, onnxruntime, openvino, tensorrt.")] = "auto",
+    backend: Backend = "auto",
 ) -> None:
     """Pre-label a folder of pictures or a video's frames. Labels that are there are never overwritten."""
     from edgessd.detector import Detector
