@@ -30,7 +30,7 @@ PICTURE = np.random.RandomState(0).randint(0, 256, (40, 30, 3)).astype(np.uint8)
 RIGHT = Zone("right", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)), inertia=1)
 MIDDLE = Line("middle", (0.5, 0.0), (0.5, 1.0), inertia=1)
 
-AT_ONCE = partial(Tracker, TrackerSettings(confirm_hits=1))
+AT_ONCE = partial(Tracker, TrackerSettings(confirm_doubt=1))
 
 
 def event(

@@ -20,7 +20,7 @@ def found(*rows: tuple[float, float, int]) -> Detections:
     return Detections(boxes, table[:, 1].astype(np.float32), table[:, 2].astype(np.int64))
 
 
-AT_ONCE = TrackerSettings(confirm_hits=1)
+AT_ONCE = TrackerSettings(confirm_doubt=1)
 
 
 def ids(tracked: Detections) -> list[int]:
@@ -49,14 +49,14 @@ def test_a_faint_box_keeps_a_track_alive_and_starts_none() -> None:
 
 def test_a_faint_box_confirms_no_track() -> None:
     tracker = Tracker()
-    assert ids(tracker.update(found((0, 0.9, 0)), 0.0)) == [-1]
+    assert ids(tracker.update(found((0, 0.7, 0)), 0.0)) == [-1]
     assert ids(tracker.update(replace(no_detections(), faint=found((0, 0.4, 0))), 0.04)) == []
-    assert ids(tracker.update(found((0, 0.9, 0)), 0.08)) == [-1]
-    assert ids(tracker.update(found((0, 0.9, 0)), 0.12)) == [1]
+    assert ids(tracker.update(found((0, 0.7, 0)), 0.08)) == [-1]
+    assert ids(tracker.update(found((0, 0.7, 0)), 0.12)) == [1]
 
 
 def test_no_track_starts_below_the_birth_score() -> None:
-    tracker = Tracker(TrackerSettings(birth_score=0.8, confirm_hits=1))
+    tracker = Tracker(TrackerSettings(birth_score=0.8, confirm_doubt=1))
     assert ids(tracker.update(found((0, 0.9, 0), (300, 0.7, 0)), 0.0)) == [1, -1]
 
 
@@ -71,7 +71,7 @@ def test_forgotten_tracks_leave_their_ids_and_their_time() -> None:
 def test_the_second_buffer_catches_what_does_not_overlap() -> None:
     jump = found((50, 0.9, 0))  # 10 pixels beyond the box of the track, which stands still
     for buffers, expected in (((0.0, 0.3), 1), ((0.0, 0.0), 2)):
-        tracker = Tracker(TrackerSettings(buffers=buffers, least_overlap=0.1, confirm_hits=1))
+        tracker = Tracker(TrackerSettings(buffers=buffers, least_overlap=0.1, confirm_doubt=1))
         tracker.update(found((0, 0.9, 0)), 0.0)
         assert ids(tracker.update(jump, 0.04)) == [expected]
 
@@ -102,12 +102,20 @@ def test_at_a_frame_a_second_and_a_half_tracks_live_for_three_frames() -> None:
     assert ids(tracker.update(found((0, 0.9, 0)), 20.0)) == [2]  # one long pause makes no slow camera
 
 
-def test_two_hits_make_an_id_and_one_alone_is_forgotten() -> None:
-    tracker = Tracker(TrackerSettings(confirm_hits=2))
-    assert ids(tracker.update(found((0, 0.9, 0)), 0.0)) == [-1]
+@pytest.mark.parametrize(("score", "frames"), [(0.9, 1), (0.89, 2), (0.7, 2), (0.55, 3), (0.4, 5), (0.0, None)])
+def test_a_sure_box_is_a_track_at_once_and_weak_ones_after_frames_in_a_row(score: float, frames: int | None) -> None:
+    """At most 0.1: 1 - 0.9, 0.11 * 0.11, 0.3 * 0.3, 0.45 * 0.45 * 0.45 = 0.091, and 0.6 to the power of 5 = 0.078."""
+    tracker = Tracker()
+    given = [ids(tracker.update(found((0, score, 0)), frame * 0.04)) for frame in range(6)]
+    assert given == [[-1 if frames is None or frame + 1 < frames else 1] for frame in range(6)]
+
+
+def test_a_weak_box_alone_is_forgotten() -> None:
+    tracker = Tracker(TrackerSettings(confirm_doubt=0.1))
+    assert ids(tracker.update(found((0, 0.7, 0)), 0.0)) == [-1]
     tracker.update(no_detections(), 0.04)
-    assert ids(tracker.update(found((0, 0.9, 0)), 0.08)) == [-1]
-    assert ids(tracker.update(found((0, 0.9, 0)), 0.12)) == [1]
+    assert ids(tracker.update(found((0, 0.7, 0)), 0.08)) == [-1]
+    assert ids(tracker.update(found((0, 0.7, 0)), 0.12)) == [1]
 
 
 def test_speed_is_learnt_in_seconds_over_uneven_times() -> None:
@@ -141,6 +149,9 @@ def test_times_and_rules_that_mean_nothing_are_refused() -> None:
             tracker.update(no_detections(), seconds)
     with pytest.raises(InputError, match="0 to 1"):
         TrackerSettings(birth_score=1.4)
+    for doubt in (0, 1.1):
+        with pytest.raises(InputError, match="confirm_doubt"):
+            TrackerSettings(confirm_doubt=doubt)
     with pytest.raises(InputError, match="0 s"):
         TrackerSettings(lost_seconds=0)
 

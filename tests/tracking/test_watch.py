@@ -14,7 +14,7 @@ from edgessd.streams.track_stage import TrackStage
 from edgessd.tracking import Line, TrackerSettings, Tracking, Zone
 from edgessd.tracking.watch import TRAIL_SECONDS, Watch
 
-AT_ONCE = TrackerSettings(confirm_hits=1)
+AT_ONCE = TrackerSettings(confirm_doubt=1)
 RIGHT = Zone("right", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)), inertia=1)
 MIDDLE = Line("middle", (0.5, 0.0), (0.5, 1.0), inertia=1)
 

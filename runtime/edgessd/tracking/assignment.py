@@ -30,56 +30,58 @@ def exact(gain: FloatArray, least: float) -> Pairs:
     possible = gain >= least
     sole = possible & (possible.sum(axis=1) == 1)[:, None] & (possible.sum(axis=0) == 1)[None, :]
     contested = possible & ~sole
-    rows, columns = np.flatnonzero(contested.any(axis=1)), np.flatnonzero(contested.any(axis=0))
-    if len(rows) > len(columns):
-        chosen_columns, chosen_rows = _hungarian(gain[np.ix_(rows, columns)].T, least)
-    else:
-        chosen_rows, chosen_columns = _hungarian(gain[np.ix_(rows, columns)], least)
+    rows, columns = _columns(_hungarian(gain, contested))
     sole_rows, sole_columns = np.nonzero(sole)
-    return np.concatenate([sole_rows, rows[chosen_rows]]), np.concatenate([sole_columns, columns[chosen_columns]])
+    return np.concatenate([sole_rows, rows]), np.concatenate([sole_columns, columns])
 
 
-def _hungarian(gain: FloatArray, least: float) -> Pairs:
-    """Return the pairs of the largest sum; rows are no more than columns.
+def _hungarian(gain: FloatArray, possible: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the pairs of the largest sum among the possible ones.
 
-    O(n^3): Kuhn's Hungarian method by shortest augmenting paths, one row at a time (Jonker and Volgenant, 1987). A row
-    begins with its best column where that is free; only the others search.
+    Kuhn's Hungarian method by shortest augmenting paths, one row at a time (Jonker and Volgenant, 1987). A row begins
+    with its best column where that is free; only the others search. A box overlaps few others, so the search goes over
+    lists of what is possible: at 50 boxes half the time of a search over whole rows in NumPy. A row may also stay
+    alone, as column -1 - row at no cost.
     """
-    cost = -np.where(gain >= least, gain, 0.0)
-    n_columns = cost.shape[1]
-    row_price, column_price = cost.min(axis=1, initial=0.0), np.zeros(n_columns)
-    row_of = np.full(n_columns, -1)
+    costs: dict[int, list[tuple[int, float]]] = {}
+    for row, near in np.argwhere(possible).tolist():
+        costs.setdefault(row, [(-1 - row, 0.0)]).append((near, -float(gain[row, near])))
+    row_price = {row: min(cost for _, cost in choices) for row, choices in costs.items()}
+    column_price: dict[int, float] = {}
+    row_of: dict[int, int] = {}
     searching = []
-    for row, column in enumerate(cost.argmin(axis=1).tolist() if n_columns else ()):
-        if row_of[column] < 0:
-            row_of[column] = row
-        else:
+    for row, choices in costs.items():
+        best = min(choices, key=lambda choice: choice[1])[0]
+        if row_of.setdefault(best, row) != row:
             searching.append(row)
     for start in searching:
-        shortest, previous = np.full(n_columns, np.inf), np.full(n_columns, -1)
-        done = np.zeros(n_columns, dtype=bool)
-        row, column, distance = start, -1, 0.0
-        visited: list[tuple[int, float]] = [(start, 0.0)]
+        row, distance = start, 0.0
+        column: int | None = None
+        shortest: dict[int, float] = {}  # columns seen and not done
+        done: dict[int, float] = {}
+        previous: dict[int, int | None] = {}
+        visited = [(start, 0.0)]
         while True:  # Dijkstra over columns until one is free
-            through = distance + cost[row] - row_price[row] - column_price
-            better = ~done & (through < shortest)
-            shortest[better], previous[better] = through[better], column
-            column = int(np.argmin(np.where(done, np.inf, shortest)))
-            distance = float(shortest[column])
-            done[column] = True
-            if row_of[column] < 0:
+            before = distance - row_price[row]
+            for other, cost in costs[row]:
+                through = before + cost - column_price.get(other, 0.0)
+                if other not in done and through < shortest.get(other, np.inf):
+                    shortest[other], previous[other] = through, column
+            column = min(shortest, key=shortest.__getitem__)
+            distance = done[column] = shortest.pop(column)
+            if column not in row_of:
                 break
-            row = int(row_of[column])
+            row = row_of[column]
             visited.append((row, distance))
         for seen, at in visited:
             row_price[seen] += distance - at
-        column_price[done] += shortest[done] - distance
-        while column >= 0:  # turn the pairs of the path over
-            before = int(previous[column])
-            row_of[column] = start if before < 0 else row_of[before]
-            column = before
-    pairs = [(row, column) for column, row in enumerate(row_of.tolist()) if row >= 0 and gain[row, column] >= least]
-    return _columns(sorted(pairs))
+        for seen, at in done.items():
+            column_price[seen] = column_price.get(seen, 0.0) + at - distance
+        while column is not None:  # turn the pairs of the path over
+            origin = previous[column]
+            row_of[column] = start if origin is None else row_of[origin]
+            column = origin
+    return sorted((row, column) for column, row in row_of.items() if column >= 0)
 
 
 def _columns(pairs: list[tuple[int, int]]) -> Pairs:

@@ -13,6 +13,7 @@ from edgessd.tracking.assignment import exact, greedy
 from edgessd.tracking.motion import Motion, advance, begin, correct, join
 
 _LOST_FRAMES = 3
+_ROUNDING = 1e-6  # a float32 score of 0.9 leaves a doubt of 0.1
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,17 @@ class TrackerSettings:
     its own. Faint boxes (``Detections.faint``) only keep a track alive that was just seen (ByteTrack, arXiv 2110.06864,
     sec. 3). buffers: by which part of its size a box is widened on each side before overlaps are taken, first small,
     then large for what is left (C-BIoU, arXiv 2211.14317, sec. 3.2). least_overlap: widened boxes that overlap less
-    are no match. confirm_hits: frames in a row that a track must be seen in before it gets an id. lost_seconds: how
-    long one lives unseen, or three frames where they come more rarely. exact_from_seconds: frames at least this far
-    apart are matched by the Hungarian algorithm, closer ones greedily, which is faster and as good there.
+    are no match. confirm_doubt: a track gets an id once the chance that all its boxes in a row are false, the product
+    of (1 - score), is at most this: a box of 0.9 at once, boxes of 0.7 in their second frame, of 0.55 in their third;
+    1 for every box at once. lost_seconds: how long one lives unseen, or three frames where they come more rarely.
+    exact_from_seconds: frames at least this far apart are matched by the Hungarian algorithm, closer ones greedily,
+    which is faster and as good there.
     """
 
     birth_score: float = 0.0
     buffers: tuple[float, float] = (0.0, 0.3)
     least_overlap: float = 0.2
-    confirm_hits: int = 2
+    confirm_doubt: float = 0.1
     lost_seconds: float = 1.0
     exact_from_seconds: float = 0.1
 
@@ -39,9 +42,12 @@ class TrackerSettings:
         """Raise InputError for rules that mean nothing."""
         if not 0 <= self.birth_score <= 1:
             raise InputError(f"birth_score is a score, 0 to 1, got {self.birth_score}", fix="correct it")
-        if not self.lost_seconds > 0 or self.confirm_hits < 1:
-            given = f"{self.lost_seconds} and {self.confirm_hits}"
-            raise InputError(f"a track lives above 0 s and is seen from 1 frame, got {given}", fix="raise them")
+        if not 0 < self.confirm_doubt <= 1:
+            raise InputError(
+                f"confirm_doubt is a chance, above 0 and at most 1, got {self.confirm_doubt}", fix="correct it"
+            )
+        if not self.lost_seconds > 0:
+            raise InputError(f"a track lives unseen for more than 0 s, got {self.lost_seconds}", fix="raise it")
 
 
 class Tracker:
@@ -54,7 +60,7 @@ class Tracker:
         self._next_id = 1
         self._motion: Motion = begin(np.zeros((0, 4)))
         self._ids = np.zeros(0, np.int64)  # 0 while unconfirmed
-        self._hits = np.zeros(0, np.int64)
+        self._doubt = np.zeros(0)  # chance that all boxes so far were false
         self._seen = np.zeros(0)  # seconds of the last match
         self._classes = np.zeros(0, np.int64)
         self._scores = np.zeros(0, np.float32)
@@ -177,23 +183,28 @@ class Tracker:
         self, tracks: NDArray[np.intp], detections: Detections, rows: NDArray[np.intp], seconds: float
     ) -> None:
         correct(self._motion, tracks, xyxy_to_cxcywh(detections.boxes_xyxy[rows].astype(np.float64)))
-        self._hits[tracks] += 1
+        self._doubt[tracks] *= _doubt(detections.scores[rows])
         self._seen[tracks] = seconds
         self._scores[tracks] = detections.scores[rows]
-        confirmed = tracks[(self._ids[tracks] == 0) & (self._hits[tracks] >= self.settings.confirm_hits)]
+        confirmed = tracks[(self._ids[tracks] == 0) & self._sure(self._doubt[tracks])]
         self._ids[confirmed] = self._new_ids(len(confirmed))
 
     def _bear(self, detections: Detections, rows: NDArray[np.intp], seconds: float) -> NDArray[np.int64]:
         """Start a track at each of these boxes; return their ids, -1 for those not confirmed yet."""
-        count = len(rows)
-        ids = self._new_ids(count) if self.settings.confirm_hits <= 1 else np.zeros(count, np.int64)
+        count, doubt = len(rows), _doubt(detections.scores[rows])
+        ids = np.zeros(count, np.int64)
+        confirmed = np.flatnonzero(self._sure(doubt))
+        ids[confirmed] = self._new_ids(len(confirmed))
         self._motion = join(self._motion, begin(xyxy_to_cxcywh(detections.boxes_xyxy[rows].astype(np.float64))))
         self._ids = np.concatenate([self._ids, ids])
-        self._hits = np.concatenate([self._hits, np.ones(count, np.int64)])
+        self._doubt = np.concatenate([self._doubt, doubt])
         self._seen = np.concatenate([self._seen, np.full(count, seconds)])
         self._classes = np.concatenate([self._classes, detections.classes[rows]])
         self._scores = np.concatenate([self._scores, detections.scores[rows]])
         return np.where(ids > 0, ids, -1)
+
+    def _sure(self, doubt: FloatArray) -> NDArray[np.bool_]:
+        return np.asarray(doubt <= self.settings.confirm_doubt + _ROUNDING)
 
     def _new_ids(self, count: int) -> NDArray[np.int64]:
         self._next_id += count
@@ -203,7 +214,7 @@ class Tracker:
         if rows.all():
             return
         self._motion = self._motion[rows]
-        self._ids, self._hits, self._seen = self._ids[rows], self._hits[rows], self._seen[rows]
+        self._ids, self._doubt, self._seen = self._ids[rows], self._doubt[rows], self._seen[rows]
         self._classes, self._scores = self._classes[rows], self._scores[rows]
 
 
@@ -218,6 +229,10 @@ def _with_faint(detections: Detections) -> tuple[Detections, NDArray[np.bool_]]:
         np.concatenate([detections.classes, faint.classes]),
     )
     return found, np.arange(len(found)) < len(detections)
+
+
+def _doubt(scores: NDArray[np.float32]) -> FloatArray:
+    return np.clip(1 - scores.astype(np.float64), 0, 1)
 
 
 def _widened(boxes_xyxy: FloatArray, part: float) -> FloatArray:
