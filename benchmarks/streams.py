@@ -1,9 +1,8 @@
 """Many paced cameras at once: rate, frame age and drops of each.
 
 `python benchmarks/streams.py VIDEO --streams 4 --fps 15` plays a video as so many cameras, each decoded by itself,
-through one detector, as `edgessd run` does, and prints a row a stream.
-`python benchmarks/streams.py VIDEO --most --fps 15 --interval 3 --motion` searches for the most cameras that hold
-their rate with a p99 age under 200 ms.
+through one detector, as `edgessd run` does, and prints a row a stream. Each begins at a place of its own in the video.
+`most_cameras.py` searches for the most cameras that hold their rate.
 """
 
 import argparse
@@ -13,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from edgessd import Detector, PostProcess
@@ -23,8 +23,23 @@ from edgessd.streams import QueuedSink, Streams
 from edgessd.streams.capacity import default_workers
 
 WARM_UP_SECONDS = 3.0
-HELD = 0.98  # of the rate
-MOST_AGE_MS = 200
+
+
+class FromWithin(VideoFile):
+    """A video that begins at a share of its length the first time, and is whole from then on."""
+
+    def __init__(self, path: Path, share: float) -> None:
+        self._share = 0.0
+        super().__init__(path)
+        self._share, self._frames, self.frame_count = share, self.frame_count or 0, None
+
+    def open_capture(self) -> cv2.VideoCapture:
+        """Return the opened file."""
+        capture = super().open_capture()
+        if self._share:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, int(self._share * self._frames))
+            self._share = 0.0
+        return capture
 
 
 class Ages:
@@ -59,12 +74,16 @@ def measure(
     batch: int,
     interval: str = "1",
     motion: bool = False,
+    backend: str = "auto",
+    warm_up: float = WARM_UP_SECONDS,
 ) -> dict:
     """Return the figures of every stream, after a warm-up."""
     ages = Ages()
     skips = motion or interval != "1"
     with (
-        Detector(model, workers=workers, settings=PostProcess(faint=FAINT if skips else None)) as detector,
+        Detector(
+            model, backend=backend, workers=workers, settings=PostProcess(faint=FAINT if skips else None)
+        ) as detector,
         Streams(
             detector, [QueuedSink("ages", ages, capacity=10_000)], workers=workers, batch=batch, track=skips
         ) as running,
@@ -72,8 +91,14 @@ def measure(
         for index in range(streams):
             # A camera starts when it likes; in step they would all want the cores at the same moment.
             time.sleep(1 / fps / streams)
-            running.add(f"camera-{index}", lambda: Repeated(VideoFile(video), fps), interval=interval, motion=motion)
-        threading.Event().wait(WARM_UP_SECONDS)
+            share = index / streams
+            running.add(
+                f"camera-{index}",
+                lambda share=share: Repeated(FromWithin(video, share), fps),
+                interval=interval,
+                motion=motion,
+            )
+        threading.Event().wait(warm_up)
         before = {status.name: status for status in running.statuses()}
         skipped = {name: len(values) for name, values in ages.ages.items()}
         start, cpu = time.monotonic(), time.process_time()
@@ -97,6 +122,7 @@ def measure(
         "age_ms_of_all": percentiles_ms(everything),
         "fps_spread": round((max(rates) - min(rates)) / max(rates), 4),
         "cores_busy": round(cpu / took, 2),
+        "cpu_ms_per_frame": round(cpu / sum(len(ages.ages[name]) - skipped[name] for name in rows) * 1e3, 2),
         "skipped": round(
             sum(sum(status.skipped.values()) for status in after.values())
             / max(1, sum(status.frames for status in after.values())),
@@ -108,26 +134,6 @@ def measure(
         "model": detector.path.name,
         "backend": detector.backend.name,
     }
-
-
-def holds(figures: dict, fps: float) -> bool:
-    """Return whether every stream had its rate, in time."""
-    slowest = min(row["fps"] for row in figures["streams"].values())
-    return slowest >= HELD * fps and figures["age_ms_of_all"]["p99"] < MOST_AGE_MS
-
-
-def most_streams(video: Path, model: str, **options: object) -> list[dict]:
-    """Return the figures of each count tried: upwards by a half until one fails, then between the two."""
-    tried = []
-    good, bad, count = 0, None, options.pop("streams")
-    while bad is None or bad - good > 1:
-        figures = measure(video, model, streams=count, **options)
-        held = holds(figures, options["fps"])
-        slowest = min(row["fps"] for row in figures.pop("streams").values())
-        tried.append({"cameras": count, "held": held, "slowest_fps": slowest} | figures)
-        good, bad = (count, bad) if held else (good, count)
-        count = (good + bad) // 2 if bad is not None else good + max(1, good // 2)
-    return tried
 
 
 def main() -> None:
@@ -142,10 +148,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--interval", default="1", help="A number, or auto.")
     parser.add_argument("--motion", action="store_true")
-    parser.add_argument("--most", action="store_true", help="Search, from --streams upwards.")
+    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="Seconds before what is measured.")
     options = vars(parser.parse_args())
-    run = most_streams if options.pop("most") else measure
-    print(json.dumps(run(options.pop("video"), options.pop("model"), **options), indent=1))
+    print(json.dumps(measure(options.pop("video"), options.pop("model"), **options), indent=1))
 
 
 if __name__ == "__main__":

@@ -84,15 +84,15 @@ def _open_detector(config: "Config") -> "Detector":
     )
 
 
-def _addresses(config: "Config") -> "list[Address]":
-    """Return the streams' addresses. Raises InputError that names the stream of one that is none."""
+def _addresses(config: "Config") -> "list[tuple[Address, ...]]":
+    """Return every stream's addresses. Raises InputError that names the stream of one that is none."""
     from edgessd.errors import InputError
     from edgessd.sources import parse_address
 
     addresses = []
     for stream in config.streams:
         try:
-            addresses.append(parse_address(stream.source))
+            addresses.append(tuple(parse_address(source) for source in stream.addresses))
         except InputError as error:
             raise error.within(f"stream {stream.name}") from error
     return addresses
@@ -106,9 +106,10 @@ def _check(path: Path, config: "Config") -> None:
     from edgessd.streams.capacity import check_batch
 
     addresses = _addresses(config)
-    for stream, address in zip(config.streams, addresses, strict=True):
+    for stream, its in zip(config.streams, addresses, strict=True):
         try:
-            check_address(address)
+            for address in its:
+                check_address(address)
         except EdgessdError as error:
             raise error.within(f"stream {stream.name}") from error
     for sink in config.sinks:
@@ -120,12 +121,13 @@ def _check(path: Path, config: "Config") -> None:
         for stream in config.streams:
             _check_classes(stream, detector.card.labels)
         say(f"{path}: {detector.card.name} {detector.card.precision} on {detector.backend.name}")
-    for stream, address in zip(config.streams, addresses, strict=True):
+    for stream, (address, *recorded) in zip(config.streams, addresses, strict=True):
         tracked = ", tracked" if config.tracking(stream) else ""
         apart = f", interval {stream.interval}" if stream.interval else ""
         moving = f", where something moves ({len(stream.masks)} masks)" if stream.motion else ""
         parts = f", tiles {stream.tiles}" if stream.tiles else ""
-        say(f"stream {stream.name}: {address.name}{tracked}{apart}{moving}{parts}")
+        pictures = "".join(f", pictures of {each.name}" for each in recorded)
+        say(f"stream {stream.name}: {address.name}{tracked}{apart}{moving}{parts}{pictures}")
         for place in stream.places:
             say(f"  {type(place).__name__.lower()} {place.name}: {', '.join(place.classes or ('all classes',))}")
     for sink in config.sinks:
@@ -170,7 +172,7 @@ def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> 
                 _check_classes(stream, detector.card.labels)
                 streams.add(
                     stream.name,
-                    stream.source,
+                    stream.detected_in,
                     policy=stream.policy,
                     retry=stream,
                     track=config.tracking(stream) or False,
@@ -178,6 +180,7 @@ def _run(config: "Config", path: Path, stop: threading.Event, *, edit: bool) -> 
                     motion=stream.motion,
                     masks=stream.masks,
                     tiles=stream.parts,
+                    record_source=stream.record_source,
                 )
             systemd.notify("READY=1")
             _wait(streams, stop)

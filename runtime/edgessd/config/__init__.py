@@ -71,6 +71,8 @@ class StreamTable(Retry):
     """``[[streams]]``.
 
     name: letters, digits and ``_.-``; in topics, file names and metrics. source: as ``edgessd detect`` takes it.
+    detect_source, record_source: instead of it, the smaller and the larger stream of one camera; the first is detected
+    in, the second gives the pictures that sinks show and keep.
     policy: latest keeps the newest frame and counts the others as dropped; every loses none. Live sources take
     latest, files every. track: whether boxes get ids; ``run.track`` if omitted, true with zones or lines. interval:
     detect in one of so many frames; auto chooses it. It needs tracks. motion: detect only where something moves. It
@@ -79,7 +81,9 @@ class StreamTable(Retry):
     """
 
     name: str
-    source: str = field(repr=False)
+    source: str | None = field(default=None, repr=False)
+    detect_source: str | None = field(default=None, repr=False)
+    record_source: str | None = field(default=None, repr=False)
     policy: Annotated[str, Choice(("latest", "every"))] | None = None
     track: bool | None = None
     interval: Annotated[str, Choice(INTERVALS)] | None = None
@@ -94,6 +98,9 @@ class StreamTable(Retry):
         super().__post_init__()
         check_stream_name(self.name)
         _ = self.parts
+        given = (self.source is not None, self.detect_source is not None, self.record_source is not None)
+        if given not in ((True, False, False), (False, True, True)):
+            raise InputError("a stream has a source, or a detect_source and a record_source", fix="give it these keys")
         if self.masks and not self.motion:
             raise InputError("masks are for the motion gate", fix="set motion = true")
         names = Counter(place.name for place in self.places)
@@ -101,6 +108,16 @@ class StreamTable(Retry):
             raise InputError(f"two zones or lines are named {repeated[0]!r}", fix="give each a name of its own")
         if self.needs_tracks and self.track is False:
             raise InputError("zones, lines, interval and motion need tracks, got track = false", fix="leave it out")
+
+    @property
+    def detected_in(self) -> str:
+        """Return the source that is detected in."""
+        return self.source or self.detect_source or ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Return all its sources, first the one that is detected in."""
+        return (self.detected_in,) if self.record_source is None else (self.detected_in, self.record_source)
 
     @property
     def places(self) -> tuple[Zone | Line, ...]:
@@ -221,7 +238,7 @@ def _check_inputs(config: Config, path: Path | None) -> None:
     read: list[Path | str | None] = [
         path,
         config.model.path,
-        *(stream.source.partition("?")[0] for stream in config.streams),
+        *(source.partition("?")[0] for stream in config.streams for source in stream.addresses),
     ]
     for index, sink in enumerate(config.sinks):
         keep_apart({f"sinks[{index}]": sink.place}, read)

@@ -27,21 +27,19 @@ def config_findings(path: Path, facts: Facts) -> list[Finding]:
     """Return what is wrong with a configuration file on this machine, model first."""
     try:
         config = read_config(path)
-        addresses = [parse_address(stream.source) for stream in config.streams]
+        sources = [(stream, parse_address(text)) for stream in config.streams for text in stream.addresses]
     except InputError as error:
         return [Finding.of("config-wrong", error, shlex.join(["edgessd", "run", str(path), "--check"]))]
-    return [*model_findings(config.model.path, facts), *_view(config), *_reachable(config, addresses)]
+    return [*model_findings(config.model.path, facts), *_view(config), *_reachable(config, sources)]
 
 
-def _reachable(config: Config, addresses: list[Address]) -> list[Finding]:
+def _reachable(config: Config, sources: list[tuple[StreamTable, Address]]) -> list[Finding]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        streams = [
-            pool.submit(_stream, stream, address) for stream, address in zip(config.streams, addresses, strict=True)
-        ]
+        streams = [pool.submit(_stream, stream, address) for stream, address in sources]
         sinks = [pool.submit(_sink, sink) for sink in config.sinks]
         found = [finding for job in (*streams, *sinks) if (finding := job.result()) is not None]
     missing = [finding for finding in found if finding.id == "source-missing"]
-    if len(missing) == len(addresses):
+    if len(missing) == len(sources):
         return found
     # The other streams go on.
     return [replace(finding, effect=Effect.WARNS) if finding in missing else finding for finding in found]

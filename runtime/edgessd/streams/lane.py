@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
 
 from edgessd.detector import StageTimes
@@ -11,6 +11,7 @@ from edgessd.model.detections import no_detections
 from edgessd.model.tiles import Tiles
 from edgessd.sources import Frame
 from edgessd.streams.reader import Reader
+from edgessd.streams.record_stream import RecordStream
 from edgessd.streams.result import Result
 from edgessd.streams.track_stage import TrackStage
 
@@ -25,7 +26,8 @@ class Lane:
     """A reader, and what was read of it. pending: its frames in work, in the order they were read.
 
     tracks: the first stage, where the stream is tracked. auto: whether its interval adapts.
-    tiles: parts of its frames that are detected in as well.
+    tiles: parts of its frames that are detected in as well. record: where its pictures come from, where not from its
+    frames.
     """
 
     reader: Reader
@@ -33,6 +35,7 @@ class Lane:
     stages: Sequence[Stage] = ()
     auto: bool = False
     tiles: Tiles | None = None
+    record: RecordStream | None = None
     pending: "deque[Ticket]" = field(default_factory=deque)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -61,6 +64,7 @@ class Lane:
         """Pass the results on that no earlier frame of the stream still stands before, through the stages."""
         with self.lock:
             while self.pending and (result := _result(self.pending[0])) is not None:
+                result = replace(result, recorded=self.record.picture()) if self.record else result
                 result = self.tracks(result) if self.tracks else result
                 for stage in self.stages:
                     result = stage(result)
@@ -83,6 +87,11 @@ class Lane:
                 self.tracks.finish()
             finally:
                 self.lock.release()
+
+    @property
+    def readers(self) -> list[Reader]:
+        """Return its reader, and that of its recorded pictures."""
+        return [self.reader, *([self.record.reader] if self.record else [])]
 
     @property
     def idle(self) -> bool:

@@ -65,7 +65,7 @@ class QueuedSink:
         if isinstance(item, Event) and not self.takes_events:
             return
         if isinstance(item, Result) and not self._sink.needs_image:
-            item = replace(item, frame=replace(item.frame, image=_NO_IMAGE))
+            item = replace(item, frame=replace(item.frame, image=_NO_IMAGE), recorded=None)
         with self._changed:
             if isinstance(item, Status):
                 self._statuses[name] = item

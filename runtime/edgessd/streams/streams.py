@@ -20,6 +20,7 @@ from edgessd.streams.lane import Lane, Stage
 from edgessd.streams.motion_gate import Mask, MotionGate
 from edgessd.streams.policy import Policy
 from edgessd.streams.reader import Reader
+from edgessd.streams.record_stream import RecordStream, shown
 from edgessd.streams.reports import Reports
 from edgessd.streams.result import Result
 from edgessd.streams.retry import Retry
@@ -107,6 +108,7 @@ class Streams:
         motion: bool = False,
         masks: Sequence[Mask] = (),
         tiles: Tiles | None = None,
+        record_source: str | Callable[[], Source] | None = None,
         stages: Sequence[Stage] = (),
         rename: bool = True,
     ) -> None:
@@ -116,7 +118,9 @@ class Streams:
         keeps tracks alive that it hardly sees. interval: one of so many frames is detected in, those between get their
         boxes from the tracks, which they need; "auto" is what the live streams with it need to hold their rates.
         motion: only frames in which something moved are, outside the masks; where nothing does the boxes rest.
-        tiles: parts of the frame that are detected in as well, for small objects.
+        tiles: parts of the frame that are detected in as well, for small objects. record_source: the same camera's
+        larger stream, read where a sink shows or keeps pictures: the sink gets its newest picture, with the boxes in
+        pixels of that. Others get pixels of ``source``, and so do all while it is away.
         stages: called with each result of this stream after that, in the order of its frames; each returns the result
         that goes on. rename: frames carry the stream's name, else the one that the source gave them.
         Raises InputError for a name in use, an address that is none, or a zone of an unknown class; a camera that is
@@ -124,13 +128,7 @@ class Streams:
         """
         if rename:
             check_stream_name(name)
-        if isinstance(source, str):
-            address = parse_address(source)
-
-            def connect() -> Source:
-                return open_address(address)
-        else:
-            connect = source
+        connect = _connecting(source)
         wanted = self._track if track is None else track
         skipper = None
         if str(interval) != "1" or motion:
@@ -147,7 +145,10 @@ class Streams:
             skipper=skipper,
             blank_skipped=not stages and self._delivery is None and not self._pictures_of(name),
         )
-        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, interval == AUTO, tiles)
+        record = None
+        if record_source is not None and self._pictures_of(name, events=bool(wanted)):
+            record = RecordStream(name, _connecting(record_source), retry or self._retry)
+        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, interval == AUTO, tiles, record)
         if skipper:
             reader.hand_skipped_to(partial(lane.pass_skipped, self._deliver), lane.pending)
         with self._lock:
@@ -157,9 +158,14 @@ class Streams:
             self._lanes[name] = lane
         self._batcher.add(lane)
         reader.start()
+        if record is not None:
+            record.reader.start()
 
-    def _pictures_of(self, stream: str) -> bool:
-        return any(sink.needs_image and sink.takes(stream) for sink in self._sinks)
+    def _pictures_of(self, stream: str, *, events: bool = False) -> bool:
+        """Return whether a sink takes pictures of a stream's frames, or with events those of its tracks."""
+        return any(
+            sink.takes(stream) and (sink.needs_image or (events and sink.needs_pictures)) for sink in self._sinks
+        )
 
     def _interval(self, wanted: int | str) -> Interval:
         frames = interval_named(str(wanted))
@@ -183,7 +189,8 @@ class Streams:
                 raise InputError(f"there is no stream {name!r}", fix=f"streams are {known}")
             lane = self._lanes.pop(name)
             self._reports.forget(name)
-        lane.reader.stop(timeout=1.0)
+        for reader in lane.readers:
+            reader.stop(timeout=1.0)
         self._batcher.remove(lane)
         lane.wait_until_idle(1.0)  # a late frame would begin tracks that nobody ends
         lane.end_tracks(timeout=1.0)
@@ -284,7 +291,8 @@ class Streams:
         if self._delivery is not None:
             self._delivery.close()
         for lane in lanes:
-            lane.reader.stop()
+            for reader in lane.readers:
+                reader.stop()
         self._batcher.close()
         self._workers.join(give_up)
         for lane in lanes:
@@ -296,12 +304,13 @@ class Streams:
             sink.finish()
         for sink in self._sinks:
             sink.join(max(0.1, give_up - monotonic()))
-        for lane in lanes:
-            lane.reader.stop(timeout=max(0.0, min(0.5, give_up - monotonic())))
+        for reader in (reader for lane in lanes for reader in lane.readers):
+            reader.stop(timeout=max(0.0, min(0.5, give_up - monotonic())))
 
     def _deliver(self, result: Result) -> None:
+        in_picture = shown(result)
         for sink in self._sinks:
-            sink.put(result)
+            sink.put(in_picture if sink.needs_image else result)
         if self._delivery is not None:
             self._delivery.put(result)
 
@@ -309,16 +318,25 @@ class Streams:
         while not self._stop.wait(_TICK_SECONDS):
             lanes = self._current_lanes()
             for lane in lanes:
-                lane.reader.watch()
+                for reader in lane.readers:
+                    reader.watch()
                 if lane.tracks and lane.idle and lane.reader.status().state not in (State.LIVE, State.CONNECTING):
                     lane.end_tracks()
             self._adapt([lane.reader.status() for lane in lanes if lane.auto and lane.reader.live])
-            self._reports.tell(self.statuses())
+            self._reports.tell([reader.status() for lane in lanes for reader in lane.readers])
 
     def _adapt(self, statuses: Sequence[Status]) -> None:
         if statuses:
             read, dropped = (sum(getattr(each, name) for each in statuses) for name in ("frames", "dropped"))
             self._auto.look(Load(read, dropped, self._workers.busy_seconds), monotonic())
+
+
+def _connecting(source: str | Callable[[], Source]) -> Callable[[], Source]:
+    """Return what opens a source. Raises InputError for an address that is none."""
+    if not isinstance(source, str):
+        return source
+    address = parse_address(source)
+    return lambda: open_address(address)
 
 
 def check_stream_name(name: str) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.sources import Frame
 from edgessd.sources.frame import Skip
 from edgessd.streams.event import Event, picture_of
+from edgessd.streams.record_stream import scale_of
 from edgessd.streams.result import Result
 from edgessd.tracking.events import TrackEvent
 from edgessd.tracking.watch import Tracking, Tracks, Watch
@@ -60,7 +60,7 @@ class TrackStage:
         detections, tracks = self._watch.update(result.detections, seconds, frame.index, height=height, width=width)
         if self._tell is not None:
             self._wall_offset = time.time() - (time.monotonic() - frame.captured_at) - seconds
-            self._keep_pictures(frame, tracks)
+            self._keep_pictures(result, tracks)
             self._tell_all(tracks.events)
         return replace(result, detections=detections, tracks=tracks)
 
@@ -68,10 +68,12 @@ class TrackStage:
         """End all tracks: no frame will come, or none for long."""
         self._tell_all(self._watch.finish())
 
-    def _keep_pictures(self, frame: Frame, tracks: Tracks) -> None:
+    def _keep_pictures(self, result: Result, tracks: Tracks) -> None:
         if self._pictures:
-            for track, box_xyxy in tracks.best.items():
-                self._best[track] = picture_of(frame.image, box_xyxy)
+            image = result.frame.image if result.recorded is None else result.recorded
+            x, y = scale_of(result)
+            for track, (left, top, right, bottom) in tracks.best.items():
+                self._best[track] = picture_of(image, (x * left, y * top, x * right, y * bottom))
 
     def _tell_all(self, events: Iterable[TrackEvent]) -> None:
         if self._tell is None:
