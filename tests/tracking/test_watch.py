@@ -1,6 +1,7 @@
 """One stream's tracks with their trails, by hand; the stage that follows results."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from edgessd.sources.frame import Skip
 from edgessd.streams.result import Result
 from edgessd.streams.track_stage import TrackStage
 from edgessd.tracking import Line, TrackerSettings, Tracking, Zone
+from edgessd.tracking.tracker import Tracker
 from edgessd.tracking.watch import TRAIL_SECONDS, Watch
 
-AT_ONCE = TrackerSettings(confirm_doubt=1)
+AT_ONCE = partial(Tracker, TrackerSettings(confirm_doubt=1))
 RIGHT = Zone("right", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)), inertia=1)
 MIDDLE = Line("middle", (0.5, 0.0), (0.5, 1.0), inertia=1)
 
