@@ -1,7 +1,7 @@
 """The detector: a model, its card, a backend and the post-processing, for one frame or a batch."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -24,7 +24,7 @@ from edgessd.model.postprocess import REALTIME, PostProcess, RawDecoder, apart
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd.model.shipped import model_path
-from edgessd.model.tiles import Tiles, merge
+from edgessd.model.tiles import Corner, Tiles, merge
 
 LOG = logging.getLogger(__name__)
 WARN_SECONDS = 60.0
@@ -108,10 +108,15 @@ class Detector:
         detections = self._to_detections(outputs, 0, frame)
         return detections, StageTimes(resized - start, inferred - resized, perf_counter() - inferred)
 
-    def detect_tiled_timed(self, frame: NDArray[np.uint8], tiles: Tiles) -> tuple[Detections, StageTimes]:
-        """Return what is in a frame and in each of its tiles, seen as one batch, and the time of each stage."""
+    def detect_tiled_timed(
+        self, frame: NDArray[np.uint8], tiles: Tiles | Sequence[tuple[Corner, Corner]]
+    ) -> tuple[Detections, StageTimes]:
+        """Return what is in a frame and in each of its tiles, seen as one batch, and the time of each stage.
+
+        tiles: or their first and last corners, in pixels of the frame.
+        """
         height, width = frame.shape[:2]
-        corners = tiles.corners(height, width)
+        corners = tiles.corners(height, width) if isinstance(tiles, Tiles) else tiles
         pictures = [frame, *(frame[top:bottom, left:right] for (left, top), (right, bottom) in corners)]
         profile = self.card.engine.get("profile", {})
         most = int(profile.get("max", len(pictures))) if isinstance(profile, dict) else len(pictures)

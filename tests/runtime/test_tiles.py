@@ -1,7 +1,7 @@
 """Tiles: where they lie, what is merged across their seams, and that a run uses them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,11 @@ from edgessd.config import config_from
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections, no_detections
 from edgessd.model.postprocess import FAINT, PostProcess
-from edgessd.model.tiles import OVERLAP, Tiles, merge, tiles_named
+from edgessd.model.tiles import MOTION, OVERLAP, Tiles, merge, tiles_named
+from edgessd.sources import Frame
+from edgessd.sources.frame import Region
+from edgessd.streams import Streams
+from edgessd.streams.motion_regions import MOST_REGIONS, MotionRegions
 from edgessd.util.toml_table import parse_toml
 
 HEIGHT, WIDTH = 1080, 1920
@@ -130,6 +134,91 @@ def test_one_tile_says_what_the_frame_says(tiny: Path, tmp_path: Path) -> None:
     assert len(plain) > 0
     assert np.allclose(plain.boxes_xyxy, tiled.boxes_xyxy)
     assert np.array_equal(plain.scores, tiled.scores)
+
+
+class Walk:
+    """A file of 10 frames a second in which a small blue square walks over black, too small for the whole frame."""
+
+    name, live, fps, frame_count = "walk", False, 10.0, 40
+    side = 64
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(40):
+            picture = np.zeros((720, 1280, 3), np.uint8)
+            left, top = self.place(index)
+            picture[top : top + self.side, left : left + self.side, 0] = 255
+            yield Frame(picture, "walk", index, 0.0, media_time=index / 10)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    @staticmethod
+    def place(index: int) -> tuple[int, int]:
+        return 200 + 20 * index, 300
+
+
+def test_tiles_around_motion_find_what_the_whole_frame_misses(tiny: Path) -> None:
+    found = {}
+    for tiles in (None, MOTION):
+        with Detector(tiny) as detector, Streams(detector, track=True) as streams:
+            streams.add("walk", Walk, motion=True, tiles=tiles)
+            found[tiles] = list(streams)
+    assert all(len(result.detections) == 0 for result in found[None])
+    assert all(0 < len(result.frame.regions) <= MOST_REGIONS for result in found[MOTION][1:])
+    hits = 0
+    for result in found[MOTION]:
+        left, top = Walk.place(result.frame.index)
+        for box in result.detections.boxes_xyxy:
+            hits += bool(box[0] < left + Walk.side and box[2] > left and box[1] < top + Walk.side and box[3] > top)
+    assert hits >= 30
+
+
+def regions_of(*boxes: tuple[int, int, int, int], height: int = 720, width: int = 1280) -> tuple[Region, ...]:
+    """Return the regions around boxes of pixels that changed in one frame."""
+    regions = MotionRegions()
+    changed = np.zeros((90, 160), bool)
+    for left, top, right, bottom in boxes:
+        changed[top * 90 // height : bottom * 90 // height, left * 160 // width : right * 160 // width] = True
+    regions.add(changed, height, width, 0.0)
+    return regions(0.0)
+
+
+def test_a_region_is_a_square_inside_the_frame_around_what_moves() -> None:
+    (((left, top), (right, bottom)),) = regions_of((600, 320, 632, 352))
+    assert right - left == bottom - top == 180
+    assert left < 600 < 632 < right
+    assert top < 320 < 352 < bottom
+    assert regions_of((0, 0, 32, 32)) == (((0, 0), (180, 180)),)
+    (((left, _), (right, bottom)),) = regions_of((1240, 600, 1280, 720))
+    assert (right, bottom) == (1280, 720)
+    assert right - left == pytest.approx(2 * 120, abs=40)
+
+
+def test_what_fills_the_frame_is_no_region_and_there_are_few() -> None:
+    assert regions_of((0, 0, 800, 600)) == ()
+    assert len(regions_of(*[(x, 100, x + 32, 132) for x in range(0, 1280, 160)])) == MOST_REGIONS
+
+
+def test_regions_stay_for_a_while_and_newer_ones_replace_them() -> None:
+    regions, changed = MotionRegions(), np.zeros((90, 160), bool)
+    for second, column in enumerate((20, 21, 100)):
+        changed[:] = False
+        changed[40:44, column : column + 4] = True
+        regions.add(changed, 720, 1280, float(second))
+    assert len(regions(2.0)) == 2  # the second is the first, moved on
+    assert regions(2.0)[0][0][0] > 600
+    assert len(regions(11.5)) == 1
+    assert regions(13.0) == ()
+
+
+def test_tiles_around_motion_need_the_gate(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    text = '[[streams]]\nname = "door"\nsource = "0"\ntiles = "motion"'
+    with pytest.raises(InputError, match="set motion = true"):
+        config_from(parse_toml(text))
+    assert config_from(parse_toml(text + "\nmotion = true")).streams[0].parts == MOTION
+    picture = small_blue(tmp_path / "small.png")
+    code, _, err = edgessd("detect", picture, "--model", tiny, "--tiles", "motion")
+    assert (code, "need the motion gate" in err) == (2, True)
 
 
 def test_a_configuration_s_tiles() -> None:

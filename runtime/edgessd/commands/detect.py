@@ -65,7 +65,7 @@ def detect(
     tiles: Annotated[
         str | None,
         typer.Option(
-            metavar="NxM", help="Look at parts of each frame too: 2x2, or 640x640 pixels.", show_default="none"
+            metavar="NxM", help="Look at parts of each frame too: 2x2, 640x640 pixels, or motion.", show_default="none"
         ),
     ] = None,
     workers: Workers = None,
@@ -183,7 +183,7 @@ def _run(
     track: bool,
     interval: int | str,
     motion: bool,
-    tiles: "Tiles | None",
+    tiles: "Tiles | str | None",
     workers: int,
 ) -> bool:
     """Run one source to its end, with a progress line; return whether its reader has not seen enough."""

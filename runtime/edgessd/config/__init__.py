@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from edgessd.backends import NAMES
 from edgessd.config.sinks import SINK_TABLES, EventsTable, SinkTable, WebhookTable, collide
 from edgessd.errors import InputError
-from edgessd.model.tiles import Tiles, tiles_named
+from edgessd.model.tiles import MOTION, Tiles, tiles_named
 from edgessd.streams.capacity import check_stream_count
 from edgessd.streams.frame_skipper import INTERVALS, interval_named
 from edgessd.streams.motion_gate import Mask
@@ -76,7 +76,7 @@ class StreamTable(Retry):
     policy: latest keeps the newest frame and counts the others as dropped; every loses none. Live sources take
     latest, files every. track: whether boxes get ids; ``run.track`` if omitted, true with zones or lines. interval:
     detect in one of so many frames; auto chooses it. It needs tracks. motion: detect only where something moves. It
-    needs tracks. tiles: parts of the frame that are detected in too, "2x2", or "640x640" in pixels. masks:
+    needs tracks. tiles: parts of the frame that are detected in too, "2x2", "640x640" in pixels, or "motion". masks:
     ``[[streams.masks]]`` below it. zones: ``[[streams.zones]]`` below it. lines: ``[[streams.lines]]`` below it.
     """
 
@@ -101,6 +101,8 @@ class StreamTable(Retry):
         given = (self.source is not None, self.detect_source is not None, self.record_source is not None)
         if given not in ((True, False, False), (False, True, True)):
             raise InputError("a stream has a source, or a detect_source and a record_source", fix="give it these keys")
+        if self.tiles == MOTION and not self.motion:
+            raise InputError("tiles around motion need the motion gate", fix="set motion = true")
         if self.masks and not self.motion:
             raise InputError("masks are for the motion gate", fix="set motion = true")
         names = Counter(place.name for place in self.places)
@@ -135,7 +137,7 @@ class StreamTable(Retry):
         return interval_named(self.interval) or 1
 
     @property
-    def parts(self) -> Tiles | None:
+    def parts(self) -> Tiles | str | None:
         """Return the tiles. Raises InputError."""
         return tiles_named(self.tiles)
 

@@ -20,6 +20,7 @@ PIECE = 0.6  # of a cut box that lies within another one: it is a piece of the s
 PIECES = 0.3  # of the smaller of two cut boxes, by which they overlap: pieces of one object
 _EDGE = 0.015  # of a tile's side: a box that ends so near to an inner edge is cut by it
 _MOST_TILES = 64
+MOTION = "motion"  # instead of tiles: regions around what moves
 _GRID = 8  # up to it the two numbers are counts, above it pixels
 
 
@@ -53,13 +54,13 @@ class Tiles:
         return [((left, top), (right, bottom)) for top, bottom in rows for left, right in columns]
 
 
-def tiles_named(text: str | None) -> Tiles | None:
-    """Return the tiles that a text such as "2x2" or "640x640" means; None stays None. Raises InputError."""
-    if text is None:
-        return None
+def tiles_named(text: str | None) -> Tiles | str | None:
+    """Return the tiles that a text such as "2x2" or "640x640" means; None and MOTION stay. Raises InputError."""
+    if text is None or text == MOTION:
+        return text
     found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text, re.ASCII)
     if found is None:
-        raise InputError(f"tiles are written 2x2, or in pixels 640x640, got {quoted(text)}", fix="correct it")
+        raise InputError(f"tiles are written 2x2, in pixels 640x640, or motion, got {quoted(text)}", fix="correct it")
     return Tiles(int(found[1]), int(found[2]))
 
 

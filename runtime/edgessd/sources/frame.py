@@ -17,6 +17,9 @@ class Skip(TextEnum):
     STILL = "still"
 
 
+Region = tuple[tuple[int, int], tuple[int, int]]  # first and last corner, x, y in pixels
+
+
 @dataclass(frozen=True)
 class Frame:
     """One frame and when it came into being.
@@ -25,6 +28,7 @@ class Frame:
     from 0. captured_at: seconds of the monotonic clock at which the source delivered it. read_seconds: how long
     decoding took, None where it cannot be told from the wait for a camera. media_time: its place in its file in
     seconds, None outside a file. skip: None where it is detected in. chosen: whether its source has decided that.
+    regions: parts of the picture that are detected in as well.
     """
 
     image: NDArray[np.uint8]
@@ -35,6 +39,7 @@ class Frame:
     media_time: float | None = None
     skip: Skip | None = None
     chosen: bool = False
+    regions: tuple[Region, ...] = ()
 
 
 # Returns why a frame is skipped, None where it is detected in. Takes its time (s), and what returns its picture,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError
 from edgessd.sources.frame import Skip
 from edgessd.streams.motion_gate import MotionGate
+from edgessd.streams.motion_regions import MotionRegions
 from edgessd.util.outside_text import quoted
 
 MOST_INTERVAL = 10
@@ -26,8 +27,11 @@ class Interval:
 class FrameSkipper:
     """Decides frame by frame, on the thread that reads the stream. ``skipped`` counts, by reason."""
 
-    def __init__(self, interval: Interval, motion: MotionGate | None = None) -> None:
-        """motion: frames are detected in only where something moved."""
+    def __init__(
+        self, interval: Interval, motion: MotionGate | None = None, regions: MotionRegions | None = None
+    ) -> None:
+        """motion: frames are detected in only where something moved. regions: parts that are detected in as well."""
+        self.regions = regions
         self.skipped = dict.fromkeys(Skip, 0)
         self._interval = interval
         self._motion = motion

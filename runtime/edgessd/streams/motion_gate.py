@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.streams.motion_regions import MotionRegions
 from edgessd.tracking.regions import Point, check_polygon
 
 _HEIGHT = 90  # of the small picture, about
@@ -36,8 +37,10 @@ class Mask:
 class MotionGate:
     """Compares each frame with the last one that was detected in. It belongs to one stream's reading thread."""
 
-    def __init__(self, masks: Sequence[Mask] = ()) -> None:
+    def __init__(self, masks: Sequence[Mask] = (), regions: MotionRegions | None = None) -> None:
+        """regions: is told where something moves."""
         self._masks = masks
+        self._regions = regions
         self._shape: tuple[int, ...] = ()
         self._looked_at = self._look_until = 0.0
 
@@ -47,6 +50,8 @@ class MotionGate:
         if image.shape != self._shape or seconds < self._looked_at:  # a file that begins anew
             self._shape = image.shape
             self._begin(seconds)
+            if self._regions is not None:
+                self._regions.clear()
             return False
         light = self._level / _level(self._grey)
         if not 1 / _LIGHT < light < _LIGHT:
@@ -58,6 +63,8 @@ class MotionGate:
         together = cv2.boxFilter(changed, cv2.CV_16U, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
         if count and int(together.max()) >= _NEIGHBOURS * 255:
             self._look_until = seconds + HOLD_SECONDS
+            if self._regions is not None:
+                self._regions.add(together >= _NEIGHBOURS * 255, image.shape[0], image.shape[1], seconds)
         elif seconds - self._looked_at >= REFRESH_SECONDS:
             self._look_until = seconds + _REFRESH_FOR
         return seconds > self._look_until

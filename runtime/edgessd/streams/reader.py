@@ -275,9 +275,15 @@ class Reader:
     def _offer(self, frame: Frame, turn: _Turn, *, latest: bool) -> None:
         skip = frame.skip
         if self._skipper and not frame.chosen:
-            seconds = frame.captured_at if frame.media_time is None else frame.media_time
-            skip = self._skipper(seconds, lambda: frame.image)
-        numbered = replace(frame, source=self.name if self._rename else frame.source, index=self._count, skip=skip)
+            skip = self._skipper(_seconds(frame), lambda: frame.image)
+        regions = self._skipper.regions if self._skipper and skip is None else None
+        numbered = replace(
+            frame,
+            source=self.name if self._rename else frame.source,
+            index=self._count,
+            skip=skip,
+            regions=regions(_seconds(frame)) if regions else (),
+        )
         with self.ready:
             self._count += 1
             self._read_at.append(frame.captured_at)
@@ -300,3 +306,8 @@ class Reader:
         if skip is None:
             return len(self._frames) >= _EVERY_QUEUE
         return len(self._frames) + len(self._in_work) >= _MOST_BEHIND
+
+
+def _seconds(frame: Frame) -> float:
+    """Return a frame's time in its file, or of its capture."""
+    return frame.captured_at if frame.media_time is None else frame.media_time

@@ -8,7 +8,7 @@ from time import monotonic
 
 from edgessd.detector import Detector
 from edgessd.errors import InputError
-from edgessd.model.tiles import Tiles
+from edgessd.model.tiles import MOTION, Tiles
 from edgessd.sources import Source, open_address, parse_address
 from edgessd.streams.auto_interval import AutoInterval, Load
 from edgessd.streams.batcher import Batcher
@@ -18,6 +18,7 @@ from edgessd.streams.event import Event
 from edgessd.streams.frame_skipper import AUTO, FrameSkipper, Interval, interval_named
 from edgessd.streams.lane import Lane, Stage
 from edgessd.streams.motion_gate import Mask, MotionGate
+from edgessd.streams.motion_regions import MotionRegions
 from edgessd.streams.policy import Policy
 from edgessd.streams.reader import Reader
 from edgessd.streams.record_stream import RecordStream, shown
@@ -107,7 +108,7 @@ class Streams:
         interval: int | str = 1,
         motion: bool = False,
         masks: Sequence[Mask] = (),
-        tiles: Tiles | None = None,
+        tiles: Tiles | str | None = None,
         record_source: str | Callable[[], Source] | None = None,
         stages: Sequence[Stage] = (),
         rename: bool = True,
@@ -118,7 +119,8 @@ class Streams:
         keeps tracks alive that it hardly sees. interval: one of so many frames is detected in, those between get their
         boxes from the tracks, which they need; "auto" is what the live streams with it need to hold their rates.
         motion: only frames in which something moved are, outside the masks; where nothing does the boxes rest.
-        tiles: parts of the frame that are detected in as well, for small objects. record_source: the same camera's
+        tiles: parts of the frame that are detected in as well, for small objects; MOTION:
+        squares around what moves. record_source: the same camera's
         larger stream, read where a sink shows or keeps pictures: the sink gets its newest picture, with the boxes in
         pixels of that. Others get pixels of ``source``, and so do all while it is away.
         stages: called with each result of this stream after that, in the order of its frames; each returns the result
@@ -129,12 +131,16 @@ class Streams:
         if rename:
             check_stream_name(name)
         connect = _connecting(source)
+        if tiles == MOTION and not motion:
+            raise InputError("tiles around motion need the motion gate", fix="set motion = true")
         wanted = self._track if track is None else track
         skipper = None
         if str(interval) != "1" or motion:
             if not wanted:
                 raise InputError("frames that are not detected in need tracks", fix="set track = true")
-            skipper = FrameSkipper(self._interval(interval), MotionGate(masks) if motion else None)
+            regions = MotionRegions() if tiles == MOTION else None
+            gate = MotionGate(masks, regions) if motion else None
+            skipper = FrameSkipper(self._interval(interval), gate, regions)
         reader = Reader(
             name,
             connect,
@@ -148,7 +154,8 @@ class Streams:
         record = None
         if record_source is not None and self._pictures_of(name, events=bool(wanted)):
             record = RecordStream(name, _connecting(record_source), retry or self._retry)
-        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, interval == AUTO, tiles, record)
+        fixed = tiles if isinstance(tiles, Tiles) else None
+        lane = Lane(reader, self._track_stage(wanted) if wanted else None, stages, interval == AUTO, fixed, record)
         if skipper:
             reader.hand_skipped_to(partial(lane.pass_skipped, self._deliver), lane.pending)
         with self._lock:

@@ -80,7 +80,7 @@ class Workers:
             ticket.result = Result(ticket.frame, detections, stages, started_at, finished_at)
 
     def _found(self, tickets: list[Ticket]) -> list[tuple[Detections, StageTimes]]:
-        if any(ticket.lane.tiles for ticket in tickets):
+        if any(ticket.lane.tiles or ticket.frame.regions for ticket in tickets):
             return [self._found_in(ticket) for ticket in tickets]
         images = [ticket.frame.image for ticket in tickets]
         return (
@@ -88,5 +88,5 @@ class Workers:
         )
 
     def _found_in(self, ticket: Ticket) -> tuple[Detections, StageTimes]:
-        tiles, image = ticket.lane.tiles, ticket.frame.image
+        tiles, image = ticket.lane.tiles or ticket.frame.regions, ticket.frame.image
         return self._detector.detect_tiled_timed(image, tiles) if tiles else self._detector.detect_timed(image)
