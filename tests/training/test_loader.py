@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from edgessd.errors import DataError, InputError
 from edgessd.model.card import VARIANCES
 from edgessd.model.priors import generate
 from edgessd_training.data.read import read_data
+from edgessd_training.data.records import DataSet, Record
 from edgessd_training.networks.prior_layouts import ssdlite_spec
 from edgessd_training.recipe import Augment
 from edgessd_training.samples.cache import ImageCache, annotated_image
@@ -138,3 +140,51 @@ def test_a_broken_image_is_one_named_error(data, tmp_path, workers):
 def test_an_image_of_another_size_is_refused(data):
     with pytest.raises(DataError, match="80x60 pixels, annotated as 80x61"):
         annotated_image(replace(data.records[0], height=61))
+
+
+@pytest.mark.parametrize(("suffix", "orientation"), [(".jpg", 1), (".jpg", 6), (".png", 1)])
+def test_a_large_photograph_is_shrunk_with_its_boxes(tmp_path, suffix, orientation):
+    picture = np.full((900, 1210, 3), 60, np.uint8)
+    picture[300:600, 605:1089] = (255, 200, 90)
+    boxes_xyxy = np.array([[605, 300, 1089, 600]], np.float32)
+    content = cv2.imencode(suffix, picture)[1].tobytes()
+    if orientation == 6:  # the camera was held upright: the picture is turned clockwise when it is read
+        content = content[:2] + exif(orientation) + content[2:]
+        picture = cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE)
+        boxes_xyxy = np.array([[300, 605, 600, 1089]], np.float32)
+    (tmp_path / f"large{suffix}").write_bytes(content)
+    none = np.zeros(1, bool)
+    height, width = picture.shape[:2]
+    record = Record("large", tmp_path / f"large{suffix}", height, width, boxes_xyxy, np.zeros(1, np.int64), none, none)
+    image = annotated_image(record, (200, 200))
+    assert min(image.shape[:2]) == 200
+    assert max(image.shape[:2]) == pytest.approx(200 * 1210 / 900, abs=1)
+    maker = make(DataSet("", ("box",), (record,)), plain_from=0, read=partial(annotated_image, least_hw=(200, 200)))
+    labelled = maker.labelled(Draw(0, 0))
+    left, top, right, bottom = labelled.boxes_xyxy[0].round().astype(int)
+    bright = labelled.image[..., 1] > 130
+    assert bright[top + 1 : bottom - 1, left + 1 : right - 1].all()
+    bright[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1] = False
+    assert not bright.any()
+
+
+def test_an_image_that_is_small_enough_is_not_touched(data):
+    record = data.records[4]
+    assert (annotated_image(record, (60, 500)) == annotated_image(record)).all()
+
+
+def test_a_large_image_of_another_size_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "large.jpg"), np.zeros((900, 1200, 3), np.uint8))
+    none = np.zeros(0, bool)
+    record = Record(
+        "large", tmp_path / "large.jpg", 899, 1200, np.zeros((0, 4), np.float32), np.zeros(0, np.int64), none, none
+    )
+    with pytest.raises(DataError, match="1200x900 pixels, annotated as 1200x899"):
+        annotated_image(record, (100, 100))
+
+
+def exif(orientation):
+    """Return the EXIF segment of a JPEG that says how the camera was held."""
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + bytes([0, orientation, 0, 0, 0, 0, 0, 0])
+    segment = b"Exif\0\0" + tiff
+    return b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment

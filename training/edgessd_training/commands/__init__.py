@@ -2,7 +2,7 @@
 
 import typer
 
-from edgessd_training.commands import data, data_show, evaluate, import_weights, label, score, train
+from edgessd_training.commands import data, data_priors, data_show, evaluate, import_weights, label, score, train
 
 
 def register(app: typer.Typer) -> None:
@@ -13,4 +13,5 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train.train)
     app.command("label")(label.label)
     data.app.command("show")(data_show.show)
+    data.app.command("priors")(data_priors.priors)
     app.add_typer(data.app)

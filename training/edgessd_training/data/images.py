@@ -45,8 +45,11 @@ def image_bytes(path: Path) -> bytes:
         raise DataError(f"cannot read the image {path}: {error.strerror or error}") from error
 
 
-def decode_image(content: bytes, path: Path) -> NDArray[np.uint8]:
-    """Return the pixels of an image file's content; ``path`` is named in errors. Raises BrokenImage, TruncatedImage."""
+def decode_image(content: bytes, path: Path, reduction: int = 1) -> NDArray[np.uint8]:
+    """Return the pixels of an image file's content; ``path`` is named in errors. Raises BrokenImage, TruncatedImage.
+
+    reduction: 1, 2, 4 or 8, by which the sides are divided and rounded up; a JPEG is then decoded faster.
+    """
     cv2: Any = need("cv2", "eval")
     complaint = missing_part(content)
     if complaint:
@@ -55,8 +58,9 @@ def decode_image(content: bytes, path: Path) -> NDArray[np.uint8]:
         check_pixels(content, str(path))
     except InputError as error:
         raise BrokenImage(error.cause, fix=error.fix) from None
+    flag = cv2.IMREAD_COLOR if reduction == 1 else getattr(cv2, f"IMREAD_REDUCED_COLOR_{reduction}")
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
     except cv2.error:
         image = None
     if image is None:
@@ -75,8 +79,14 @@ def image_size_hw(path: Path) -> tuple[int, int]:
             head = file.read(HEADER_BYTES)
     except OSError as error:
         raise DataError(f"cannot read the image {path}: {error.strerror or error}") from error
-    # Whether OpenCV turns a PNG by its EXIF depends on its version: there the pixels tell.
-    if (found := size_hw(head)) and not (head.startswith(PNG) and orientation(head) != UPRIGHT):
+    if found := declared_size_hw(head):
         return found
     height, width = read_image(path).shape[:2]
     return height, width
+
+
+def declared_size_hw(content: bytes) -> tuple[int, int] | None:
+    """Return height and width as ``decode_image`` would give them, None where the header alone does not tell."""
+    # Whether OpenCV turns a PNG by its EXIF depends on its version: there the pixels tell.
+    turned = content.startswith(PNG) and orientation(content) != UPRIGHT
+    return None if turned else size_hw(content)

@@ -1,4 +1,4 @@
-"""Plots of a run as PNG: the loss and the metric over time, precision over recall, confusion."""
+"""Plots as PNG: the loss and the metric over time, precision over recall, confusion, priors beside boxes."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgessd.model.boxes import iou
 from edgessd.model.detections import Detections
+from edgessd.model.priors import PriorSpec
 from edgessd.util.extras import need
 from edgessd.util.files import replacing
 from edgessd_training.data.records import DataSet
@@ -112,6 +113,19 @@ def confusion(data: DataSet, detections: Sequence[Detections], score: float) -> 
                 table[none, found.classes[index]] += 1
         table[:none, none] += np.bincount(record.classes[~taken & ~ignored], minlength=none)
     return table
+
+
+def plot_priors(path: Path, boxes_xyxy: NDArray[np.float32], before: PriorSpec, after: PriorSpec) -> None:
+    """Write the widths and heights of boxes, of the priors as they are, and of those proposed."""
+    figure, axes = _figure()
+    widths, heights = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).T
+    axes.scatter(widths, heights, s=4, color="0.75", label=f"{len(boxes_xyxy)} boxes")
+    for spec, marker, colour, name in ((before, "x", "tab:orange", "default"), (after, "+", "tab:blue", "proposed")):
+        shapes_wh = np.array([shape for grid in spec.maps for shape in grid.shapes_wh])
+        axes.scatter(*shapes_wh.T, marker=marker, color=colour, label=name)
+    axes.set(xlabel="width, of the image's", ylabel="height, of the image's", xlim=(0, 1.05), ylim=(0, 1.05))
+    axes.legend(loc="upper left")
+    _save(figure, path)
 
 
 def _figure(side: float = 5.0) -> tuple[Any, Any]:

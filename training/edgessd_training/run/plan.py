@@ -15,8 +15,9 @@ from edgessd_training.loop.optimizer import freeze, set_training
 from edgessd_training.networks import build
 from edgessd_training.recipe import Recipe
 from edgessd_training.run.hardware import runs_on_cpu
-from edgessd_training.samples.from_recipe import make_samples, recipe_grids
-from edgessd_training.samples.maker import Draw
+from edgessd_training.samples.cache import scale_to
+from edgessd_training.samples.from_recipe import enough_hw, make_samples, recipe_grids
+from edgessd_training.samples.maker import Draw, Grid
 
 SIZES = (336, 416, 512, 640)
 LEAST_SIDE, MAY_BE_SMALLER = 12.0, 0.1  # pixels of the network's input; share of the boxes
@@ -67,17 +68,19 @@ def plan(recipe: Recipe, data: DataSet, val: DataSet, fixed: Sequence[str], minu
     count = len(data.records)
     size = recipe.network["input_size"] if "network.input_size" in fixed else input_size(box_sides(data))
     batch = recipe.batch_size if "batch_size" in fixed else min(16 if count >= 400 else 8, count)
-    pixels = sum(record.height * record.width * 3 for record in data.records)
-    cache = pixels < _memory_bytes() / 4
     workers = min(4, usable_cores() - 1) if "data.workers" not in fixed else recipe.data.workers
     tried = replace(
         recipe,
         network={**recipe.network, "input_size": size},
         batch_size=batch,
-        data=replace(recipe.data, cache=False),
     )
+    grids = recipe_grids(tried, len(data.labels))
+    scales = [scale_to(record, enough_hw(grids)) for record in data.records]
+    pixels = sum(record.height * record.width * scale**2 for record, scale in zip(data.records, scales, strict=True))
+    cache = 3 * pixels < _memory_bytes() / 4
+    tried = replace(tried, data=replace(recipe.data, cache=cache))
     threads, step = fastest(tried, len(data.labels))
-    making = _sample_seconds(tried, data)
+    making = _sample_seconds(tried, data, grids)
     image = max(step * OVERHEAD, making / max(workers, 1)) if workers else step * OVERHEAD + making
     budget = 60 * (minutes or (MINUTES_FEW if count < FEW else MINUTES))
     wanted = round((SAMPLES + SAMPLES_AN_IMAGE * count) / count)
@@ -153,10 +156,10 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sample_seconds(recipe: Recipe, data: DataSet) -> float:
-    maker = make_samples(recipe, data, recipe_grids(recipe, len(data.labels)))
-    start = perf_counter()
+def _sample_seconds(recipe: Recipe, data: DataSet, grids: tuple[Grid, ...]) -> float:
     count = min(8, len(data.records))
+    maker = make_samples(recipe, replace(data, records=data.records[:count]), grids)
+    start = perf_counter()
     for index in range(count):
         maker(Draw(0, index))
     return (perf_counter() - start) / count

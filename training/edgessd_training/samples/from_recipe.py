@@ -1,6 +1,7 @@
 """The sample maker of a recipe: the one that trains, and that the contact sheet shows."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edgessd.model.boxes import Variances
@@ -16,12 +17,15 @@ from edgessd_training.samples.matching import priors_of
 if TYPE_CHECKING:
     from edgessd_training.networks.ssd import SSD
 
+DETAIL = 2  # times the network's input: a crop of half the image is still seen at full detail
+
 
 def make_samples(recipe: Recipe, data: DataSet, grids: tuple[Grid, ...]) -> SampleMaker:
     """Return the maker of a recipe's samples; reads all images first where the recipe keeps them in memory."""
+    least_hw = enough_hw(grids)
     return SampleMaker(
         records=data.records,
-        read=ImageCache(data.records) if recipe.data.cache else annotated_image,
+        read=ImageCache(data.records, least_hw) if recipe.data.cache else partial(annotated_image, least_hw=least_hw),
         augment=recipe.augment,
         grids=grids,
         seed=recipe.seed,
@@ -29,6 +33,11 @@ def make_samples(recipe: Recipe, data: DataSet, grids: tuple[Grid, ...]) -> Samp
         threshold=recipe.matching.iou,
         ignore_difficult=recipe.data.difficult == "ignore",
     )
+
+
+def enough_hw(grids: Sequence[Grid]) -> tuple[int, int]:
+    """Return the height and width of an image beyond which training sees no more of it: crops are smaller than it."""
+    return DETAIL * max(grid.height for grid in grids), DETAIL * max(grid.width for grid in grids)
 
 
 def recipe_networks(recipe: Recipe, classes: int) -> Iterator["SSD"]:

@@ -78,7 +78,16 @@ class SampleMaker:
     def _read(self, index: int) -> Labelled:
         record = self.records[index]
         ignore = record.crowd | record.difficult if self.ignore_difficult else record.crowd
-        return Labelled(self.read(record), record.boxes_xyxy, np.where(ignore, IGNORE, record.classes))
+        image = self.read(record)
+        return Labelled(image, _boxes_in(image, record), np.where(ignore, IGNORE, record.classes))
+
+
+def _boxes_in(image: NDArray[np.uint8], record: Record) -> NDArray[np.float32]:
+    """Return a record's boxes, xyxy, in the pixels of its image, which may have been shrunk."""
+    height, width = image.shape[:2]
+    if (height, width) == (record.height, record.width):
+        return record.boxes_xyxy
+    return record.boxes_xyxy * np.array([width / record.width, height / record.height] * 2, np.float32)
 
 
 def augmented(labelled: Labelled, settings: Augment, rng: np.random.Generator) -> Labelled:
