@@ -15,7 +15,7 @@ import pytest
 from frames import blue_cell
 
 from edgessd.archive.job import Item, Outcome, Settings, State
-from edgessd.archive.team import Died, Failed, Member, Message, Ready, run_all
+from edgessd.archive.team import Died, Done, Failed, Member, Message, Ready, run_all
 from edgessd.errors import BackendError, InputError
 
 Edgessd = Callable[..., tuple[int, str, str]]
@@ -193,38 +193,38 @@ class Scripted:
     def __init__(self, *, deadly: str = "", stillborn: bool = False) -> None:
         self.deadly, self.stillborn = deadly, stillborn
         self.started = 0
-        self.news: list[tuple[Member, Message]] = []
+        self.news: list[tuple[Member, Message[Outcome]]] = []
 
     def start(self) -> None:
         self.started += 1
         self.news.append((self.started, Died("exit code 1") if self.stillborn else Ready()))
 
     def give(self, member: Member, item: Item) -> None:
-        done = Outcome(item.path, item.name, item.stamp, State.DONE)
+        done = Done(Outcome(item.path, item.name, item.stamp, State.DONE))
         self.news.append((member, Died("signal 11 (SIGSEGV)") if item.name == self.deadly else done))
 
-    def messages(self) -> list[tuple[Member, Message]]:
+    def messages(self) -> list[tuple[Member, Message[Outcome]]]:
         news, self.news = self.news, []
         return news
 
 
 def test_a_file_that_kills_workers_is_broken_and_the_others_are_done() -> None:
     items = [Item(name, name, "") for name in "abcd"]
-    outcomes = {outcome.name: outcome for outcome in run_all(Scripted(deadly="b"), items)}
+    outcomes = {outcome.name: outcome for outcome in run_all(Scripted(deadly="b"), items, Outcome.broken)}
     assert [outcomes[name].state for name in "abcd"] == [State.DONE, State.BROKEN, State.DONE, State.DONE]
     assert "SIGSEGV" in outcomes["b"].note
 
 
 def test_workers_that_never_load_the_model_end_the_job() -> None:
     with pytest.raises(BackendError, match="died while loading the model: exit code 1"):
-        list(run_all(Scripted(stillborn=True), [Item("a", "a", "")]))
+        list(run_all(Scripted(stillborn=True), [Item("a", "a", "")], Outcome.broken))
 
 
 def test_a_worker_that_cannot_write_ends_the_job() -> None:
     team = Scripted()
     team.give = lambda member, item: team.news.append((member, Failed(InputError("disk full"))))  # type: ignore[method-assign]
     with pytest.raises(InputError, match="disk full"):
-        list(run_all(team, [Item("a", "a", "")]))
+        list(run_all(team, [Item("a", "a", "")], Outcome.broken))
 
 
 def test_a_name_at_the_file_systems_limit_has_results() -> None:

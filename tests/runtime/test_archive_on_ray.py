@@ -1,6 +1,5 @@
 """An archive on a real Ray cluster of two nodes on this machine, one of which dies."""
 
-import os
 import subprocess
 import sys
 import time
@@ -12,20 +11,15 @@ import cv2
 import numpy as np
 import pytest
 from frames import blue_cell
+from ray_cluster import ray_cluster
 
 pytest.importorskip("ray")
-from ray.cluster_utils import Cluster
 
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """A head without a core, and two nodes of one core each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    try:
+    with ray_cluster() as cluster:
         yield cluster
-    finally:
-        cluster.shutdown()
 
 
 def test_a_node_that_dies_loses_no_file(cluster: Any, tiny: Path, tmp_path: Path) -> None:

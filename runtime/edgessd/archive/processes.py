@@ -7,27 +7,28 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
+from typing import Generic
 
-from edgessd.archive.job import Item, Settings
-from edgessd.archive.team import Died, Failed, Member, Message, Ready
-from edgessd.archive.worker import Worker
+from edgessd.archive.team import Died, Done, Failed, Item, Member, Message, Outcome, Ready, Worker
 from edgessd.errors import EdgessdError
 
 _SECONDS = 0.2
 
 
-class Processes:
+class Processes(Generic[Item, Outcome]):
     """A team of processes, which end with the with-block, and by themselves when this process is killed."""
 
-    def __init__(self, settings: Settings, size: int) -> None:
+    def __init__(self, make: Callable[[], Worker[Item, Outcome]], size: int) -> None:
+        """make: sent to every process, whose worker it returns."""
         self.size = size
-        self._settings = settings
+        self._make = make
         self._processes: dict[Connection, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> "Processes":
+    def __enter__(self) -> "Processes[Item, Outcome]":
         return self
 
     def __exit__(
@@ -51,18 +52,18 @@ class Processes:
         )
         theirs.close()
         connection = Connection(ours.detach())
-        connection.send(self._settings)
+        connection.send(self._make)
         self._processes[connection] = process
 
     def give(self, member: Member, item: Item) -> None:
-        """Send a file's name; whether the process still lives is seen by its next message."""
+        """Send an item; whether the process still lives is seen by its next message."""
         assert isinstance(member, Connection)
         with suppress(OSError):
             member.send(item)
 
-    def messages(self) -> list[tuple[Member, Message]]:
+    def messages(self) -> list[tuple[Member, Message[Outcome]]]:
         """Return what processes sent; the end of a connection is a death."""
-        heard: list[tuple[Member, Message]] = []
+        heard: list[tuple[Member, Message[Outcome]]] = []
         for connection in wait(list(self._processes), _SECONDS):
             assert isinstance(connection, Connection)
             try:
@@ -74,14 +75,14 @@ class Processes:
 
 
 def work(handle: int) -> None:
-    """Do files until the other end of a socket closes: what a process of the team runs."""
+    """Do items until the other end of a socket closes: what a process of the team runs."""
     connection = Connection(handle)
     try:
-        worker = Worker(connection.recv())
+        worker = connection.recv()()
         connection.send(Ready())
         while True:
-            connection.send(worker.do(connection.recv()))
-    except (EOFError, ConnectionError):  # the parent has no more files, or is gone
+            connection.send(Done(worker.do(connection.recv())))
+    except (EOFError, ConnectionError):  # the parent has no more items, or is gone
         return
     except EdgessdError as error:
         connection.send(Failed(error))

@@ -13,7 +13,7 @@ from edgessd.commands.options import Backend, Classes, Model, Score, split_label
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgessd.archive.job import Outcome, Settings
+    from edgessd.archive.job import Item, Outcome, Settings
     from edgessd.archive.team import Team
 
 
@@ -42,7 +42,7 @@ def archive(
 
     A file is known by its name and content: what is complete is not done again.
     """
-    from edgessd.archive.job import Settings
+    from edgessd.archive.job import Outcome, Settings
     from edgessd.archive.manifest import Manifest
     from edgessd.archive.places import items_in
     from edgessd.archive.team import run_all
@@ -66,7 +66,7 @@ def archive(
             if left:
                 team = _team(stack, settings, workers, ray, gpu=path.suffix == ".engine")
                 with _progress(len(items), len(items) - len(left)) as advance:
-                    for outcome in run_all(team, left):
+                    for outcome in run_all(team, left, Outcome.broken):
                         manifest.add(outcome)
                         advance(outcome)
         finally:
@@ -80,14 +80,19 @@ def archive(
         typer.echo(f"{len(others)} other files were not read, see not_read there", err=True)
 
 
-def _team(stack: ExitStack, settings: "Settings", workers: int | None, ray: str | None, *, gpu: bool) -> "Team":
+def _team(
+    stack: ExitStack, settings: "Settings", workers: int | None, ray: str | None, *, gpu: bool
+) -> "Team[Item, Outcome]":
+    from functools import partial
+
     from edgessd.archive.cluster import Actors
     from edgessd.archive.processes import Processes
+    from edgessd.archive.worker import Worker
     from edgessd.util.cores import usable_cores
 
     if ray is not None:
-        return stack.enter_context(Actors(settings, ray, workers, gpu=gpu))
-    return stack.enter_context(Processes(settings, workers or (1 if gpu else usable_cores())))
+        return stack.enter_context(Actors(partial(Worker, settings), ray, workers, gpu=gpu))
+    return stack.enter_context(Processes(partial(Worker, settings), workers or (1 if gpu else usable_cores())))
 
 
 @contextmanager

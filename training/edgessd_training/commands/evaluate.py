@@ -11,14 +11,18 @@ import typer
 from edgessd.backends import NAMES
 from edgessd.util.console import say
 from edgessd_training.commands.metric_options import Data, Json, LabelMap, Metric, MetricChoice
+from edgessd_training.commands.ray_option import Ray
 
 if TYPE_CHECKING:
     from edgessd.model.card import ModelCard
+    from edgessd.model.detections import Detections
     from edgessd.model.postprocess import PostProcess
     from edgessd_training.checkpoint import Checkpoint
+    from edgessd_training.data.records import DataSet
     from edgessd_training.metrics.evaluate import Detect
 
 MOST_WORKERS = 16
+IMAGES_A_TASK = 8  # of a cluster: some 0.2 s of work
 
 
 def evaluate(
@@ -38,6 +42,7 @@ def evaluate(
     nms_iou: Annotated[
         float | None, typer.Option(help="Overlap above which the lower score goes.", show_default="the model's own")
     ] = None,
+    ray: Ray = None,
 ) -> None:
     """Measure a model on a data set, with the decoding and the NMS that ship (scores from 0.01, 200 boxes a class)."""
     from dataclasses import replace
@@ -60,6 +65,8 @@ def evaluate(
         raise InputError(
             f"a checkpoint runs in PyTorch, got --backend {backend}", fix="leave it out, or export the model"
         )
+    if _is_checkpoint(model) and ray is not None:
+        raise InputError("a checkpoint runs in PyTorch, not on --ray", fix="leave it out, or export the model")
     mapping = read_label_map(label_map) if label_map else None
     data_set = read_data(data)
     card, checkpoint = _load(model)
@@ -74,18 +81,10 @@ def evaluate(
         if lost := unreached(order, data_set):
             say(f"note: no class of the model is mapped to {', '.join(lost)}: their AP is 0", err=True)
     with (
-        _opened(model, checkpoint, backend, settings) as (detect, workers),
+        _found_by(model, checkpoint, data_set, backend, settings, batch, ray) as found,
         image_progress("eval", len(data_set.records)) as progress,
     ):
-        result = run.evaluate(
-            detect,
-            data_set,
-            metric.value,
-            order=order if mapping else None,
-            batch=batch,
-            workers=workers,
-            on_images=progress.count,
-        )
+        result = run.measured(data_set, found, metric.value, order=order if mapping else None, on_images=progress.count)
     if detections:
         write_rows(detections, result.rows)
     if as_json:
@@ -112,6 +111,29 @@ def _load(model: str) -> "tuple[ModelCard, Checkpoint | None]":
     from edgessd.model.shipped import model_path
 
     return card_of(model_path(model)), None
+
+
+@contextmanager
+def _found_by(
+    model: str,
+    checkpoint: "Checkpoint | None",
+    data: "DataSet",
+    backend: str,
+    settings: "PostProcess",
+    batch: int,
+    ray: str | None,
+) -> "Iterator[Iterator[Detections]]":
+    """Yield what the model finds in each image, here or on a Ray cluster."""
+    from edgessd_training.metrics import evaluate as run
+
+    if ray is None:
+        with _opened(model, checkpoint, backend, settings) as (detect, workers):
+            yield run.detections(detect, data, batch=batch, workers=workers)
+        return
+    from edgessd_training.picture_workers import looking_on_ray
+
+    with looking_on_ray(model, ray, backend=backend, settings=settings, batch=batch, size=IMAGES_A_TASK) as look:
+        yield run.detections_by(look, data)
 
 
 @contextmanager

@@ -1,11 +1,20 @@
 """``edgessd label``: a model's boxes as first labels of new pictures."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgessd.commands.options import Backend, Model
+from edgessd_training.commands.ray_option import Ray
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from edgessd.model.postprocess import PostProcess
+    from edgessd_training.picture_workers import Look
+
+PICTURES_A_TASK = 2  # of a cluster; a video's frames are in memory until they are done
 
 
 def label(
@@ -21,11 +30,13 @@ def label(
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Of a video every n-th frame.")] = 10,
     backend: Backend = "auto",
+    ray: Ray = None,
 ) -> None:
     """Pre-label a folder of pictures or a video's frames. Labels that are there are never overwritten."""
-    from edgessd.detector import Detector
     from edgessd.errors import InputError
+    from edgessd.model.card import card_of
     from edgessd.model.postprocess import PostProcess
+    from edgessd.model.shipped import model_path
     from edgessd.util.console import PlainConsole
     from edgessd.util.exit import stop_on_signals
     from edgessd.util.files import make_folder
@@ -38,10 +49,11 @@ def label(
     least, by_label = _scores(score or [])
     settings = PostProcess(score=least, class_scores=by_label)
     console = PlainConsole()
-    with stop_on_signals(), Detector(model, backend=backend, settings=settings) as detector:
+    labels = card_of(model_path(model)).labels
+    with stop_on_signals(), _looking(model, backend, settings, ray) as look:
         make_folder(out)
         with image_progress("label", None) as progress:
-            done = run(data, detector, FORMATS[format_](), out, every, lambda: progress.count(1))
+            done = run(data, look, labels, FORMATS[format_](), out, every, lambda: progress.count(1))
     boxes = ", ".join(f"{name} {count}" for name, count in done.boxes.most_common()) or "nothing found"
     console.print(f"{out}: {done.pictures} pictures labelled as {format_}: {boxes}")
     for why in dict.fromkeys(left.why for left in done.left):
@@ -49,6 +61,15 @@ def label(
         console.print(f"{len(names)} left out, such as {names[0]}: {why}")
     if done.pictures:
         console.print(f"look at {out / 'sheet.jpg'}, correct the labels, then: edgessd train {out}")
+
+
+def _looking(model: str, backend: str, settings: "PostProcess", ray: str | None) -> "AbstractContextManager[Look]":
+    """Return what detects in pictures, here or on a Ray cluster."""
+    from edgessd_training.picture_workers import looking_here, looking_on_ray
+
+    if ray is None:
+        return looking_here(model, backend, settings)
+    return looking_on_ray(model, ray, backend=backend, settings=settings, size=PICTURES_A_TASK)
 
 
 def _scores(texts: list[str]) -> tuple[float | None, dict[str, float]]:

@@ -19,6 +19,7 @@ from edgessd_training.data.records import DataSet, Record
 from edgessd_training.metrics import measure
 from edgessd_training.metrics.detections_file import Row, from_rows, to_rows
 from edgessd_training.metrics.labels import mapped
+from edgessd_training.picture_workers import Look
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,37 +56,70 @@ def evaluate(
     Raises DataError for an image that is missing, broken, or of another size than annotated, BackendError where the
     network gives NaN or infinity: a mean average precision would hide it.
     """
-    found: list[Detections] = []
+    found = detections(detect, data, batch=batch, workers=workers, readers=readers)
+    return measured(data, found, metric, order=order, on_images=on_images)
+
+
+def measured(
+    data: DataSet,
+    found: Iterable[Detections],
+    metric: str,
+    *,
+    order: NDArray[np.int64] | None = None,
+    on_images: Callable[[int], object] = lambda count: None,
+) -> Evaluation:
+    """Return the figures of detections, one entry a record, as they come; order, on_images: as in ``evaluate``."""
+    complete = []
+    for detections in found:
+        complete.append(detections if order is None else mapped(detections, order))
+        on_images(1)
+    rows = to_rows(data, complete)
+    kept = from_rows(data, rows)
+    return Evaluation(measure(data, kept, metric), kept, rows)
+
+
+def detections_by(look: Look, data: DataSet) -> Iterator[Detections]:
+    """Yield what a cluster finds in each image of a data set. Raises DataError as ``evaluate`` does."""
+    for record, seen in zip(data.records, look(record.path for record in data.records), strict=True):
+        if isinstance(seen, DataError):
+            raise seen
+        _check_size(record, seen.height, seen.width)
+        yield seen.found
+
+
+def detections(
+    detect: Detect, data: DataSet, *, batch: int = 1, workers: int = 1, readers: int = 2
+) -> Iterator[Detections]:
+    """Yield what a detector finds in each image of a data set; arguments and errors are those of ``evaluate``."""
     batches = [data.records[start : start + batch] for start in range(0, len(data.records), batch)]
 
     def run(loaded: Images) -> list[Detections]:
         results = detect(loaded + [loaded[-1]] * (batch - len(loaded)))[: len(loaded)]
         for result in results:
             refuse_nonfinite(result)
-        return results if order is None else [mapped(result, order) for result in results]
+        return results
 
     with ThreadPoolExecutor(readers) as reading, ThreadPoolExecutor(workers) as working:
         loaded = _in_order(reading, _load, batches, ahead=2 * max(readers, workers))
         for results in _in_order(working, run, loaded, ahead=workers):
-            found += results
-            on_images(len(results))
-    rows = to_rows(data, found)
-    detections = from_rows(data, rows)
-    return Evaluation(measure(data, detections, metric), detections, rows)
+            yield from results
 
 
 def _load(records: Sequence[Record]) -> Images:
     images = []
     for record in records:
         image = read_image(record.path)
-        height, width = image.shape[:2]
-        if (height, width) != (record.height, record.width):
-            raise DataError(
-                f"{record.path} has {width}x{height} pixels, its annotation says {record.width}x{record.height}",
-                fix="`edgessd data check` lists such images, --fix DIR writes a copy without them",
-            )
+        _check_size(record, *image.shape[:2])
         images.append(image)
     return images
+
+
+def _check_size(record: Record, height: int, width: int) -> None:
+    if (height, width) != (record.height, record.width):
+        raise DataError(
+            f"{record.path} has {width}x{height} pixels, its annotation says {record.width}x{record.height}",
+            fix="`edgessd data check` lists such images, --fix DIR writes a copy without them",
+        )
 
 
 def _in_order(

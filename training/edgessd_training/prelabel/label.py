@@ -1,7 +1,7 @@
 """Pre-labels pictures: detect, write, and show all on one sheet."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,16 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.detector import Detector
+from edgessd.errors import DataError
 from edgessd.sinks.draw import draw
 from edgessd.util.files import make_folder, replacing
+from edgessd_training.data.images import read_image
 from edgessd_training.data.kept import place_image
+from edgessd_training.picture_workers import Look
 from edgessd_training.pictures.sheet import montage
 from edgessd_training.prelabel.formats import Labelled, Writer
 from edgessd_training.prelabel.pictures import Left, Picture, pictures
 
 TILE, COLUMNS, MOST_TILES = 300, 6, 48
 BESIDE = (".xml", ".txt", ".json")  # labels of a picture that somebody has drawn
+LABELLED = "it has labels already"
 
 
 @dataclass
@@ -31,29 +34,51 @@ class Done:
 
 
 def label(
-    data: str, detector: Detector, writer: Writer, out: Path, every: int, on_picture: Callable[[], object]
+    data: str,
+    look: Look,
+    labels: tuple[str, ...],
+    writer: Writer,
+    out: Path,
+    every: int,
+    on_picture: Callable[[], object],
 ) -> Done:
     """Write labels and pictures below ``out``, and sheet.jpg with the first 48; return what was done.
 
-    A picture that has labels, there or beside it, is left as it is. Raises what ``pictures`` does.
+    look: may take pictures before it yields what is in those before. labels: of the model's classes.
+    A picture that has labels, there or beside it, is left as it is. Raises what ``pictures`` and ``look`` do.
     """
     done = Done()
     tiles: list[NDArray[np.uint8]] = []
-    labels = detector.card.labels
-    for picture in pictures(data, every):
-        if isinstance(picture, Left):
-            done.left.append(picture)
-        elif writer.has(out, picture.name) or _labelled_beside(picture.path):
-            done.left.append(Left(picture.name, "it has labels already"))
-        else:
-            found = detector.detect(picture.image)
-            height, width = picture.image.shape[:2]
-            _keep(picture, out / writer.images / picture.name)
-            writer.add(out, Labelled(picture.name, height, width, found), labels)
-            done.pictures += 1
-            done.boxes.update(labels[index] for index in found.classes.tolist())
-            if len(tiles) < MOST_TILES:
-                tiles.append(_tile(draw(picture.image, found, labels)))
+    taken: deque[Picture] = deque()
+
+    def leave(left: Left) -> None:
+        done.left.append(left)
+        on_picture()
+
+    def unlabelled() -> Iterator[Path | NDArray[np.uint8]]:
+        for picture in pictures(data, every):
+            if isinstance(picture, Left):
+                leave(picture)
+            elif writer.has(out, picture.name) or _labelled_beside(picture.content):
+                leave(Left(picture.name, LABELLED))
+            else:
+                taken.append(picture)
+                yield picture.content
+
+    for seen in look(unlabelled()):
+        picture = taken.popleft()
+        if isinstance(seen, DataError):
+            leave(Left(picture.name, str(seen)))
+            continue
+        if writer.has(out, picture.name):  # since it was taken: a.jpg and a.png share one file of labels
+            leave(Left(picture.name, LABELLED))
+            continue
+        _keep(picture, out / writer.images / picture.name)
+        writer.add(out, Labelled(picture.name, seen.height, seen.width, seen.found), labels)
+        done.pictures += 1
+        done.boxes.update(labels[index] for index in seen.found.classes.tolist())
+        if len(tiles) < MOST_TILES:
+            tiles.append(_tile(draw(_image(picture), seen.found, labels)))
         on_picture()
     if done.pictures:
         writer.finish(out, labels)
@@ -62,18 +87,22 @@ def label(
     return done
 
 
-def _labelled_beside(path: Path | None) -> bool:
-    return path is not None and any(path.with_suffix(suffix).is_file() for suffix in BESIDE)
+def _labelled_beside(content: Path | NDArray[np.uint8]) -> bool:
+    return isinstance(content, Path) and any(content.with_suffix(suffix).is_file() for suffix in BESIDE)
+
+
+def _image(picture: Picture) -> NDArray[np.uint8]:
+    return read_image(picture.content) if isinstance(picture.content, Path) else picture.content
 
 
 def _keep(picture: Picture, place: Path) -> None:
     """Put the picture beside its labels: a link to the file, or the frame as JPEG."""
-    if picture.path is not None:
-        place_image(picture.path, place)
+    if isinstance(picture.content, Path):
+        place_image(picture.content, place)
         return
     make_folder(place.parent)
     with replacing(place) as unfinished:
-        cv2.imwrite(str(unfinished), picture.image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        cv2.imwrite(str(unfinished), picture.content, [cv2.IMWRITE_JPEG_QUALITY, 95])
 
 
 def _tile(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,20 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.errors import DataError, InputError
+from edgessd.errors import InputError
 from edgessd.sources import open_source
 from edgessd.util.files import is_folder
 from edgessd.util.names import file_name
 from edgessd_training.data.alike import same_picture, sketch
-from edgessd_training.data.images import SUFFIXES, read_image
+from edgessd_training.data.images import SUFFIXES
 
 
 class Picture(NamedTuple):
-    """name: of its file. image: (H, W, 3) uint8 BGR. path: where it lies, None for a frame of a video."""
+    """name: of its file. content: where it lies, not read yet; or a video's frame, (H, W, 3) uint8 BGR."""
 
     name: str
-    image: NDArray[np.uint8]
-    path: Path | None
+    content: Path | NDArray[np.uint8]
 
 
 class Left(NamedTuple):
@@ -35,7 +34,7 @@ class Left(NamedTuple):
 def pictures(data: str, every: int) -> Iterator[Picture | Left]:
     """Yield the pictures of a folder, or a video's frames, every n-th; the near-duplicate of the last kept is left out.
 
-    A broken picture is left out as well. Raises InputError for what is neither, and for a live source.
+    Raises InputError for what is neither, and for a live source.
     """
     folder = Path(data)
     if is_folder(folder):
@@ -45,10 +44,7 @@ def pictures(data: str, every: int) -> Iterator[Picture | Left]:
         names = Counter(path.name for path in paths)
         for path in paths:
             unique = path.name if names[path.name] == 1 else "_".join(path.relative_to(folder).parts)
-            try:
-                yield Picture(unique, read_image(path), path)
-            except DataError as error:
-                yield Left(unique, str(error))
+            yield Picture(unique, path)
         return
     yield from _frames(data, every)
 
@@ -68,4 +64,4 @@ def _frames(data: str, every: int) -> Iterator[Picture | Left]:
                 yield Left(name, "it looks like the frame before")
                 continue
             last = seen
-            yield Picture(name, frame.image, None)
+            yield Picture(name, frame.image)
