@@ -93,20 +93,14 @@ class Detector:
 
     def detect_timed(self, frame: NDArray[np.uint8]) -> tuple[Detections, StageTimes]:
         """Return the detections of one frame and the time of each stage; a resize on the GPU is part of inference."""
-        if self._closed:
-            raise BackendError("the detector is closed", fix="detect inside its with-block, or before close()")
+        if self._resizing is None:
+            return self.detect_batch_timed([frame])[0]
+        self._refuse_closed()
         start = perf_counter()
-        if self._resizing:
-            outputs = self._resizing.infer_frame(frame)
-            inferred = perf_counter()
-            detections = self._to_detections(outputs, 0, frame)
-            return detections, StageTimes(0.0, inferred - start, perf_counter() - inferred)
-        image = to_input(frame, self.card.height, self.card.width)[None]
-        resized = perf_counter()
-        outputs = self.backend.infer(image)
+        outputs = self._resizing.infer_frame(frame)
         inferred = perf_counter()
         detections = self._to_detections(outputs, 0, frame)
-        return detections, StageTimes(resized - start, inferred - resized, perf_counter() - inferred)
+        return detections, StageTimes(0.0, inferred - start, perf_counter() - inferred)
 
     def detect_tiled_timed(
         self, frame: NDArray[np.uint8], tiles: Tiles | Sequence[tuple[Corner, Corner]]
@@ -137,12 +131,12 @@ class Detector:
 
     def detect_batch_timed(self, frames: list[NDArray[np.uint8]]) -> list[tuple[Detections, StageTimes]]:
         """Return the detections of several frames and each frame's share of the time of each stage."""
+        self._refuse_closed()
         if not frames:
             return []
-        if self._closed:
-            raise BackendError("the detector is closed", fix="detect inside its with-block, or before close()")
         start = perf_counter()
-        images = np.stack([to_input(frame, self.card.height, self.card.width) for frame in frames])
+        inputs = [to_input(frame, self.card.height, self.card.width) for frame in frames]
+        images = np.stack(inputs) if len(inputs) > 1 else inputs[0][None]
         resized = perf_counter()
         outputs = self.backend.infer(images)
         inferred = perf_counter()
@@ -150,6 +144,10 @@ class Detector:
         count = len(frames)
         share = StageTimes((resized - start) / count, (inferred - resized) / count, (perf_counter() - inferred) / count)
         return [(detections, share) for detections in found]
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise BackendError("the detector is closed", fix="detect inside its with-block, or before close()")
 
     def _backend_that_resizes(self) -> ResizingBackend:
         if not isinstance(self.backend, ResizingBackend):
@@ -182,7 +180,6 @@ class Detector:
         )
 
     def close(self) -> None:
-        """Free the backend."""
         self._closed = True
         self.backend.close()
 

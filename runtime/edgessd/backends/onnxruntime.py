@@ -66,7 +66,6 @@ class OnnxRuntimeBackend:
         self.most: int | None = size if isinstance(size, int) else None
 
     def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Return the card's outputs for (B, H, W, 3) uint8 BGR."""
         return in_parts(self._run, images, self.most)
 
     def _run(self, images: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
@@ -76,7 +75,6 @@ class OnnxRuntimeBackend:
             raise BackendError(f"ONNX Runtime failed on input {images.shape}: {_first_line(error)}") from error
 
     def close(self) -> None:
-        """Drop the session."""
         self._session = None
 
 

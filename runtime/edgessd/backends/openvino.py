@@ -66,7 +66,6 @@ class OpenVinoBackend:
         return tuple(results[output] for output in self._outputs)
 
     def close(self) -> None:
-        """Drop the compiled model and this thread's request."""
         self._local = threading.local()
         self._outputs = []
         self._compiled = None

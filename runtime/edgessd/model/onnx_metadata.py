@@ -5,6 +5,7 @@ length, weights unread, until the pairs of field 14 (metadata_props).
 """
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,10 +26,10 @@ def read_metadata(path: Path, key: str) -> str | None:
     found = None
     is_model = False
     with path.open("rb") as file:
-        for number, content in _fields(file, size, path):
+        for number, content in _fields(file, size, path, wanted=(METADATA_PROPS,)):
             is_model = is_model or number == 7  # the graph
             if number == METADATA_PROPS:
-                entry = dict(_strings(content, path))
+                entry = _text_fields(content, path)
                 if entry.get(1) == key:
                     found = entry.get(2, "")
     if not is_model:
@@ -45,10 +46,10 @@ def with_metadata(path: Path, key: str, text: str) -> bytes:
     content = path.read_bytes()
     kept, start, is_model = [], 0, False
     with path.open("rb") as file:
-        for number, entry in _fields(file, size, path):
+        for number, entry in _fields(file, size, path, wanted=(METADATA_PROPS,)):
             end = file.tell()
             is_model = is_model or number == 7  # the graph
-            if number != METADATA_PROPS or dict(_strings(entry, path)).get(1) != key:
+            if number != METADATA_PROPS or _text_fields(entry, path).get(1) != key:
                 kept.append(content[start:end])
             start = end
     if not is_model:
@@ -82,8 +83,8 @@ def _damaged(path: Path) -> CardError:
     )
 
 
-def _fields(file: BinaryIO, size: int, path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (field number, content); content is read for metadata only and empty for all other fields."""
+def _fields(file: BinaryIO, size: int, path: Path, *, wanted: tuple[int, ...]) -> Iterator[tuple[int, bytes]]:
+    """Yield (field number, content) of a message; content is read of the wanted fields, empty for all others."""
     while file.tell() < size:
         tag = _varint(file, path)
         number, kind = tag >> 3, tag & 7
@@ -94,9 +95,9 @@ def _fields(file: BinaryIO, size: int, path: Path) -> Iterator[tuple[int, bytes]
             file.seek(8 if kind == _FIXED64 else 4, 1)
         elif kind == _BYTES:
             length = _varint(file, path)
-            if file.tell() + length > size or (number == METADATA_PROPS and length > MAX_METADATA_BYTES):
+            if file.tell() + length > size or (number in wanted and length > MAX_METADATA_BYTES):
                 raise _damaged(path)
-            if number == METADATA_PROPS:
+            if number in wanted:
                 content = file.read(length)
             else:
                 file.seek(length, 1)
@@ -107,26 +108,12 @@ def _fields(file: BinaryIO, size: int, path: Path) -> Iterator[tuple[int, bytes]
         yield number, content
 
 
-def _strings(content: bytes, path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the (field number, text) pairs of one StringStringEntryProto."""
-    position = 0
-    while position < len(content):
-        number = content[position] >> 3
-        length = shift = 0
-        while True:
-            position += 1
-            if position >= len(content) or shift > 35:
-                raise _damaged(path)
-            length |= (content[position] & 0x7F) << shift
-            shift += 7
-            if content[position] < 0x80:
-                break
-        position += 1
-        try:
-            yield number, content[position : position + length].decode()
-        except UnicodeDecodeError as error:
-            raise _damaged(path) from error
-        position += length
+def _text_fields(content: bytes, path: Path) -> dict[int, str]:
+    """Return the texts of one StringStringEntryProto by field number: 1 is its key, 2 its value."""
+    try:
+        return {number: text.decode() for number, text in _fields(BytesIO(content), len(content), path, wanted=(1, 2))}
+    except UnicodeDecodeError as error:
+        raise _damaged(path) from error
 
 
 def _varint(file: BinaryIO, path: Path) -> int:

@@ -17,12 +17,10 @@ class EventSink(Sink):
         store.end_open()
 
     def tell(self, event: Event) -> None:
-        """Keep one event. Raises StoreFault."""
         self._store.add(event)
 
     def write(self, result: Result) -> None:
         """A frame is no event."""
 
     def close(self) -> None:
-        """Close the database."""
         self._store.close()

@@ -32,7 +32,6 @@ class ImageSink(Sink):
             writable(path)
 
     def write(self, result: Result) -> None:
-        """Write one image. Raises InputError when the disk refuses it."""
         target = self._path
         if self._folder:
             name = Path(result.frame.source).name

@@ -114,7 +114,6 @@ class LineFile:
                 newer.replace(older)
 
     def close(self) -> None:
-        """Close the file."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

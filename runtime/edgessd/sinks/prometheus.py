@@ -66,7 +66,6 @@ class Prometheus(Sink):
         self._registry.register(_Counters(self._client, overview))
 
     def write(self, result: Result) -> None:
-        """Count one frame."""
         stream, times = result.frame.source, result.stages
         detected = result.frame.skip is None
         seconds = {
@@ -114,7 +113,6 @@ class Prometheus(Sink):
             self._occupy(status.name, {})
 
     def close(self) -> None:
-        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -128,7 +126,6 @@ class _Counters:
         self._counter = client.metrics_core.CounterMetricFamily
 
     def collect(self) -> Iterator[Any]:
-        """Yield the families."""
         statuses = self._overview.statuses()
         texts = {
             "frames": "Frames read",

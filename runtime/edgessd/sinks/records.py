@@ -53,15 +53,12 @@ class JsonlSink(Sink):
         self._lines.write(json.dumps(result_as_json(result, self._labels)))
 
     def tell(self, event: Event) -> None:
-        """Append one event."""
         self._lines.write(json.dumps(event.as_json()))
 
     def report(self, status: Status) -> None:
-        """Append one state."""
         self._lines.write(json.dumps(status.as_json()))
 
     def close(self) -> None:
-        """Close the file."""
         self._lines.close()
 
 
@@ -74,14 +71,12 @@ class CsvSink(Sink):
         self._lines = LineFile(path, max_bytes=max_bytes, keep=keep, header=",".join(CSV_COLUMNS))
 
     def write(self, result: Result) -> None:
-        """Append the frame's detections."""
         source = _cell(result.frame.source)
         place = (f"{wall_clock(result.frame.captured_at):.3f}", source, result.frame.index, f"{result.age * 1e3:.2f}")
         for found in result.detections.as_json(self._labels):
             self._lines.write(_row((*place, _cell(found["label"]), found["score"], *found["box"], found.get("id"))))
 
     def close(self) -> None:
-        """Close the file."""
         self._lines.close()
 
 

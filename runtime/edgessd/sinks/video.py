@@ -200,7 +200,6 @@ class SegmentSink(Sink):
         self._failed_at: dict[str, float] = {}
 
     def write(self, result: Result) -> None:
-        """Draw and append one frame. Raises VideoError when it cannot be written."""
         name, frame = result.frame.source, result.frame
         segment = self._segments.get(name)
         if segment is not None and self._is_done(segment, frame.image):
@@ -238,7 +237,6 @@ class SegmentSink(Sink):
             self._end(status.name)
 
     def close(self) -> None:
-        """Finish every video."""
         for name in list(self._segments):
             self._end(name)
 

@@ -79,7 +79,6 @@ class FfmpegWriter:
         self._send(_matroska_head(height + height % 2, width + width % 2, fps))
 
     def write(self, image: NDArray[np.uint8], seconds: float) -> None:
-        """Append one frame. Raises VideoError with ffmpeg's complaint."""
         height, width = image.shape[:2]
         if height % 2 or width % 2:  # a colour belongs to two by two pixels
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -141,7 +140,6 @@ class OpenCvWriter:
         self._writer.write(image)
 
     def close(self, timeout: float) -> None:
-        """Write the index."""
         self._writer.release()
 
 

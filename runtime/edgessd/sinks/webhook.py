@@ -54,7 +54,6 @@ class Webhook(Sink):
         self._opener = build_opener(ProxyHandler({}), _SamePost(self._address))
 
     def write(self, result: Result) -> None:
-        """Post one frame if it is time for one. Raises WebhookFault after the last attempt."""
         name, captured = result.frame.source, result.frame.captured_at
         if self._only_events:
             return
@@ -63,7 +62,6 @@ class Webhook(Sink):
             self._post(result_as_json(result, self._labels))
 
     def tell(self, event: Event) -> None:
-        """Post one event. Raises WebhookFault after the last attempt."""
         self._post(event.as_json())
 
     def report(self, status: Status) -> None:

@@ -37,5 +37,4 @@ class WindowSink(Sink):
             raise SinkClosed
 
     def close(self) -> None:
-        """Close the window."""
         cv2.destroyAllWindows()

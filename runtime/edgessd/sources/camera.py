@@ -22,7 +22,6 @@ class Camera(CapturedSource):
         super().__init__(address.name)
 
     def open_capture(self) -> cv2.VideoCapture:
-        """Return the opened camera, set as asked. Raises SourceFault, InputError."""
         address = self._address
         target = int(address.target) if address.target.isdecimal() else address.target
         fourcc = address.options.get("fourcc")

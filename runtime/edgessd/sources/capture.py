@@ -34,7 +34,6 @@ class CapturedSource(Source):
     """
 
     live = True
-    frame_count: int | None = None
     choose: Choose | None = None
 
     def __init__(self, name: str) -> None:
@@ -130,6 +129,5 @@ class CapturedSource(Source):
         return before + 1 / (self.fps or USUAL_FPS)
 
     def close(self) -> None:
-        """Release the device or file."""
         self._unread = False
         self._capture.release()

@@ -31,7 +31,6 @@ class Images(Source):
     """Image files, in order; each is one frame, an animated one several."""
 
     live = False
-    fps: float | None = None
 
     def __init__(self, paths: list[Path], name: str) -> None:
         self.paths = paths
@@ -159,7 +158,6 @@ class VideoFile(CapturedSource):
         self.close()  # a thousand files may be opened before the first is read
 
     def open_capture(self) -> cv2.VideoCapture:
-        """Return the opened file. Raises VideoError."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY)
         except OSError as error:

@@ -55,8 +55,8 @@ class Source(Protocol):
 
     name: str
     live: bool
-    fps: float | None
-    frame_count: int | None
+    fps: float | None = None
+    frame_count: int | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the source ends; closing the iterator frees the device or file."""

@@ -25,8 +25,6 @@ class HttpPictures(Source):
     """An MJPEG stream. A read that hangs ends by the socket's deadline or by ``interrupt``."""
 
     live = True
-    fps: float | None = None
-    frame_count: int | None = None
     choose: Choose | None = None
 
     def __init__(self, address: Address, response: HTTPResponse, read_seconds: float) -> None:
@@ -59,12 +57,10 @@ class HttpPictures(Source):
             ) from error
 
     def close(self) -> None:
-        """Close the connection."""
         self._socket.close()
         self._response.close()
 
     def interrupt(self) -> None:
-        """Cut the connection, so that a read returns."""
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -30,7 +30,6 @@ class NetworkVideo(CapturedSource):
         self.live = self.frame_count is None and not ends
 
     def open_capture(self) -> cv2.VideoCapture:
-        """Return the opened stream. Raises SourceFault."""
         if self._address.kind == "rtsp":
             # OPTIONS: a DESCRIBE that is not followed makes some servers tear down what the next is to get.
             ask_rtsp(self._address, self._open_seconds, "OPTIONS")

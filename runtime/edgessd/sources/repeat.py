@@ -26,7 +26,6 @@ class Repeated(Source):
         self.fps = self.pace or self.source.fps
 
     def close(self) -> None:
-        """Close the source."""
         self.source.close()
 
     def frames(self) -> Iterator[Frame]:

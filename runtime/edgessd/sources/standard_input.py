@@ -23,7 +23,6 @@ class StandardInput(Source):
     """``-``: the format is told by its first bytes, or raw BGR with ``stdin?width=640&height=360``."""
 
     live = False
-    frame_count: int | None = None
     choose: Choose | None = None
 
     def __init__(self, address: Address, descriptor: int | None = None) -> None:

@@ -31,8 +31,6 @@ class Program(Source):
     """A program that writes YUV4MPEG2 to its standard output; when it hangs, ``interrupt`` kills it."""
 
     live = True
-    fps: float | None = None
-    frame_count: int | None = None
     choose: Choose | None = None
 
     def __init__(self, address: Address, command: list[str], script: str = "") -> None:
@@ -85,7 +83,6 @@ class Program(Source):
         return SourceFault(reason, f"{self.name} gave no frame", fix=f"{self._command[0]} says {said!r}")
 
     def interrupt(self) -> None:
-        """Kill the program, so that a read returns."""
         if self._process is not None:
             self._process.kill()
 
@@ -101,7 +98,6 @@ class OpenCvPipeline(CapturedSource):
         super().__init__(address.name)
 
     def open_capture(self) -> cv2.VideoCapture:
-        """Return the running pipeline. Raises SourceFault."""
         capture = cv2.VideoCapture(self._pipeline, cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             capture.release()

@@ -82,10 +82,9 @@ class Workers:
     def _found(self, tickets: list[Ticket]) -> list[tuple[Detections, StageTimes]]:
         if any(ticket.lane.tiles or ticket.frame.regions for ticket in tickets):
             return [self._found_in(ticket) for ticket in tickets]
-        images = [ticket.frame.image for ticket in tickets]
-        return (
-            [self._detector.detect_timed(images[0])] if len(images) == 1 else self._detector.detect_batch_timed(images)
-        )
+        if len(tickets) == 1:  # which a GPU may resize
+            return [self._detector.detect_timed(tickets[0].frame.image)]
+        return self._detector.detect_batch_timed([ticket.frame.image for ticket in tickets])
 
     def _found_in(self, ticket: Ticket) -> tuple[Detections, StageTimes]:
         tiles, image = ticket.lane.tiles or ticket.frame.regions, ticket.frame.image

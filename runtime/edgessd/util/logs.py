@@ -16,7 +16,6 @@ class JsonFormatter(logging.Formatter):
     """A JSON object a line: time (seconds since 1970), level, logger, message, and the facts given as ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
         line = {
             "time": round(record.created, 3),
             "level": record.levelname.lower(),
