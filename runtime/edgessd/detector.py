@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from time import monotonic, perf_counter
+from time import perf_counter
 from types import TracebackType
 from typing import Any
 
@@ -25,9 +25,9 @@ from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
 from edgessd.model.shipped import model_path
 from edgessd.model.tiles import Corner, Tiles, merge
+from edgessd.util.seldom import Seldom
 
 LOG = logging.getLogger(__name__)
-WARN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Detector:
         self.path = model_path(model)
         self.card = card_of(self.path)
         self.nonfinite = 0  # outputs of the network that were NaN or infinity, since it was loaded
-        self._next_warning = 0.0
         self._lock = Lock()
+        self._seldom = Seldom()
         self.choice: Choice = choose(self.path, backend, self.card)
         self._decode = decoder_for(self.card, settings)
         self._most = settings.detections
@@ -112,8 +112,7 @@ class Detector:
         height, width = frame.shape[:2]
         corners = tiles.corners(height, width) if isinstance(tiles, Tiles) else tiles
         pictures = [frame, *(frame[top:bottom, left:right] for (left, top), (right, bottom) in corners)]
-        profile = self.card.engine.get("profile", {})
-        most = int(profile.get("max", len(pictures))) if isinstance(profile, dict) else len(pictures)
+        most = self.backend.most or len(pictures)
         start = perf_counter()
         found = [
             each
@@ -168,16 +167,13 @@ class Detector:
         """Count outputs that are no numbers, and warn at the first and then once a minute."""
         with self._lock:
             self.nonfinite += count
-            now = monotonic()
-            if now < self._next_warning:
-                return
-            self._next_warning = now + WARN_SECONDS
-        LOG.warning(
-            "%s gives NaN or infinity on %s: %d candidates left out since it was loaded; try another backend",
-            self.path.name,
-            self.backend.name,
-            self.nonfinite,
-        )
+        if self._seldom():
+            LOG.warning(
+                "%s gives NaN or infinity on %s: %d candidates left out since it was loaded; try another backend",
+                self.path.name,
+                self.backend.name,
+                self.nonfinite,
+            )
 
     def close(self) -> None:
         self._closed = True

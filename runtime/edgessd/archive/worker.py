@@ -6,8 +6,6 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-import cv2
-
 from edgessd.archive.job import Item, Outcome, Settings, State
 from edgessd.archive.places import Store, content_digest, local_copy
 from edgessd.archive.rows import counts_in, open_rows
@@ -23,7 +21,6 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         """Load the model. Raises what ``Detector`` and ``Store`` raise."""
-        cv2.setNumThreads(1)
         self._settings = settings
         self._store = Store(settings.out)
         self._detector = Detector(settings.model, backend=settings.backend, settings=settings.post_process, threads=1)

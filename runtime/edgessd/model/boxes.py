@@ -1,6 +1,6 @@
 """Geometry of boxes in numpy: formats, overlap, and the coding of boxes against priors."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +36,20 @@ def area(boxes_xyxy: FloatArray) -> FloatArray:
     return np.asarray(size[..., 0] * size[..., 1])
 
 
+def intersection(first_xyxy: NDArray[Any], second_xyxy: NDArray[Any]) -> NDArray[Any]:
+    """Return the area that every pair shares: (M, 4) and (P, 4) give (M, P)."""
+    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
+    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
+    size = np.maximum(high - low, 0)
+    return np.asarray(size[..., 0] * size[..., 1])
+
+
 def iou(first_xyxy: FloatArray, second_xyxy: FloatArray) -> FloatArray:
     """Return the intersection over union of every pair: (M, 4) and (P, 4) give (M, P), in 0..1.
 
     Two boxes without area overlap by 0.
     """
-    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
-    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
-    size = np.maximum(high - low, 0)
-    shared = size[..., 0] * size[..., 1]
+    shared = intersection(first_xyxy, second_xyxy)
     union = area(first_xyxy)[:, None] + area(second_xyxy)[None, :] - shared
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 

@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from edgessd.errors import CardError, InputError
 from edgessd.model.boxes import CODINGS, Variances
@@ -15,7 +15,6 @@ from edgessd.model.priors import PriorSpec, spec_from_json
 from edgessd.util.bounded_json import items, number, parse_json, short, whole
 from edgessd.util.files import status
 
-Value = TypeVar("Value")
 FORMAT = 1
 FORMAT_OF_CODINGS = 2  # what a card says whose coding a reader of format 1 does not know
 METADATA_KEY = "edgessd"
@@ -71,6 +70,12 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         """Raise CardError where a value is outside what the format allows."""
+        try:
+            self._check_values()
+        except InputError as error:
+            raise CardError(error.cause, fix=error.fix) from error
+
+    def _check_values(self) -> None:
         for name in ("name", "origin", "license"):
             _check(isinstance(getattr(self, name), str), name, "text", getattr(self, name))
         for name in ("training", "metrics", "quantisation", "self_test", "engine"):
@@ -80,29 +85,29 @@ class ModelCard:
         _check(bool(self.labels), "labels", "at least one name", list(self.labels))
         _check(len(set(self.labels)) == len(self.labels), "labels", "names that differ", list(self.labels))
         for side in ("height", "width"):
-            _checked(whole, getattr(self, side), side, 1, MAX_INPUT_SIDE)
+            whole(getattr(self, side), side, 1, MAX_INPUT_SIDE)
         _check(self.activation in ACTIVATIONS, "activation", f"one of {ACTIVATIONS}", self.activation)
         _check(self.coding in CODINGS, "coding", f"one of {CODINGS}", self.coding)
         _check(self.contract in tuple(CONTRACTS), "contract", f"one of {tuple(CONTRACTS)}", self.contract)
         _check(self.precision in PRECISIONS, "precision", f"one of {PRECISIONS}", self.precision)
-        _checked(number, self.nms_iou, "nms_iou", 1e-6, 1 - 1e-6)
-        _checked(number, self.score_floor, "score_floor", 0, 1)
+        number(self.nms_iou, "nms_iou", 1e-6, 1 - 1e-6)
+        number(self.score_floor, "score_floor", 0, 1)
         for variance in self.variances:
-            _checked(number, variance, "variances", 1e-6, 1e3)
+            number(variance, "variances", 1e-6, 1e3)
         if self.contract != "raw":
-            _checked(whole, self.kept, "kept", 1, len(self.priors))
+            whole(self.kept, "kept", 1, len(self.priors))
         _check(isinstance(self.thresholds, Mapping), "thresholds", "a table", self.thresholds)
         for label, threshold in self.thresholds.items():
             _check(label in self.labels, "a label of thresholds", "one of the labels", label)
-            _checked(number, threshold, f"the threshold of {label}", 0, 1)
+            number(threshold, f"the threshold of {label}", 0, 1)
         if self.self_test:
             self._check_self_test()
 
     def _check_self_test(self) -> None:
-        """Raise CardError where the recorded values are not of this card's outputs, or the tolerance is none."""
+        """Raise InputError where the recorded values are not of this card's outputs, or the tolerance is none."""
         test = self.self_test
-        _checked(whole, test.get("seed"), "self_test.seed", 0, 2**32 - 1)
-        _checked(number, test.get("tolerance"), "self_test.tolerance", 0, MAX_TOLERANCE)
+        whole(test.get("seed"), "self_test.seed", 0, 2**32 - 1)
+        number(test.get("tolerance"), "self_test.tolerance", 0, MAX_TOLERANCE)
         samples = test.get("samples")
         sizes = self.compared_sizes
         if not isinstance(samples, Mapping) or set(samples) != set(sizes):
@@ -112,13 +117,11 @@ class ModelCard:
             entry = samples[name]
             if not isinstance(entry, Mapping):
                 raise CardError(f"self_test.samples.{name} must be a table, got {short(entry)}")
-            places, values = (
-                _checked(items, entry.get(key), f"self_test {name} {key}") for key in ("indices", "values")
-            )
+            places, values = (items(entry.get(key), f"self_test {name} {key}") for key in ("indices", "values"))
             for place in places:
-                _checked(whole, place, f"self_test {name} indices", 0, size - 1)
+                whole(place, f"self_test {name} indices", 0, size - 1)
             for value in values:
-                _checked(number, value, f"self_test {name} values", -MAX_TOLERANCE, MAX_TOLERANCE)
+                number(value, f"self_test {name} values", -MAX_TOLERANCE, MAX_TOLERANCE)
             # The last value is always among the samples: another number of labels or priors is found by it.
             if not places or len(places) != len(values) or max(places) != size - 1:
                 raise CardError(
@@ -243,11 +246,3 @@ def read_sidecar(engine: Path) -> ModelCard:
 def _check(holds: bool, name: str, rule: str, value: object) -> None:
     if not holds:
         raise CardError(f"{name} must be {rule}, got {short(value)}")
-
-
-def _checked(check: Callable[..., Value], *arguments: Any) -> Value:
-    """Return what a check of ``bounded_json`` returns; what it refuses is a card's fault."""
-    try:
-        return check(*arguments)
-    except InputError as error:
-        raise CardError(error.cause) from error

@@ -42,6 +42,16 @@ class Detections:
             self.boxes_xyxy[chosen], self.scores[chosen], self.classes[chosen], ids=ids, predicted=self.predicted
         )
 
+    def with_faint(self) -> tuple["Detections", NDArray[np.bool_]]:
+        """Return all boxes, the faint ones last and no longer apart, and which are above their threshold, (N,)."""
+        faint = self.faint if self.faint is not None else no_detections()
+        joined = Detections(
+            np.concatenate([self.boxes_xyxy, faint.boxes_xyxy]),
+            np.concatenate([self.scores, faint.scores]),
+            np.concatenate([self.classes, faint.classes]),
+        )
+        return joined, np.arange(len(joined)) < len(self)
+
     def to_supervision(self, labels: tuple[str, ...]) -> Any:
         """Return ``supervision.Detections`` with the field ``class_name``, and ``tracker_id`` where tracked.
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgessd.errors import InputError
-from edgessd.model.boxes import FloatArray, iou
-from edgessd.model.detections import Detections, no_detections
+from edgessd.model.boxes import FloatArray, area, intersection, iou
+from edgessd.model.detections import Detections
 from edgessd.util.outside_text import quoted
 
 Corner = tuple[int, int]  # x, y in pixels
@@ -78,7 +78,7 @@ def merge(
     whole: of the frame. parts: of the tiles, in pixels of each tile, whose corners in the frame are given. Boxes that
     a tile's edge cuts count last: where another box covers them they go, where two of them overlap they become one.
     """
-    pictures = [_all(whole), *(_all(part) for part in parts)]
+    pictures = [found.with_faint() for found in (whole, *parts)]
     shifts = [(0, 0), *(first for first, _ in corners)]
     sizes = [len(found) for found, _ in pictures]
     boxes_xyxy = np.concatenate(
@@ -110,10 +110,10 @@ def _keep(row: int, others: NDArray[np.intp], boxes_xyxy: FloatArray, cut: NDArr
         return False
     if not cut[row]:
         return True
-    shared = _shared(boxes_xyxy[row], boxes_xyxy[others])
-    if (shared >= PIECE * _area(boxes_xyxy[row])).any():
+    shared = intersection(boxes_xyxy[[row]], boxes_xyxy[others])[0]
+    if (shared >= PIECE * area(boxes_xyxy[row])).any():
         return False
-    smaller = np.minimum(_area(boxes_xyxy[row]), _area(boxes_xyxy[others]))
+    smaller = np.minimum(area(boxes_xyxy[row]), area(boxes_xyxy[others]))
     pieces = others[cut[others] & (shared >= PIECES * smaller)]
     if len(pieces) == 0:
         return True
@@ -134,29 +134,9 @@ def _cuts(side: int, wanted: int) -> list[tuple[int, int]]:
     return [(round(start), min(side, round(start + length))) for start in starts.tolist()]
 
 
-def _all(found: Detections) -> tuple[Detections, NDArray[np.bool_]]:
-    """Return the boxes with the faint ones behind, and which are not faint."""
-    faint = found.faint if found.faint is not None else no_detections()
-    joined = Detections(
-        np.concatenate([found.boxes_xyxy, faint.boxes_xyxy]),
-        np.concatenate([found.scores, faint.scores]),
-        np.concatenate([found.classes, faint.classes]),
-    )
-    return joined, np.arange(len(joined)) < len(found)
-
-
 def _cut(boxes_xyxy: FloatArray, edges: FloatArray, height: int, width: int) -> NDArray[np.bool_]:
     """Return which boxes end at an edge of their picture that is none of the frame."""
     near = _EDGE * np.tile(edges[:, 2:] - edges[:, :2], 2)
     at_edge = np.abs(boxes_xyxy - edges) <= near
     inner = np.concatenate([edges[:, :2] > 0, edges[:, 2:] < (width, height)], axis=1)
     return np.asarray((at_edge & inner).any(axis=1))
-
-
-def _shared(box_xyxy: FloatArray, others_xyxy: FloatArray) -> FloatArray:
-    sides = np.minimum(box_xyxy[2:], others_xyxy[:, 2:]) - np.maximum(box_xyxy[:2], others_xyxy[:, :2])
-    return np.asarray(np.maximum(sides, 0).prod(axis=1))
-
-
-def _area(boxes_xyxy: FloatArray) -> FloatArray:
-    return np.asarray((boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).prod(axis=-1))

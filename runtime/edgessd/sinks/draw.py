@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.model.boxes import intersection
 from edgessd.model.detections import Detections
 from edgessd.sinks.draw_tracks import FONT, colour_of, draw_watched, readable_on
 from edgessd.streams.result import Result
@@ -92,8 +93,8 @@ def label_places(boxes_xyxy: NDArray[np.int64], texts: list[Text], height: int, 
         tops = [min(max(each, 0), max(height - text.height, 0)) for each in tops]
         candidates = np.array([(left, each, left + text.width, each + text.height) for each in tops])
         others = np.arange(len(boxes_xyxy)) != index
-        costs = (_overlaps(candidates, boxes_xyxy[others]) / areas[others]).sum(axis=1)
-        costs += (_overlaps(candidates, places) > 0).sum(axis=1) * 10.0
+        costs = (intersection(candidates, boxes_xyxy[others]) / areas[others]).sum(axis=1)
+        costs += (intersection(candidates, places) > 0).sum(axis=1) * 10.0
         places = np.vstack([places, candidates[costs.argmin()]])
     return places
 
@@ -105,11 +106,3 @@ def _below(places: NDArray[np.int64], left: int, top: int, text: Text) -> int:
         if not beside and other_top < top + text.height and top < other_bottom:
             top = other_bottom
     return top
-
-
-def _overlaps(first_xyxy: NDArray[np.int64], second_xyxy: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the shared pixels of every pair, (N, M)."""
-    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
-    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
-    shared: NDArray[np.int64] = np.clip(high - low, 0, None).prod(axis=2)
-    return shared

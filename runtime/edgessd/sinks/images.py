@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from edgessd.errors import VideoError
 from edgessd.sinks.draw import draw_result
 from edgessd.sinks.numbered_files import NumberedFiles
-from edgessd.sinks.records import wall_clock
 from edgessd.sources import IMAGE_SUFFIXES
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Sink
@@ -59,7 +58,7 @@ class SnapshotSink(Sink):
         if not len(result.detections) or captured - self._last.get(name, -self._interval) < self._interval:
             return
         self._last[name] = captured
-        path = self._files.new(name, wall_clock(captured))
+        path = self._files.new(name, result.frame.wall_time)
         write_image(path, draw_result(result, self._labels))
         self._files.added(name, path)
 

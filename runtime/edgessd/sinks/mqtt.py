@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-from time import monotonic
 from typing import Any
 
 from edgessd.sinks.home_assistant import device_config
@@ -15,9 +14,9 @@ from edgessd.streams.status import State, Status
 from edgessd.tracking import Line, Zone
 from edgessd.util.extras import need
 from edgessd.util.reachability import broker_fault, why_unreachable
+from edgessd.util.seldom import Seldom
 
 _QUEUED_IN_CLIENT = 1024  # events and retained messages while the broker is away
-_COMPLAIN_SECONDS = 60.0
 _QUEUE_IS_FULL = 15  # paho's MQTT_ERR_QUEUE_SIZE
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class Mqtt(Sink):
         self._only_detections = only_detections
         self._address = host, port
         self._where = f"{host}:{port}"
-        self._complained_at = -_COMPLAIN_SECONDS
+        self._seldom = Seldom()
         self.needs_pictures = snapshots or discovery is not None
         self._discovery = discovery
         self._places: dict[str, tuple[tuple[Zone, ...], tuple[Line, ...]]] = {}  # by stream, as announced
@@ -107,9 +106,8 @@ class Mqtt(Sink):
 
     def _not_connected(self, client: Any, userdata: Any) -> None:
         """Say why, since the client only says that; it goes on trying every 1 to 30 s."""
-        if monotonic() - self._complained_at < _COMPLAIN_SECONDS:
+        if not self._seldom():
             return
-        self._complained_at = monotonic()
         cause = why_unreachable(*self._address) or "it answered a moment later"
         log.warning("%s; trying on", broker_fault(*self._address, cause), extra={"reason": "broker-unreachable"})
 

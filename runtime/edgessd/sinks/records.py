@@ -5,7 +5,6 @@ import io
 import json
 import os
 import sys
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -72,7 +71,7 @@ class CsvSink(Sink):
 
     def write(self, result: Result) -> None:
         source = _cell(result.frame.source)
-        place = (f"{wall_clock(result.frame.captured_at):.3f}", source, result.frame.index, f"{result.age * 1e3:.2f}")
+        place = (f"{result.frame.wall_time:.3f}", source, result.frame.index, f"{result.age * 1e3:.2f}")
         for found in result.detections.as_json(self._labels):
             self._lines.write(_row((*place, _cell(found["label"]), found["score"], *found["box"], found.get("id"))))
 
@@ -117,7 +116,7 @@ def result_as_json(result: Result, labels: tuple[str, ...]) -> dict[str, Any]:
     return {
         "source": frame.source,
         "frame": frame.index,
-        "time": round(wall_clock(frame.captured_at), 3),
+        "time": round(frame.wall_time, 3),
         **media,
         "age_ms": round(result.age * 1e3, 2),
         "detections": result.detections.as_json(labels),
@@ -136,11 +135,6 @@ def counts_as_json(tracks: Tracks) -> dict[str, Any]:
         for name, crossed in tracks.crossings.items()
     }
     return ({"zones": zones} if zones else {}) | ({"lines": lines} if lines else {})
-
-
-def wall_clock(captured_at: float) -> float:
-    """Return the seconds since 1970 of a time of the monotonic clock."""
-    return time.time() - (time.monotonic() - captured_at)
 
 
 def _cell(text: str) -> str:

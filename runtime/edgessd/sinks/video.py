@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError, VideoError
 from edgessd.sinks.draw import draw_result
 from edgessd.sinks.numbered_files import NumberedFiles
-from edgessd.sinks.records import wall_clock
 from edgessd.sinks.video_writer import OPENCV_CODECS, count_frames, has_ffmpeg, open_writer
+from edgessd.sources import Frame
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Sink
 from edgessd.streams.status import State, Status
@@ -209,7 +209,7 @@ class SegmentSink(Sink):
             raise VideoError(f"recording {name} failed and is tried again every {_REST_SECONDS:g} s", fix="see above")
         try:
             if segment is None:
-                segment = self._segments[name] = self._begin(name, frame.image, frame.captured_at)
+                segment = self._segments[name] = self._begin(name, frame)
             segment.write(draw_result(result, self._labels), frame.captured_at)
         except VideoError:
             self._failed_at[name] = time.monotonic()
@@ -221,10 +221,10 @@ class SegmentSink(Sink):
         aged = time.monotonic() - segment.began >= self._segment_seconds
         return aged or segment.size_wh != (width, height) or segment.size_bytes >= self._segment_bytes
 
-    def _begin(self, name: str, image: NDArray[np.uint8], captured_at: float) -> Video:
-        path = self._files.new(name, wall_clock(captured_at))
+    def _begin(self, name: str, frame: Frame) -> Video:
+        path = self._files.new(name, frame.wall_time)
         options = _FRAGMENTED if self._suffix == ".mp4" else ()
-        return Video(path, image, fps=_SEGMENT_FPS, mark="segment", encoder=self._encoder, options=options)
+        return Video(path, frame.image, fps=_SEGMENT_FPS, mark="segment", encoder=self._encoder, options=options)
 
     def _end(self, name: str) -> None:
         segment = self._segments.pop(name, None)

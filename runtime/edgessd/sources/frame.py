@@ -1,5 +1,6 @@
 """A frame, and what a source of frames is."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -38,6 +39,17 @@ class Frame:
     read_seconds: float | None = 0.0
     media_time: float | None = None
     skip: Skip | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Return its time on the clock of its source: of the file, or of its capture where frames come live."""
+        return self.captured_at if self.media_time is None else self.media_time
+
+    @property
+    def wall_time(self) -> float:
+        """Return the seconds since 1970 of its capture."""
+        return time.time() - (time.monotonic() - self.captured_at)
+
     chosen: bool = False
     regions: tuple[Region, ...] = ()
 

@@ -23,14 +23,12 @@ def default_workers(*, live: bool = False) -> int:
 def default_batch(detector: Detector, streams: int) -> int:
     """Return the frames in one call: one on a CPU, where a batch costs what its frames cost; else one a stream.
 
-    An engine's profile bounds it.
+    What the model takes bounds it.
     """
     on_gpu = "CUDA" in detector.backend.name or "tensorrt" in detector.backend.name.lower()
     if not on_gpu:
         return 1
-    profile = detector.card.engine.get("profile", {})
-    most = int(profile.get("max", MOST_BY_DEFAULT)) if isinstance(profile, dict) else MOST_BY_DEFAULT
-    return max(1, min(streams, most, MOST_BY_DEFAULT))
+    return max(1, min(streams, detector.backend.most or MOST_BY_DEFAULT, MOST_BY_DEFAULT))
 
 
 def check_stream_count(count: int) -> None:

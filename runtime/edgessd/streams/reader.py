@@ -34,11 +34,11 @@ log = logging.getLogger(__name__)
 class _Turn:
     """One thread's time at the source. busy_since: when opening or reading began, None while it does neither.
 
-    first_frame_at: of this connection.
+    gave_frames: whether this connection did.
     """
 
     busy_since: float | None = None
-    first_frame_at: float | None = None
+    gave_frames: bool = False
     source: Source | None = None
     interrupted: bool = False
     abandoned: bool = False
@@ -203,7 +203,7 @@ class Reader:
     def _run(self, turn: _Turn) -> None:
         while not self._gone(turn):
             began = monotonic()
-            turn.interrupted, turn.first_frame_at = False, None
+            turn.interrupted = turn.gave_frames = False
             over, fault = self._read_to_the_end(turn)
             turn.busy_since = turn.source = None
             if self._gone(turn):
@@ -221,7 +221,8 @@ class Reader:
                 self.ready.notify_all()
             if over:
                 return
-            self._stop.wait(self._reconnection.pause(fault, lived=self._lived(turn)))
+            lived = monotonic() - began if turn.gave_frames else 0.0
+            self._stop.wait(self._reconnection.pause(fault, lived=lived))
 
     def _read_to_the_end(self, turn: _Turn) -> tuple[bool, SourceFault | None]:
         """Return whether nothing more will come, and what was wrong."""
@@ -240,9 +241,6 @@ class Reader:
             return True, None
         cause = f"{self.name} ended the connection"
         return False, SourceFault(Reason.CUT_OFF, cause, fix="see the camera and the network")
-
-    def _lived(self, turn: _Turn) -> float:
-        return 0.0 if turn.first_frame_at is None or not self._read_at else self._read_at[-1] - turn.first_frame_at
 
     def _gone(self, turn: _Turn) -> bool:
         return turn.abandoned or self._stop.is_set()
@@ -264,8 +262,8 @@ class Reader:
                 turn.busy_since = None
                 if self._gone(turn):
                     return
-                if turn.first_frame_at is None:
-                    turn.first_frame_at = frame.captured_at
+                if not turn.gave_frames:
+                    turn.gave_frames = True
                     self._reconnects += self.connected_once
                     self.connected_once = True
                     self.fault = None
@@ -275,14 +273,14 @@ class Reader:
     def _offer(self, frame: Frame, turn: _Turn, *, latest: bool) -> None:
         skip = frame.skip
         if self._skipper and not frame.chosen:
-            skip = self._skipper(_seconds(frame), lambda: frame.image)
+            skip = self._skipper(frame.seconds, lambda: frame.image)
         regions = self._skipper.regions if self._skipper and skip is None else None
         numbered = replace(
             frame,
             source=self.name if self._rename else frame.source,
             index=self._count,
             skip=skip,
-            regions=regions(_seconds(frame)) if regions else (),
+            regions=regions(frame.seconds) if regions else (),
         )
         with self.ready:
             self._count += 1
@@ -306,8 +304,3 @@ class Reader:
         if skip is None:
             return len(self._frames) >= _EVERY_QUEUE
         return len(self._frames) + len(self._in_work) >= _MOST_BEHIND
-
-
-def _seconds(frame: Frame) -> float:
-    """Return a frame's time in its file, or of its capture."""
-    return frame.captured_at if frame.media_time is None else frame.media_time

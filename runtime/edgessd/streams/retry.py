@@ -15,8 +15,8 @@ class Retry:
 
     stale_after: seconds without a frame after which a live stream is stale. hang_after: seconds after which opening or
     reading is interrupted; the sources' own deadlines, 5 s, come first. first_retry: seconds before a reconnection,
-    which double with each attempt. longest_retry: up to this; a connection that gave frames for so long begins at
-    first_retry again. lasting_retry: seconds before a reconnection after a refused password: wrong ones lock accounts.
+    which double with each attempt. longest_retry: up to this; after a connection that gave frames and lasted so long
+    they begin anew. lasting_retry: seconds before a reconnection after a refused password: wrong ones lock accounts.
     """
 
     stale_after: float = 2.0
@@ -47,7 +47,8 @@ class Reconnection:
     def pause(self, fault: SourceFault | None, *, lived: float) -> float:
         """Return the seconds before the next attempt.
 
-        fault: what ended the last one. lived: seconds from its first frame to its last, 0 where there was none.
+        fault: what ended the last one. lived: seconds from its beginning to its end, 0 where it gave no frame: opening
+        counts, since what took so long hammers no camera.
         """
         if fault is not None and fault.reason is Reason.AUTHENTICATION:
             return self._retry.lasting_retry

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
-from time import monotonic
 
 import numpy as np
 
@@ -14,11 +13,11 @@ from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import EventTaker, Overview, OverviewReader, Sink
 from edgessd.streams.status import Status
+from edgessd.util.seldom import Seldom
 
 CAPACITY = 256
 IMAGE_CAPACITY = 8  # a frame of 1080p is 6 MB
 EVENT_CAPACITY = 4096
-_COMPLAIN_SECONDS = 60.0
 _NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class QueuedSink:
         self._statuses: dict[str, Status] = {}
         self._changed = threading.Condition()
         self._finishing = False
-        self._complained_at = -_COMPLAIN_SECONDS
+        self._seldom = Seldom()
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
         self._thread.start()
 
@@ -133,8 +132,7 @@ class QueuedSink:
 
     def _complain(self, error: Exception) -> None:
         self.failed += 1
-        if monotonic() - self._complained_at >= _COMPLAIN_SECONDS:
-            self._complained_at = monotonic()
+        if self._seldom():
             log.warning("sink %s: %s (%d failures)", self.name, error, self.failed, extra={"sink": self.name})
 
 

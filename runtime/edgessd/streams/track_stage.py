@@ -1,7 +1,6 @@
 """The stage that gives the boxes of one stream their ids, and tells what happens to them."""
 
 import secrets
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -49,7 +48,7 @@ class TrackStage:
         """Return the result with ids and tracks. A file that begins anew or frames of another size end all tracks."""
         frame = result.frame
         height, width = frame.image.shape[:2]
-        seconds = frame.captured_at if frame.media_time is None else frame.media_time
+        seconds = frame.seconds
         if seconds < self._seconds or self._shape not in (None, (height, width)):
             self.finish()
         self._seconds, self._shape, self._stream = seconds, (height, width), frame.source
@@ -59,7 +58,7 @@ class TrackStage:
             return replace(result, detections=detections, tracks=tracks)
         detections, tracks = self._watch.update(result.detections, seconds, frame.index, height=height, width=width)
         if self._tell is not None:
-            self._wall_offset = time.time() - (time.monotonic() - frame.captured_at) - seconds
+            self._wall_offset = frame.wall_time - seconds
             self._keep_pictures(result, tracks)
             self._tell_all(tracks.events)
         return replace(result, detections=detections, tracks=tracks)

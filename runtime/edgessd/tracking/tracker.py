@@ -90,7 +90,7 @@ class Tracker:
         living = (seconds - self._seen <= self._patience) & ((self._ids > 0) | just_seen)
         just_seen = just_seen[living]
         self._keep(living)
-        found, visible = _with_faint(detections)
+        found, visible = detections.with_faint()
         track_of = self._match(found, visible, just_seen, elapsed)
         rows = np.flatnonzero(track_of >= 0)
         self._seen_again(track_of[rows], found, rows, seconds)
@@ -216,19 +216,6 @@ class Tracker:
         self._motion = self._motion[rows]
         self._ids, self._doubt, self._seen = self._ids[rows], self._doubt[rows], self._seen[rows]
         self._classes, self._scores = self._classes[rows], self._scores[rows]
-
-
-def _with_faint(detections: Detections) -> tuple[Detections, NDArray[np.bool_]]:
-    """Return all boxes, those above the threshold first, and which these are."""
-    faint = detections.faint
-    if faint is None or not len(faint):
-        return detections, np.ones(len(detections), bool)
-    found = Detections(
-        np.concatenate([detections.boxes_xyxy, faint.boxes_xyxy]),
-        np.concatenate([detections.scores, faint.scores]),
-        np.concatenate([detections.classes, faint.classes]),
-    )
-    return found, np.arange(len(found)) < len(detections)
 
 
 def _doubt(scores: NDArray[np.float32]) -> FloatArray:
