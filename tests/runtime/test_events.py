@@ -148,6 +148,64 @@ def test_what_is_too_much_goes_and_the_file_does_not_grow(tmp_path: Path) -> Non
     assert path.stat().st_size < 3_000_000
 
 
+def test_after_a_clock_set_back_the_first_to_come_is_the_first_to_go(tmp_path: Path) -> None:
+    """A board without a battery starts in 1970; its events are its newest all the same."""
+    with closing(EventStore(tmp_path / "e.db", keep_bytes=400_000)) as store:
+        for number in range(400):
+            store.add(event(number, started=2e9 + number, picture=True))
+        for number in range(400, 800):
+            store.add(event(number, started=1000.0 + number, picture=True))
+        kept = {row["track"] for row in store.query(limit=1000)}
+    assert kept
+    assert kept == set(range(800 - len(kept), 800))
+
+
+def test_what_was_told_before_the_clock_was_right_does_not_count_as_old(tmp_path: Path) -> None:
+    with closing(EventStore(tmp_path / "e.db", keep_seconds=100)) as store:
+        store.add(event(1, started=2e9))
+        store.add(event(2, started=5.0))
+        for number in range(3, 403):
+            store.add(event(number, started=2e9 + 50))
+        assert {1, 2} <= {row["track"] for row in store.query(limit=1000)}
+
+
+def test_a_database_of_before_is_read_on(tmp_path: Path) -> None:
+    with closing(EventStore(tmp_path / "e.db")) as store:
+        store.add(event(1))
+    with closing(sqlite3.connect(tmp_path / "e.db")) as database:
+        database.execute("DROP TABLE arrivals")
+    with closing(EventStore(tmp_path / "e.db", keep_seconds=100)) as store:
+        store.add(event(2, started=5000.0))
+        assert numbers(store.query()) == [2]
+
+
+def test_another_programs_database_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "places.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE places(url TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StoreFault, match="not one of events"):
+        EventStore(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("body", ["", "[]", "[" * 50_000, "null", '{"a": NaN}', b"\xff", 5, None])
+def test_a_damaged_row_is_one_line(tmp_path: Path, body: object) -> None:
+    with closing(EventStore(tmp_path / "e.db")) as store:
+        store.add(event(1, kind="start", picture=True))
+        store.add(event(2))
+        with closing(sqlite3.connect(tmp_path / "e.db")) as database, database:
+            database.execute("PRAGMA ignore_check_constraints = ON")
+            database.execute("UPDATE events SET body = ifnull(?, 'null') WHERE id = 'id1'", (body,))
+            database.execute("UPDATE pictures SET jpeg = 1000000000000")
+        for act in (store.query, store.end_open):
+            with pytest.raises(StoreFault) as caught:
+                act()
+            assert "\n" not in str(caught.value)
+        assert store.picture("id1") is None
+        assert store.query(since=0.0, before=1.0) == []
+
+
 def test_what_a_killed_process_left_open_is_ended(store: EventStore) -> None:
     store.add(event(1, kind="start"))
     store.add(event(2, kind="update", started=1001.0))

@@ -1,20 +1,22 @@
 """Events in SQLite: one row a track, whole after a killed process; any filtered page is one range of one index.
 
 An event is filed under every filter that finds it: its stream or any, its label or any, each of its zones or any. A
-page is then a range of ``filed``, whatever the filter and however many events there are.
+page is then a range of ``filed``, whatever the filter and however many events there are. What goes first is what came
+first: a clock that was set back must not make the newest event the oldest.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from edgessd.errors import EdgessdError
+from edgessd.errors import EdgessdError, InputError
 from edgessd.streams.event import Event
+from edgessd.util.bounded_json import parse_json
 from edgessd.util.files import writable
 
 _SECONDS_PER_DAY = 86400
@@ -33,7 +35,10 @@ CREATE TABLE IF NOT EXISTS filters(
     filter INTEGER PRIMARY KEY, stream TEXT NOT NULL, label TEXT NOT NULL, zone TEXT NOT NULL,
     UNIQUE(stream, label, zone));
 CREATE TABLE IF NOT EXISTS filed(filter INTEGER, key INTEGER, PRIMARY KEY(filter, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS arrivals(number INTEGER PRIMARY KEY, key INTEGER NOT NULL UNIQUE);
+INSERT INTO arrivals(key) SELECT key FROM events WHERE key NOT IN (SELECT key FROM arrivals) ORDER BY key;
 """
+_TABLES = {"events", "pictures", "filters", "filed"}
 
 
 class StoreFault(EdgessdError):
@@ -64,6 +69,7 @@ class EventStore:
             self._database = sqlite3.connect(
                 self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            self._refuse_foreign()
             self._database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -81,6 +87,7 @@ class EventStore:
                     " ON CONFLICT(key) DO UPDATE SET ended = excluded.ended, body = excluded.body",
                     (key, event.id, event.stream, body["label"], body["event"] == "end", text),
                 )
+                self._database.execute("INSERT OR IGNORE INTO arrivals(key) VALUES(?)", (key,))
                 if event.jpeg is not None:
                     self._database.execute("INSERT OR REPLACE INTO pictures VALUES(?, ?)", (key, event.jpeg))
                 for place in product((event.stream, _ANY), (body["label"], _ANY), (*body["entered"], _ANY)):
@@ -115,13 +122,13 @@ class EventStore:
                 " ORDER BY filed.key DESC LIMIT ?",
                 (stream or _ANY, label or _ANY, zone or _ANY, first, last, limit),
             ).fetchall()
-        return [json.loads(body) | {"started": key / 1e6, "picture": bool(has)} for key, body, has in rows]
+            return [_body(text) | {"started": key / 1e6, "picture": bool(has)} for key, text, has in rows]
 
     def picture(self, id: str) -> bytes | None:
         """Return the JPEG of an event, None where there is none. Raises StoreFault."""
         with self._store_errors(), self._reading() as database:
             row = database.execute("SELECT jpeg FROM events JOIN pictures USING(key) WHERE id = ?", (id,)).fetchone()
-        return None if row is None else bytes(row[0])
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
 
     def choices(self) -> dict[str, list[str]]:
         """Return which streams, labels and zones there are events of: ``{"stream": [...], "label", "zone"}``."""
@@ -137,7 +144,7 @@ class EventStore:
         """End the events that a killed process left without an end: they were last seen when last told of."""
         with self._lock, self._store_errors(), self._transaction():
             for key, text in self._database.execute("SELECT key, body FROM events WHERE NOT ended").fetchall():
-                ended = json.dumps(json.loads(text) | {"event": "end"})
+                ended = json.dumps(_body(text) | {"event": "end"})
                 self._database.execute("UPDATE events SET ended = 1, body = ? WHERE key = ?", (ended, key))
 
     def close(self) -> None:
@@ -168,20 +175,29 @@ class EventStore:
     def _purge(self, now: float) -> None:
         """Delete what is too old or too much, in parts; what is left after many waits for the next time."""
         for _ in range(_PURGE_ROUNDS):
-            oldest = self._database.execute("SELECT min(key) FROM events").fetchone()[0]
-            aged = oldest is not None and oldest < (now - self._keep_seconds) * 1e6
-            if oldest is None or not (aged or self._used_bytes() > self._keep_bytes):
+            first = [key for (key,) in self._database.execute(
+                "SELECT key FROM arrivals ORDER BY number LIMIT ?", (_PURGE_ROWS,)
+            )]  # fmt: skip
+            gone = list(takewhile(lambda key: key < (now - self._keep_seconds) * 1e6, first))
+            if not gone and self._used_bytes() > self._keep_bytes:
+                gone = first
+            if not gone:
                 return
-            limit = f"WHERE key < {round((now - self._keep_seconds) * 1e6)}" if aged else ""
-            last = self._database.execute(
-                f"SELECT max(key) FROM (SELECT key FROM events {limit} ORDER BY key LIMIT {_PURGE_ROWS})"
-            ).fetchone()[0]
             with self._transaction():
-                for (number,) in self._database.execute("SELECT filter FROM filters").fetchall():
-                    self._database.execute("DELETE FROM filed WHERE filter = ? AND key <= ?", (number, last))
-                for table in ("pictures", "events"):
-                    self._database.execute(f"DELETE FROM {table} WHERE key <= ?", (last,))
+                filters = self._database.execute("SELECT filter FROM filters").fetchall()
+                self._database.executemany(
+                    "DELETE FROM filed WHERE filter = ? AND key = ?",
+                    [(number, key) for (number,) in filters for key in gone],
+                )
+                for table in ("pictures", "events", "arrivals"):
+                    self._database.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in gone])
             self._database.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _refuse_foreign(self) -> None:
+        """Raise StoreFault for a database of another program, before anything is written into it."""
+        there = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if there and not there >= _TABLES:
+            raise StoreFault(f"{self._path} is a database, and not one of events", fix="choose another path")
 
     def _used_bytes(self) -> int:
         pages, free, size = (
@@ -214,8 +230,16 @@ class EventStore:
     def _store_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, InputError) as error:
             raise StoreFault(
                 f"the events in {self._path} cannot be kept or read: {error}",
                 fix="free space, or move the file away: a new one is made",
             ) from error
+
+
+def _body(text: Any) -> dict[str, Any]:
+    """Return what is told of a track. Raises InputError for a row that is damaged."""
+    body = parse_json(text) if isinstance(text, str | bytes) else None
+    if not isinstance(body, dict):
+        raise InputError("an event is no table")
+    return body
