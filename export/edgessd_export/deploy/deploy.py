@@ -1,8 +1,6 @@
 """Export, quantise, gate and build in one go, into a folder that is whole or not there."""
 
-import secrets
 import shlex
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from edgessd.errors import EdgessdError, ExportError, InputError
 from edgessd.model.card import ModelCard, card_of
-from edgessd.util.files import is_folder
+from edgessd.util.files import is_folder, new_folder, status
 from edgessd_export.deploy.files import write_files
 from edgessd_export.deploy.int8 import make_int8
 from edgessd_export.deploy.targets import Target
@@ -56,19 +54,14 @@ def deploy(
 
     precisions: those to try; a refusal of one that is not the last is told, of the last one raised.
     """
-    if out.exists():
+    if status(out):
         raise InputError(f"{out} is there already", fix=f"remove it, `{shlex.join(['rm', '-r', str(out)])}`, or --out")
-    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.unfinished")
-    unfinished.mkdir(parents=True)
-    try:
+    with new_folder(out) as unfinished:
         told = _models(source, unfinished, target, precisions, budget, say)
         card = card_of(unfinished / "model.onnx")
         if target.module and build:
             told += _engine(unfinished, target)
         write_files(unfinished, target, card, told, source.pictures)
-        unfinished.rename(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return told
 
 

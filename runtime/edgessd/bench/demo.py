@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgessd.detector import Detector
 from edgessd.errors import VideoError
 from edgessd.sinks import VideoSink
+from edgessd.sinks.video_writer import count_frames
 from edgessd.sources import Source, read_image
 from edgessd.streams import Streams
 from edgessd.streams.result import Result
@@ -34,6 +35,8 @@ def write_clip(path: Path, frames: int = FRAMES) -> None:
             # A copy: OpenCV's writer copies whole strides and would read past the end of a cut-out.
             writer.write(np.ascontiguousarray(scene[:, left : left + WIDTH]))
         writer.release()
+        if count_frames(unfinished) < frames:  # a full disk is not noticed before
+            raise VideoError(f"OpenCV wrote no whole {path}", fix="free space or choose another folder with --out")
 
 
 def panorama() -> NDArray[np.uint8]:

@@ -20,16 +20,15 @@ def demo(
     ] = 360,
 ) -> None:
     """Run the shipped model on a clip of three photographs: annotated video, snapshot, measured FPS."""
-    import cv2
-
     from edgessd.bench.demo import FRAMES, annotate, write_clip
     from edgessd.bench.measure import measure
     from edgessd.detector import Detector
     from edgessd.sinks.draw import draw
+    from edgessd.sinks.images import write_image
     from edgessd.sources import Repeated, open_source
     from edgessd.streams.capacity import default_workers
     from edgessd.util.exit import stop_on_signals
-    from edgessd.util.files import make_folder, replacing
+    from edgessd.util.files import make_folder
 
     make_folder(out)
     clip = out / ("clip.mp4" if frames == FRAMES else f"clip-{frames}.mp4")
@@ -42,8 +41,7 @@ def demo(
         with Detector(model, backend=backend, workers=workers) as detector:
             seen, best = annotate(source, detector, annotated, workers=workers)
             measured = measure(Repeated(source), detector, frames=frames, workers=workers)
-        with replacing(snapshot) as unfinished:
-            cv2.imwrite(str(unfinished), draw(best.frame.image, best.detections, detector.card.labels))
+        write_image(snapshot, draw(best.frame.image, best.detections, detector.card.labels))
     found = ", ".join(f"{label} in {count} frames" for label, count in seen.most_common()) or "nothing found"
     say(f"{detector.card.name} {detector.card.precision}, {detector.backend.name}: {found}")
     say(f"{measured.fps:.1f} FPS on the 1280x720 clip, decoding and detection, {workers} workers")

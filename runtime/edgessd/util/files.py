@@ -161,14 +161,14 @@ class Unfinished:
 
 
 def abandoned(folder: Path, mark: str = "unfinished") -> list[Path]:
-    """Return the ``Unfinished`` files of processes that were killed."""
+    """Return the unfinished files and folders of processes that were killed."""
     pattern = re.compile(rf"\..*\.[0-9a-f]{{8}}\.{mark}(\.\w+)?")
     return [path for path in folder.iterdir() if pattern.fullmatch(path.name) and _is_free(path)]
 
 
 def _is_free(path: Path) -> bool:
     try:
-        file = os.open(path, os.O_WRONLY)
+        file = os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY)
     except OSError:
         return False
     try:
@@ -190,7 +190,10 @@ def _sweep(folder: Path) -> None:
     """Remove what killed processes left unfinished in a folder, once a process."""
     with suppress(OSError):
         for path in abandoned(folder):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -210,6 +213,30 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if unfinished is not None:
             unfinished.close()
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an unfinished folder beside ``path``, which is new or empty; rename it into place when all went well.
+
+    On an error it is removed, and what a killed process left there too.
+    """
+    unfinished = path.with_name(f".{path.name[: _UNFINISHED_STEM // 4]}.{secrets.token_hex(4)}.unfinished")
+    lock = -1
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent.absolute())
+        unfinished.mkdir()
+        lock = os.open(unfinished, os.O_RDONLY)
+        _try_lock(lock)
+        yield unfinished
+        unfinished.rename(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write {path}: {reason(error)}", fix="free space or choose another place") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if lock >= 0:
+            os.close(lock)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -22,9 +22,9 @@ def show(
     """Draw augmented training samples with their boxes and matched priors (white) on one sheet."""
     from edgessd.util.extras import need
 
-    cv2 = need("cv2", "eval")
+    need("cv2", "eval")
     from edgessd.errors import InputError
-    from edgessd.util.files import replacing
+    from edgessd.sinks.images import write_image
     from edgessd.util.overwrite import keep_apart
     from edgessd_training.data.read import read_data
     from edgessd_training.pictures.sheet import contact_sheet
@@ -36,6 +36,5 @@ def show(
     data_set = read_data(data)
     maker = recipe_maker(recipe, set_, data_set) if recipe else default_maker(data_set)
     picture = contact_sheet(maker, data_set.labels, count, epoch)
-    with replacing(out) as unfinished:
-        cv2.imwrite(str(unfinished), picture)
+    write_image(out, picture)
     say(f"{out}: {count} samples of {data}; boxes in colours, matched priors white")

@@ -33,13 +33,13 @@ def unpack(archive: Path, folder: Path) -> Path:
             folder.mkdir(parents=True)
             for entry in entries:
                 content.extract(entry, folder)  # never more bytes than the entry says: a false size is BadZipFile
+        done.write_text(mark, encoding="utf-8")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise DataError(f"{archive} is no whole zip ({error})", fix="copy or export it again") from error
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise DataError(f"cannot unpack {archive}: {error.strerror or error}", fix="unpack it yourself") from error
-    done.write_text(mark, encoding="utf-8")
     return folder
 
 

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgessd.util.files import make_folder, replacing, status
 from edgessd_training.data.raw import Box, RawImage
 
 
@@ -22,11 +23,12 @@ class KeptImage:
 
 
 def place_image(source: Path, target: Path) -> None:
-    """Give an image a second name, or copy it where the file system allows no link."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
+    """Give an image a second name, or copy it whole where the file system allows no link. Raises InputError."""
+    make_folder(target.parent)
+    if status(target):
         return
     try:
         os.link(source.resolve(), target)
     except OSError:
-        shutil.copyfile(source, target)
+        with replacing(target) as unfinished:
+            shutil.copyfile(source, unfinished)

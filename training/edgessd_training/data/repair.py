@@ -5,13 +5,12 @@ one goes, since nobody knows in which of the two its boxes were drawn. Of an ima
 named keeps it.
 """
 
-import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgessd.errors import InputError
+from edgessd.util.files import new_folder
 from edgessd_training.data.check import Checked
 from edgessd_training.data.faults import (
     BOX_OUTSIDE,
@@ -52,23 +51,14 @@ def repair(checked_splits: Sequence[Checked], folder: Path) -> list[Repaired]:
     Raises InputError for a folder with something in it, or for splits that do not fit into one copy.
     """
     refuse_folder(folder, [checked.source for checked in checked_splits])
-    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.unfinished")
-    try:
-        unfinished.mkdir()
-        results = []
+    results = []
+    with new_folder(folder) as unfinished:
         for checked in checked_splits:
             kept = kept_images(checked)
             source = write_split(checked.source, kept, unfinished)
             place = folder / source.place.relative_to(unfinished)
             part = str(folder / Path(source.part).relative_to(unfinished)) if source.format == "coco" else source.part
             results.append(_summary(checked, kept, str(Source(source.format, place, part))))
-        unfinished.rename(folder)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {folder}: {error.strerror or error}", fix="free space or choose another"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return results
 
 

@@ -1,15 +1,16 @@
 """First labels as VOC, YOLO, COCO and Label Studio take them; what is there already stays as it is."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # writes only
 
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections
 from edgessd.util.extras import need
 from edgessd.util.files import make_folder, write_text
+from edgessd.util.outside_text import outside_text
 from edgessd_training.data.text import to_json
 
 
@@ -50,7 +51,7 @@ class Voc:
 
     def add(self, folder: Path, labelled: Labelled, labels: Sequence[str]) -> None:
         root = Element("annotation")
-        SubElement(root, "filename").text = labelled.name
+        SubElement(root, "filename").text = outside_text(labelled.name)  # XML has no control characters
         size = SubElement(root, "size")
         for key, value in (("width", labelled.width), ("height", labelled.height), ("depth", 3)):
             SubElement(size, key).text = str(value)
@@ -159,9 +160,9 @@ class LabelStudio(_OneFile):
                     }
                 )  # fmt: skip
             prediction = {"model_version": "edgessd", "result": results}
-            image = f"/data/local-files/?d={folder.name}/{self.images}/{row.name}"
+            image = f"/data/local-files/?d={quote(f'{folder.name}/{self.images}/{row.name}', errors='surrogateescape')}"
             tasks.append({"data": {"image": image}, "predictions": [prediction]})
-        write_text(folder / self.file, json.dumps(tasks, indent=1, ensure_ascii=False))
+        write_text(folder / self.file, to_json(tasks, indent=1))
 
 
 FORMATS: dict[str, type[Voc] | type[Yolo] | type[Coco] | type[LabelStudio]] = {

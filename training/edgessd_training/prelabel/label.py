@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgessd.errors import DataError
 from edgessd.sinks.draw import draw
-from edgessd.util.files import make_folder, replacing
+from edgessd.sinks.images import write_image
+from edgessd.util.files import make_folder
 from edgessd_training.data.images import read_image
 from edgessd_training.data.kept import place_image
 from edgessd_training.picture_workers import Look
@@ -56,7 +57,7 @@ def label(
         on_picture()
 
     def unlabelled() -> Iterator[Path | NDArray[np.uint8]]:
-        for picture in pictures(data, every):
+        for picture in pictures(data, every, (out / writer.images, out / "sheet.jpg")):
             if isinstance(picture, Left):
                 leave(picture)
             elif writer.has(out, picture.name) or _labelled_beside(picture.content):
@@ -70,9 +71,6 @@ def label(
         if isinstance(seen, DataError):
             leave(Left(picture.name, str(seen)))
             continue
-        if writer.has(out, picture.name):  # since it was taken: a.jpg and a.png share one file of labels
-            leave(Left(picture.name, LABELLED))
-            continue
         _keep(picture, out / writer.images / picture.name)
         writer.add(out, Labelled(picture.name, seen.height, seen.width, seen.found), labels)
         done.pictures += 1
@@ -82,8 +80,7 @@ def label(
         on_picture()
     if done.pictures:
         writer.finish(out, labels)
-        with replacing(out / "sheet.jpg") as unfinished:
-            cv2.imwrite(str(unfinished), montage(tiles, min(COLUMNS, len(tiles))))
+        write_image(out / "sheet.jpg", montage(tiles, min(COLUMNS, len(tiles))))
     return done
 
 
@@ -101,8 +98,7 @@ def _keep(picture: Picture, place: Path) -> None:
         place_image(picture.content, place)
         return
     make_folder(place.parent)
-    with replacing(place) as unfinished:
-        cv2.imwrite(str(unfinished), picture.content, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    write_image(place, picture.content)
 
 
 def _tile(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
