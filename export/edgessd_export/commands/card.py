@@ -44,11 +44,11 @@ def card(
 ) -> None:
     """Show a model's card, or change its labels and thresholds by name, into a new file."""
     from edgessd.errors import InputError
-    from edgessd.model.card_changes import renamed, split_change, with_thresholds
     from edgessd.model.shipped import shipped
     from edgessd.util.console import say
     from edgessd.util.overwrite import keep_apart
     from edgessd_export.commands.names import named
+    from edgessd_export.graph.card_changes import renamed, split_change, with_thresholds
 
     path = shipped().get(model) or Path(model)
     changed = bool(rename or threshold or from_)
@@ -77,7 +77,7 @@ def card(
 
 def _scores(texts: "tuple[str, ...] | list[str]", labels: tuple[str, ...]) -> dict[str, float | None]:
     from edgessd.errors import InputError
-    from edgessd.model.card_changes import split_change
+    from edgessd_export.graph.card_changes import split_change
 
     found: dict[str, float | None] = {}
     for text in texts:
@@ -144,7 +144,7 @@ def _restore(path: Path, source: Path, out: Path, data: str | None) -> None:
                 f"--from is for ONNX files, {place} is none", fix="checkpoints and engines keep their card"
             )
     card = card_of(source)
-    photographs = image_paths(data or str(Path(edgessd.__file__).parent / "photos"))
+    photographs = image_paths(data or str(Path(edgessd.__file__).parent / "bench/photos"))
     images = list(inputs(spread(photographs, GATE_IMAGES), card.height, card.width))
     restore_card(path, source, out, images)
     say(f"wrote {out}: the card of {source}, which says the same of {len(images)} images")

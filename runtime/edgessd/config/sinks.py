@@ -6,18 +6,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from edgessd.errors import InputError
+from edgessd.sinks.event_store import EventStore
+from edgessd.sinks.events import EventSink
+from edgessd.sinks.images import SnapshotSink
+from edgessd.sinks.mqtt import Mqtt
+from edgessd.sinks.prometheus import Prometheus
+from edgessd.sinks.records import CsvSink, JsonlSink
+from edgessd.sinks.video import SegmentSink
+from edgessd.sinks.webhook import Webhook
 from edgessd.sinks.webhook_address import webhook_address
+from edgessd.streams import Sink
 from edgessd.util.extras import need
 from edgessd.util.files import sink_folder, with_room, writable
 from edgessd.util.names import is_host, topic_prefix
 from edgessd.util.outside_text import quoted
 from edgessd.util.toml_table import Choice, Range
-
-if TYPE_CHECKING:
-    from edgessd.streams import Sink
 
 Labels = tuple[str, ...]
 Megabytes = Annotated[float, Range(0.001, 1e6)]
@@ -41,7 +47,7 @@ class SinkTable:
     def check(self) -> None:
         """Raise InputError or MissingExtra where it could not be opened, as far as that can be told beforehand."""
 
-    def open(self, labels: Labels) -> "Sink":
+    def open(self, labels: Labels) -> Sink:
         """Return the sink. Raises InputError, MissingExtra."""
         raise NotImplementedError
 
@@ -86,9 +92,7 @@ class LinesTable(FileTable):
 class JsonlTable(LinesTable):
     """``type = "jsonl"``: a JSON line a frame and a state."""
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.records import JsonlSink
-
+    def open(self, labels: Labels) -> Sink:
         return JsonlSink(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
 
 
@@ -96,9 +100,7 @@ class JsonlTable(LinesTable):
 class CsvTable(LinesTable):
     """``type = "csv"``: a row a detection."""
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.records import CsvSink
-
+    def open(self, labels: Labels) -> Sink:
         return CsvSink(self.path, labels, max_bytes=round(self.max_mb * _MEGABYTE), keep=self.keep)
 
 
@@ -116,9 +118,7 @@ class VideoTable(FolderTable):
     segment_mb: Megabytes = 1000
     keep: Files = 144
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.video import SegmentSink
-
+    def open(self, labels: Labels) -> Sink:
         return SegmentSink(
             self.folder,
             labels,
@@ -140,9 +140,7 @@ class SnapshotTable(FolderTable):
     interval: Seconds = 10
     keep: Files = 1000
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.images import SnapshotSink
-
+    def open(self, labels: Labels) -> Sink:
         return SnapshotSink(self.folder, labels, interval=self.interval, keep=self.keep)
 
 
@@ -181,9 +179,7 @@ class MqttTable(SinkTable):
     def check(self) -> None:
         need("paho.mqtt.client", "streams")
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.mqtt import Mqtt
-
+    def open(self, labels: Labels) -> Sink:
         return Mqtt(
             labels,
             host=self.host,
@@ -216,9 +212,7 @@ class WebhookTable(SinkTable):
         """Raise InputError for a value outside what is allowed."""
         webhook_address(self.url, self.headers)
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.webhook import Webhook
-
+    def open(self, labels: Labels) -> Sink:
         return Webhook(
             self.url,
             labels,
@@ -246,9 +240,7 @@ class PrometheusTable(SinkTable):
     def check(self) -> None:
         need("prometheus_client", "streams")
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.prometheus import Prometheus
-
+    def open(self, labels: Labels) -> Sink:
         return Prometheus(labels, address=self.address, port=self.port)
 
 
@@ -262,10 +254,7 @@ class EventsTable(FileTable):
     keep_days: Annotated[float, Range(0.001, 36500)] = 30
     max_mb: Megabytes = 1000
 
-    def open(self, labels: Labels) -> "Sink":
-        from edgessd.sinks.event_store import EventStore
-        from edgessd.sinks.events import EventSink
-
+    def open(self, labels: Labels) -> Sink:
         keep_seconds, keep_bytes = self.keep_days * 86400, self.max_mb * _MEGABYTE
         return EventSink(EventStore(self.path, keep_seconds=keep_seconds, keep_bytes=keep_bytes))
 
