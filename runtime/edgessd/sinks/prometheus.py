@@ -62,7 +62,7 @@ class Prometheus(Sink):
         self.port: int = self._server.server_port
 
     def watch(self, overview: Overview) -> None:
-        """Add what the board knows to every scrape."""
+        """Add the counters of streams and sinks to every scrape."""
         self._registry.register(_Counters(self._client, overview))
 
     def write(self, result: Result) -> None:
