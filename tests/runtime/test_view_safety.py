@@ -1,6 +1,7 @@
 """Who is kept from the live page, and that nobody can make it or detection slow."""
 
 import io
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -81,6 +82,18 @@ def test_the_password_opens_the_page(view: View) -> None:
     assert ask(view, "GET", "/", Cookie=token).status == 200  # looking changes nothing
     assert ask(view, "POST", "/logout", Cookie=token, Origin=f"http://127.0.0.1:{view.port}").status == 303
     assert ask(view, "GET", "/", Cookie=token).status == 303
+
+
+def test_a_page_that_is_closed_at_once_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(20):
+        View(ViewSettings(port=0), LABELS, ["door"]).close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "", "://", "http://127.0.0.1:1]"])
+def test_an_origin_that_is_none_is_refused(open_view: View, origin: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert ask(open_view, "POST", "/api/regions", "{}", Origin=origin).status == 403
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_thousand_wrong_passwords(view: View, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any
 from edgessd.errors import InputError
 from edgessd.model.postprocess import PostProcess
 from edgessd.model.shipped import model_path
+from edgessd.sources.address import redact_url
 from edgessd.util.extras import need
+from edgessd.util.outside_text import NAME, outside_text
 from edgessd.util.suggestions import did_you_mean
 
+RESULTS = "results"  # the folder below ``out``
 FORMATS = ("parquet", "jsonl")
+_DIGEST = re.compile("([0-9a-f]{16})?")
 _LONGEST_NAME = 200  # bytes of a name that its results keep; a file's name may have 255
 
 
@@ -27,6 +32,13 @@ class Item:
     path: str
     name: str
     stamp: str
+
+    @property
+    def shown(self) -> str:
+        """Return the path without passwords and tokens, and with a mark of them: what is known of it by."""
+        if "://" not in self.path or (bare := redact_url(self.path)) == self.path:
+            return self.path
+        return f"{bare}#{hashlib.sha256(self.path.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 class State(str, Enum):
@@ -53,7 +65,7 @@ class Outcome:
     @classmethod
     def broken(cls, item: Item, reason: str) -> "Outcome":
         """Return the outcome of a file that cannot be done."""
-        return cls(item.path, item.name, item.stamp, State.BROKEN, note=reason)
+        return cls(item.shown, item.name, item.stamp, State.BROKEN, note=reason)
 
     def as_json(self) -> dict[str, Any]:
         """Return the manifest's line; without ``again``, which is true of a run and not of a file."""
@@ -62,7 +74,14 @@ class Outcome:
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> "Outcome":
         """Return the outcome of a manifest's line. Raises TypeError, ValueError or KeyError for another's line."""
-        return cls(**(line | {"state": State(line["state"]), "labels": dict(line["labels"])}))
+        outcome = cls(**(line | {"state": State(line["state"]), "labels": dict(line["labels"])}))
+        texts = (outcome.path, outcome.name, outcome.stamp, outcome.note, *outcome.labels)
+        counts = (outcome.frames, *outcome.labels.values())
+        if not all(type(text) is str for text in texts) or not all(type(n) is int and 0 <= n < 1 << 63 for n in counts):
+            raise ValueError("a value of another type")
+        if not _DIGEST.fullmatch(outcome.digest):
+            raise ValueError("no digest")
+        return outcome
 
 
 @dataclass(frozen=True)
@@ -102,21 +121,22 @@ class Settings:
         """Return the path below ``out`` of a file's results."""
         folder, _, name = item.name.rpartition("/")
         name = name.encode(errors="surrogateescape")[:_LONGEST_NAME].decode(errors="surrogateescape")
-        return "/".join(filter(None, ("results", folder, f"{name}.{digest}.{self.format}")))
+        return "/".join(filter(None, (RESULTS, folder, f"{name}.{digest}.{self.format}")))
 
 
 def check_identity(wanted: dict[str, Any], stored: str, out: str) -> None:
     """Raise InputError where a folder's archive.json tells of other settings: two kinds of results would mix."""
     try:
         found = json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("identity"), dict):
-        raise InputError(f"{out}/archive.json is not an archive's", fix="choose another folder")
+        raise InputError(f"{redact_url(out)}/archive.json is not an archive's", fix="choose another folder")
     differing = [key for key, value in wanted.items() if found["identity"].get(key) != value]
     if differing:
         key = differing[0]
+        there = outside_text(found["identity"].get(key), NAME)
         raise InputError(
-            f"{out} holds results of another {key.partition('_')[0]}: {found['identity'].get(key)}, not {wanted[key]}",
+            f"{redact_url(out)} holds results of another {key.partition('_')[0]}: {there}, not {wanted[key]}",
             fix="choose another folder for --out, or give the settings of before",
         )

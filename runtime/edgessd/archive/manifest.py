@@ -10,6 +10,8 @@ from typing import IO, Any
 from edgessd import __version__
 from edgessd.archive.job import Item, Outcome, Settings, State, check_identity
 from edgessd.archive.places import Store, is_remote
+from edgessd.errors import InputError
+from edgessd.sources.address import redact_url
 
 MANIFEST = "manifest.jsonl"
 
@@ -26,11 +28,16 @@ class Manifest:
         if stored is not None:
             check_identity(identity, stored, settings.out)
         else:
+            for name in (MANIFEST, "summary.json"):
+                if self._store.exists(name):
+                    cause = f"{redact_url(settings.out)} holds a {name} that is no archive's, which would be lost"
+                    raise InputError(cause, fix="choose another folder")
             about = {"edgessd": __version__, "model": settings.model, "identity": identity}
             self._store.write_text("archive.json", json.dumps(about, indent=2) + "\n")
         self.outcomes: dict[str, Outcome] = {}
         for line in (self._store.read_text(MANIFEST) or "").split("\n"):
-            with suppress(ValueError, TypeError, KeyError):  # the last line of a process that was killed
+            # The last line of a process that was killed, or what somebody else wrote.
+            with suppress(ValueError, TypeError, KeyError, RecursionError):
                 outcome = Outcome.from_json(json.loads(line))
                 self.outcomes[outcome.path] = outcome
         self._file: IO[str] | None = None
@@ -48,7 +55,7 @@ class Manifest:
 
     def is_done(self, item: Item) -> bool:
         """Return whether a file's results are there and the file is as it was then."""
-        known = self.outcomes.get(item.path)
+        known = self.outcomes.get(item.shown)
         if known is None or known.state is not State.DONE or known.stamp != item.stamp:
             return False
         return self._store.exists(self._settings.results_of(item, known.digest))
@@ -62,7 +69,7 @@ class Manifest:
 
     def summary(self, items: Sequence[Item], others: list[str], seconds: float) -> dict[str, Any]:
         """Return and write the totals over the files of this run. others: files that were not read."""
-        outcomes = [self.outcomes[item.path] for item in items if item.path in self.outcomes]
+        outcomes = [self.outcomes[item.shown] for item in items if item.shown in self.outcomes]
         labels: Counter[str] = Counter()
         for outcome in outcomes:
             labels.update(outcome.labels)

@@ -1,5 +1,6 @@
 """Where an archive's files lie: local paths, or URLs of fsspec's such as s3://bucket/folder."""
 
+import codecs
 import hashlib
 import os
 import shutil
@@ -9,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgessd.archive.job import Item
-from edgessd.errors import InputError
+from edgessd.archive.job import RESULTS, Item
+from edgessd.errors import EdgessdError, InputError
 from edgessd.sources import IMAGE_SUFFIXES
+from edgessd.sources.address import redact_url
 from edgessd.util.extras import need
 from edgessd.util.files import abandoned, is_folder, make_folder, reason, replacing, status
 from edgessd.util.outside_text import outside_text
@@ -21,6 +23,7 @@ VIDEO_SUFFIXES = (
     *(".y4m", ".mjpg", ".mjpeg", ".3gp", ".ogv", ".h264", ".hevc"),
 )
 _BLOCK = 1 << 20
+_LONGEST_NAME = 100
 
 
 def is_remote(place: str) -> bool:
@@ -35,21 +38,33 @@ def _remote(place: str) -> tuple[Any, str]:
         return fsspec.core.url_to_fs(place)  # type: ignore[no-any-return]
     except (ValueError, ImportError, OSError) as error:
         scheme = outside_text(place.partition("://")[0])
-        raise InputError(
-            f"cannot open a place of {scheme}://: {outside_text(error)}", fix="see fsspec's docs"
-        ) from error
+        why = outside_text(str(error).replace(place, redact_url(place)))
+        raise InputError(f"cannot open a place of {scheme}://: {why}", fix="see fsspec's docs") from error
 
 
-def items_in(sources: list[str]) -> tuple[list[Item], list[str]]:
+@contextmanager
+def _remote_errors(place: str) -> Iterator[None]:
+    """Name what a remote file system raises; its own text may hold the URL with its password or token."""
+    try:
+        yield
+    except EdgessdError:
+        raise
+    except Exception as error:  # each file system has errors of its own
+        why = f"{redact_url(place)} does not answer as it should ({type(error).__name__})"
+        raise InputError(why, fix="check the URL and its credentials") from error
+
+
+def items_in(sources: list[str], out: str = "") -> tuple[list[Item], list[str]]:
     """Return the videos and images of files, folders and lists, by name; and the other files' names, not read.
 
     A folder is searched whole, without hidden files; ``@LIST`` names a text file with a source a line. A name below
-    a folder begins after it. Raises InputError for a source that is not there.
+    a folder begins after it. out: where results go, which are no input. Raises InputError for a source that is not
+    there.
     """
     found: dict[tuple[str, str], Item] = {}
     others: list[str] = []
     for source in _with_lists(sources):
-        for path, name, stamp, given in _files(source):
+        for path, name, stamp, given in _files(source, out):
             if given or name.lower().endswith((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)):
                 found[name, path] = Item(path, name, stamp)
             else:
@@ -63,21 +78,26 @@ def _with_lists(sources: list[str]) -> Iterator[str]:
             yield source
             continue
         try:
-            lines = Path(source[1:]).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            content = Path(source[1:]).read_bytes()
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the list {source[1:]}", fix="check the path") from error
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError(f"the list {source[1:]} is UTF-16", fix="save it as UTF-8")
+        lines = content.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape").split("\n")
         yield from (line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
-def _files(source: str) -> Iterator[tuple[str, str, str, bool]]:
+def _files(source: str, out: str) -> Iterator[tuple[str, str, str, bool]]:
     """Yield path, name, stamp of the files of a source, and whether it was named itself."""
     if is_remote(source):
         system, root = _remote(source)
-        if not system.exists(root):
-            raise InputError(f"nothing at {outside_text(source)}", fix="check the URL")
-        single = system.isfile(root)
-        for path, facts in sorted(system.find(root, detail=True).items()):
-            name = Path(path).name if single else os.path.relpath(path, root)
+        with _remote_errors(source):
+            if not system.exists(root):
+                raise InputError(f"nothing at {outside_text(redact_url(source))}", fix="check the URL")
+            single = system.isfile(root)
+            there = {root: system.info(root)} if single else system.find(root, detail=True)
+        for path, facts in sorted(there.items()):
+            name = Path(path.partition("?")[0]).name if single else os.path.relpath(path, root)
             if single or not _is_hidden(name):
                 yield system.unstrip_protocol(path), name, _remote_stamp(facts), single
         return
@@ -86,10 +106,15 @@ def _files(source: str) -> Iterator[tuple[str, str, str, bool]]:
     if found is None:
         raise InputError(f"nothing at {outside_text(source)}", fix="check the path")
     if not top.is_dir():
+        if not top.is_file():
+            raise InputError(f"{outside_text(source)} is no file", fix="an archive is of files: record a camera first")
         yield str(top), top.name, _stamp(found), True
         return
     for folder, folders, names in os.walk(top):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        results = Path(out, RESULTS).resolve()
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and Path(folder, name).resolve() != results
+        )
         for name in sorted(names):
             path = Path(folder, name)
             entry = status(path)
@@ -118,8 +143,12 @@ def local_copy(path: str) -> Iterator[Path]:
         return
     system, remote = _remote(path)
     with tempfile.TemporaryDirectory(prefix="edgessd-") as folder:
-        local = Path(folder, Path(remote).name)
-        system.get_file(remote, str(local))
+        local = Path(folder, Path(remote.partition("?")[0]).name[-_LONGEST_NAME:])
+        try:
+            with _remote_errors(path):
+                system.get_file(remote, str(local))
+        except InputError as error:
+            raise OSError(error.cause) from error  # it is this file's fault
         yield local
 
 

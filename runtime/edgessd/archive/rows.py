@@ -41,9 +41,10 @@ def counts_in(format: str, path: Path) -> tuple[int, dict[str, int]]:
     """Return the frames and the detections by label of a finished file."""
     if format == "parquet":
         parquet = need("pyarrow.parquet", "archive")
-        file = parquet.ParquetFile(path)
-        found = Counter(file.read(columns=["label"]).column(0).to_pylist())
-        return int(file.metadata.metadata[b"frames"]), dict(found)
+        with path.open("rb") as opened:
+            file = parquet.ParquetFile(opened)
+            found = Counter(file.read(columns=["label"]).column(0).to_pylist())
+            return int(file.metadata.metadata[b"frames"]), dict(found)
     frames, found = 0, Counter()
     with path.open(encoding="utf-8") as lines:
         for line in lines:
@@ -86,10 +87,12 @@ class ParquetRows:
         words = arrow.dictionary(arrow.int32(), arrow.string())
         types = (words, arrow.int32(), arrow.float64(), words, *[arrow.float32()] * 5)
         self._schema = arrow.schema(list(zip(COLUMNS, types, strict=True)))
-        self._name, self._labels, self._frames = name, labels, 0
+        # Arrow's text is UTF-8, a file's name need not be: such a byte stands as \xff.
+        self._name = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        self._labels, self._frames = labels, 0
         self._rows: list[dict[str, Any]] = []
-        self._path, self._parquet = path, parquet
-        self._writer = parquet.ParquetWriter(path, self._schema)
+        self._file = path.open("wb")  # Arrow itself opens no path that is not UTF-8
+        self._writer = parquet.ParquetWriter(self._file, self._schema)
 
     def add(self, result: Result) -> None:
         """Append a frame's detections."""
@@ -116,7 +119,8 @@ class ParquetRows:
         if kind is None:
             self._flush()
             self._writer.add_key_value_metadata({"frames": str(self._frames)})
-        self._writer.close()
+        with self._file:
+            self._writer.close()
 
 
 def _rounded(seconds: float | None) -> float | None:

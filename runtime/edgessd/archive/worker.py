@@ -47,10 +47,13 @@ class Worker:
         name = self._settings.results_of(item, digest)
         if not self._store.exists(name):
             return None
-        with self._store.reading(name) as results:
-            frames, labels = counts_in(self._settings.format, results)
+        try:
+            with self._store.reading(name) as results:
+                frames, labels = counts_in(self._settings.format, results)
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):  # damaged since: it is made again
+            return None
         note = _cut_off(_promised(path), frames)
-        return Outcome(item.path, item.name, item.stamp, State.DONE, digest, frames, labels, note, again=True)
+        return Outcome(item.shown, item.name, item.stamp, State.DONE, digest, frames, labels, note, again=True)
 
     def _detect(self, item: Item, path: Path, digest: str) -> Outcome:
         labels = self._detector.card.labels
@@ -69,7 +72,7 @@ class Worker:
             if not frames:
                 raise _Unreadable("no frame can be read")
         note = _cut_off(promised, frames)
-        return Outcome(item.path, item.name, item.stamp, State.DONE, digest, frames, dict(sorted(found.items())), note)
+        return Outcome(item.shown, item.name, item.stamp, State.DONE, digest, frames, dict(sorted(found.items())), note)
 
 
 class _Unreadable(Exception):

@@ -49,6 +49,7 @@ def archive(
     from edgessd.errors import InputError
     from edgessd.model.card import card_of
     from edgessd.model.shipped import model_path
+    from edgessd.sources.address import redact_url
 
     path = model_path(model)
     card = card_of(path)
@@ -57,7 +58,7 @@ def archive(
     settings.post_process.thresholds(card.labels, card.thresholds)  # an unknown class is told now
     settings.check_format()
     start = monotonic()
-    items, others = items_in(sources)
+    items, others = items_in(sources, out)
     if not items:
         raise InputError("no video or picture among the sources", fix="see `edgessd archive --help` for their suffixes")
     with Manifest(settings) as manifest, ExitStack() as stack:
@@ -74,7 +75,7 @@ def archive(
     again = len(items) - len(left)
     typer.echo(
         f"{totals['done']} of {len(items)} files done ({again} before), {len(totals['broken'])} broken, "
-        f"{totals['frames']} frames, {sum(totals['detections'].values())} detections; {out}/summary.json"
+        f"{totals['frames']} frames, {sum(totals['detections'].values())} detections; {redact_url(out)}/summary.json"
     )
     if others:
         typer.echo(f"{len(others)} other files were not read, see not_read there", err=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +84,11 @@ class View(Sink):
 
     def close(self) -> None:
         """Send everybody away and stop serving."""
-        if self._loop is not None and self._thread.is_alive():
-            self._server.should_exit = True
-            self._loop.call_soon_threadsafe(self._watchers.end)
-            self._thread.join(_START_SECONDS)
+        self._server.should_exit = True  # also where it has not begun yet
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._watchers.end)
+        self._thread.join(_START_SECONDS)
         self._socket.close()
         self._executor.shutdown(wait=False)
         if self._events is not None:
