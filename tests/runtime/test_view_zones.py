@@ -21,6 +21,7 @@ from edgessd.view import View, ViewSettings
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
 ZONE = {"kind": "zone", "name": "yard", "points": SQUARE}
+GATE = {"kind": "line", "name": "gate", "points": [[0, 0.5], [1, 0.5]]}
 FILE = """\
 # Two cameras.
 [model]
@@ -109,6 +110,62 @@ def test_a_zone_is_written_under_its_stream_and_nothing_else_changes(config: Pat
     assert "geheim" not in after
 
 
+def test_a_zone_is_renamed_and_nothing_else_changes(config: Path) -> None:
+    editor = ConfigEditor(config, may_write=True)
+    editor.rename("door", "zones", "step", "front-step")
+    assert config.read_text() == FILE.replace('name = "step"', 'name = "front-step"')
+    assert editor.names("door") == {"zones": ["front-step"], "lines": []}
+
+
+def test_a_zone_is_deleted_and_what_was_around_it_stays(config: Path) -> None:
+    editor = ConfigEditor(config, may_write=True)
+    rest = (
+        config.read_text()
+        .replace("step", "a")
+        .replace("[[0, 0], [1, 0], [1, 1]]", "[\n    [0, 0],\n    [1, 0], [1, 1],\n]")
+    )
+    config.write_text(rest)
+    for stream, text in (("door", TEXT), ("gate", TEXT), ("door", region_text(GATE, LABELS))):
+        editor.write(stream, text)
+    whole = config.read_text()
+    assert editor.names("door") == {"zones": ["a", "yard"], "lines": ["gate"]}
+    editor.delete("door", "zones", "yard")
+    assert config.read_text() == whole.replace(f"\n{TEXT}", "", 1)
+    assert config.with_name("c.toml.before-edit").read_text() == whole
+    editor.delete("door", "zones", "a")
+    editor.delete("door", "lines", "gate")
+    editor.delete("gate", "zones", "yard")
+    assert config.read_text() == FILE.replace(FILE[FILE.index("\n  [[streams") : FILE.index("\n# The second")], "")
+    assert editor.names("door") == editor.names("gate") == {"zones": [], "lines": []}
+
+
+def test_what_is_not_there_or_would_be_refused_is_not_changed(config: Path) -> None:
+    editor = ConfigEditor(config, may_write=True)
+    editor.write("door", TEXT)
+    before = config.read_text()
+    for kind, name in (("zones", "nowhere"), ("lines", "step"), ("source", "step")):
+        with pytest.raises(InputError, match="no such zone"):
+            editor.delete("door", kind, name)
+    with pytest.raises(InputError, match="named 'step'"):
+        editor.rename("door", "zones", "yard", "step")
+    with pytest.raises(InputError, match="100 letters"):
+        editor.rename("door", "zones", "yard", "a\nb")
+    with pytest.raises(InputError, match="--edit"):
+        ConfigEditor(config, may_write=False).delete("door", "zones", "step")
+    assert config.read_text() == before
+
+
+def test_inline_tables_are_left_to_their_owner(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    zone = '{name = "a", polygon = [[0, 0], [1, 0], [1, 1]]}'
+    path.write_text(content := f'[[streams]]\nname = "door"\nsource = "a.mp4"\nzones = [{zone}]\n')
+    editor = ConfigEditor(path, may_write=True)
+    for change in (lambda: editor.delete("door", "zones", "a"), lambda: editor.rename("door", "zones", "a", "b")):
+        with pytest.raises(InputError, match="by hand"):
+            change()
+    assert path.read_text() == content
+
+
 def test_check_writes_nothing(config: Path) -> None:
     editor = ConfigEditor(config, may_write=False)
     editor.check("door", TEXT)
@@ -161,10 +218,10 @@ def view(config: Path) -> Iterator[View]:
     shown.close()
 
 
-def post(view: View, body: object, **headers: str) -> tuple[int, dict[str, object]]:
+def post(view: View, body: object, place: str = "/api/regions", **headers: str) -> tuple[int, dict[str, object]]:
     connection = HTTPConnection("127.0.0.1", view.port, timeout=20)
     origin = {"Origin": f"http://127.0.0.1:{view.port}"}
-    connection.request("POST", "/api/regions", json.dumps(body), origin | headers)
+    connection.request("POST", place, json.dumps(body), origin | headers)
     answer = connection.getresponse()
     content = answer.read()
     connection.close()
@@ -182,6 +239,23 @@ def test_the_page_checks_and_writes(view: View, config: Path) -> None:
     assert (code, "yard" in str(told["error"])) == (422, True)
     for body in (3, [], {"camera": "nowhere", **ZONE}, {"kind": "zone"}):
         assert post(view, body)[0] == 422
+
+
+def change(view: View, **asked: object) -> tuple[int, dict[str, object]]:
+    return post(view, {"camera": "door", **asked}, place="/api/regions/change")
+
+
+def test_the_page_renames_and_deletes(view: View, config: Path) -> None:
+    assert change(view) == (200, {"zones": ["step"], "lines": []})
+    assert change(view, do="rename", kind="zones", name="step", to="stairs") == (
+        200,
+        {"zones": ["stairs"], "lines": []},
+    )
+    assert change(view, do="delete", kind="zones", name="step")[0] == 422
+    assert config.read_text() == FILE.replace('name = "step"', 'name = "stairs"')
+    assert change(view, do="delete", kind="zones", name="stairs") == (200, {"zones": [], "lines": []})
+    assert "stairs" not in config.read_text()
+    assert change(view, camera="nowhere")[0] == 422
 
 
 def test_another_site_writes_nothing(view: View, config: Path) -> None:

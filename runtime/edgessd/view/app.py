@@ -31,6 +31,7 @@ _PUBLIC = ("/login", "/page/style.css", "/page/login.js", "/page/theme.js", "/pa
 _MOST_BODY_BYTES = 65536
 _BODY_SECONDS = 10.0
 Endpoint = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[dict[str, Any]], dict[str, Any]]  # to a table that was sent
 
 
 def make_app(
@@ -41,14 +42,16 @@ def make_app(
     *,
     status: Callable[[], dict[str, Any]],
     still: Callable[[str, bool], Awaitable[bytes | None]],
-    draw: Callable[[dict[str, Any]], dict[str, Any]],
+    draw: Answer,
+    change: Answer,
     events: EventStore | None,
     cookie: str,
 ) -> ASGIApp:
     """Return the whole page behind its guard.
 
     status: what the page asks every second. still: a JPEG of a camera, plain or with boxes, None before its first
-    frame. draw: takes a zone or line and gives its text; raises InputError. cookie: the name of the session's.
+    frame. draw: takes a zone or line and gives its text; raises InputError. change: renames or
+    deletes one and gives the names of all; raises InputError. cookie: the name of the session's.
     """
     sessions = Sessions() if password else None
     routes = [
@@ -57,7 +60,8 @@ def make_app(
         Route("/api/status", _status(status)),
         Route("/live.mjpeg", _live(cameras, watchers)),
         Route("/still.jpg", _still(still)),
-        Route("/api/regions", _draw(draw), methods=["POST"]),
+        Route("/api/regions", _answer(draw), methods=["POST"]),
+        Route("/api/regions/change", _answer(change), methods=["POST"]),
         *(event_routes(events) if events else ()),
     ]
     if sessions is not None and password is not None:
@@ -115,13 +119,13 @@ def _still(still: Callable[[str, bool], Awaitable[bytes | None]]) -> Endpoint:
     return endpoint
 
 
-def _draw(draw: Callable[[dict[str, Any]], dict[str, Any]]) -> Endpoint:
+def _answer(answer: Answer) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         try:
-            drawn = parse_json(await body_of(request))
-            if not isinstance(drawn, dict):
+            asked = parse_json(await body_of(request))
+            if not isinstance(asked, dict):
                 raise InputError("a table is expected", fix="draw it again")
-            return JSONResponse(await asyncio.to_thread(draw, drawn))
+            return JSONResponse(await asyncio.to_thread(answer, asked))
         except EdgessdError as error:
             return JSONResponse({"error": outside_text(error)}, status_code=422)
 

@@ -28,6 +28,18 @@ class Editor(Protocol):
         """Add the text. Raises InputError."""
         ...
 
+    def names(self, stream: str) -> dict[str, list[str]]:
+        """Return the names of the stream's "zones" and "lines" in the file. Raises InputError."""
+        ...
+
+    def rename(self, stream: str, kind: str, name: str, to: str) -> None:
+        """Give a zone or line another name; kind is "zones" or "lines". Raises InputError."""
+        ...
+
+    def delete(self, stream: str, kind: str, name: str) -> None:
+        """Delete a zone or line. Raises InputError."""
+        ...
+
 
 def region_text(drawn: Mapping[str, Any], labels: tuple[str, ...]) -> str:
     """Return a zone or a line as ``[[streams.zones]]`` or ``[[streams.lines]]``, for the end of a ``[[streams]]``.

@@ -110,6 +110,7 @@ class View(Sink):
             status=self._status,
             still=self._still,
             draw=self._draw,
+            change=self._change,
             events=self._events,
             cookie=f"edgessd_{self.port}",  # a browser shares cookies between the ports of a host
         )
@@ -144,12 +145,28 @@ class View(Sink):
 
     def _draw(self, drawn: dict[str, Any]) -> dict[str, Any]:
         """Return a zone's or line's text, and whether it was written. Raises InputError."""
-        text, name = region_text(drawn, self._labels), str(drawn.get("camera"))
-        if name not in self.cameras:
-            raise InputError("there is no such camera", fix="load the page again")
+        text, name = region_text(drawn, self._labels), self._camera_of(drawn)
         if self._editor is not None:
             (self._editor.write if drawn.get("write") is True else self._editor.check)(name, text)
         return {"text": text, "written": self._editor is not None and drawn.get("write") is True}
+
+    def _change(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Rename or delete a zone or line, where that is asked for; return the names in the file. Raises InputError."""
+        camera = self._camera_of(asked)
+        if self._editor is None:
+            raise InputError("there is no configuration to edit", fix="start `edgessd run` with --edit")
+        kind, name, to = (str(asked.get(key)) for key in ("kind", "name", "to"))
+        if asked.get("do") == "delete":
+            self._editor.delete(camera, kind, name)
+        elif asked.get("do") == "rename":
+            self._editor.rename(camera, kind, name, to)
+        return self._editor.names(camera)
+
+    def _camera_of(self, asked: dict[str, Any]) -> str:
+        name = str(asked.get("camera"))
+        if name not in self.cameras:
+            raise InputError("there is no such camera", fix="load the page again")
+        return name
 
     def _status(self) -> dict[str, Any]:
         """Return what the page shows beside the pictures. Names and texts hold no password (``Source.name``)."""

@@ -1,4 +1,4 @@
-// The zone editor: draw on a frame, get the text for the configuration, or have it written there.
+// The zone editor: draw on a frame, get the text for the configuration, or have it written, renamed and deleted there.
 import { Canvas } from "./canvas.js";
 import { element, empty, replace } from "./dom.js";
 
@@ -45,6 +45,8 @@ export class Zones {
     this.write = element("button", { type: "button", id: "zone-write", hidden: !this.status.may_write },
       "Write to the configuration");
     this.done = element("p", { className: "hint", id: "zone-done", role: "status" });
+    this.kept = element("ul", { className: "kept", id: "zone-list", "aria-label": "In the configuration" });
+    this.keptProblem = element("p", { className: "wrong", id: "zone-list-problem", role: "alert", hidden: true });
     this.picture = element("img", { alt: "The frame to draw on", draggable: false });
     this.none = element("p", { className: "badge", hidden: true }, "No picture of this camera yet");
     this.stage = element("div", { className: "stage" }, this.picture, this.canvas.root, this.none);
@@ -58,7 +60,9 @@ export class Zones {
       this.problem,
       this.text,
       element("div", { className: "row" }, this.copy, this.write),
-      this.done);
+      this.done,
+      this.keptProblem,
+      this.kept);
     replace(this.root, element("div", { className: "editor" },
       element("section", { className: "canvas" }, this.stage, this.hint, tools), form));
     this.listen();
@@ -92,6 +96,7 @@ export class Zones {
     const camera = encodeURIComponent(this.camera.value);
     this.picture.src = `/still.jpg?camera=${camera}&plain=1&at=${Date.now()}`;
     this.others();
+    this.change({});
   }
 
   others() {
@@ -143,9 +148,44 @@ export class Zones {
     this.text.value = told.text;
     this.copy.disabled = false;
     this.write.disabled = told.written;
+    if (told.written) this.change({});
     this.done.textContent = told.written
       ? "Written. It counts from the next start of edgessd run."
       : `Paste it under [[streams]] of ${body.camera}.`;
+  }
+
+  // Renames or deletes what the file has, where asked to, and shows what it has then.
+  async change(asked) {
+    if (!this.status.may_write) return;
+    const body = { camera: this.camera.value, ...asked };
+    let told;
+    try {
+      const answer = await fetch("/api/regions/change", { method: "POST", body: JSON.stringify(body) });
+      told = await answer.json();
+    } catch {
+      told = { error: "edgessd does not answer" };
+    }
+    if (body.camera !== this.camera.value) return;
+    this.keptProblem.hidden = !told.error;
+    this.keptProblem.textContent = told.error ?? "";
+    if (told.error) return;
+    if (asked.do) this.done.textContent = "Written. It counts from the next start of edgessd run.";
+    this.kept.replaceChildren(...["zones", "lines"].flatMap((kind) => told[kind].map((name) => this.row(kind, name))));
+  }
+
+  row(kind, name) {
+    const word = kind === "zones" ? "zone" : "line";
+    const input = element("input", { value: name, maxLength: 100, autocomplete: "off", "aria-label": `Name of ${word} ${name}` });
+    const rename = element("button", { type: "button", disabled: true }, "Rename");
+    const remove = element("button", { type: "button" }, "Delete");
+    input.addEventListener("input", () => { rename.disabled = !input.value.trim() || input.value.trim() === name; });
+    rename.addEventListener("click", () => this.change({ do: "rename", kind, name, to: input.value.trim() }));
+    remove.addEventListener("click", () => {
+      if (remove.classList.contains("wrong")) this.change({ do: "delete", kind, name });
+      remove.classList.add("wrong");
+      remove.textContent = "Really delete";
+    });
+    return element("li", { className: "row", data: { kind, name } }, input, rename, remove);
   }
 
   async take() {
