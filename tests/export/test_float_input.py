@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from small_network import small_checkpoint
+from small_network import small_checkpoint, small_distances
 
 from edgessd.commands.cli import run as run_command
 from edgessd.detector import Detector
@@ -56,6 +56,20 @@ def test_no_graph_steps_backwards_and_opencv_reads_it(tmp_path: Path, image: np.
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     given = FloatInput().from_frames(image)
     for expected, tensor in zip(session.run(list(names), {"image": given}), found, strict=True):
+        np.testing.assert_allclose(tensor.reshape(expected.shape), expected, atol=1e-3)
+
+
+def test_opencv_reads_gates_and_upsampling_as_they_are(tmp_path: Path) -> None:
+    """PicoDet has both: OpenCV fused its gates into another function, and stopped at the size of its Resize."""
+    checkpoint = small_distances()
+    export_onnx(checkpoint, tmp_path / "m.onnx")
+    image = np.random.default_rng(3).integers(0, 255, (1, 96, 128, 3), dtype=np.uint8)
+    network = cv2.dnn.readNetFromONNX(str(tmp_path / "m.onnx"))
+    network.setInput(image, "image")
+    names = ["offsets", "scores"]
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    for expected, tensor in zip(session.run(names, {"image": image}), network.forward(names), strict=True):
+        assert expected.std() > 1e-3
         np.testing.assert_allclose(tensor.reshape(expected.shape), expected, atol=1e-3)
 
 

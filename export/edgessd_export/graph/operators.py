@@ -1,4 +1,4 @@
-"""PyTorch operators whose ONNX form is ours: per-class NMS without a plugin, and division of indices.
+"""PyTorch operators whose ONNX form is ours: per-class NMS without a plugin, division of indices, what OpenCV misreads.
 
 NMS returns a mask of fixed shape, so that nothing behind it depends on how many boxes survive.
 """
@@ -11,6 +11,10 @@ import torch
 from torch import Tensor
 
 from edgessd.model.boxes import iou
+
+# OpenCV's DNN module, 4.12 and 5.0, takes y * HardSigmoid(x) for HardSwish(x), whatever y is, where the slope is within
+# 1.2e-7 of 1/6: it would read the gates of squeeze-and-excitation wrongly. This slope is 1.3e-7 off.
+HARD_SIGMOID_SLOPE = 0.1666668
 
 
 @torch.library.custom_op("edgessd::keep", mutates_args=())
@@ -68,4 +72,27 @@ def translations() -> dict[Any, Callable[..., Any]]:
         # Indices are never negative: ONNX's Div, which cuts towards 0, is enough, and every engine has it for integers.
         return op.Div(indices, op.Constant(value_int=divisor) if isinstance(divisor, int) else divisor)
 
-    return {torch.ops.edgessd.keep.default: onnx_keep, torch.ops.aten.floor_divide.default: onnx_floor_divide}
+    def onnx_hard_sigmoid(values: Any) -> Any:
+        return op.HardSigmoid(values, alpha=HARD_SIGMOID_SLOPE, beta=0.5)
+
+    def onnx_upsample_nearest(maps: Any, output_size: Any, scale_factors: Any = None) -> Any:
+        # PyTorch's own form asks Shape for two of its four values, which OpenCV 4.12 does not read.
+        batch_channels = op.Slice(op.Shape(maps), op.Constant(value_ints=[0]), op.Constant(value_ints=[2]))
+        sizes = op.Concat(batch_channels, op.Constant(value_ints=list(output_size)), axis=0)
+        return op.Resize(
+            maps,
+            None,
+            None,
+            sizes,
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+    aten = torch.ops.aten
+    return {
+        torch.ops.edgessd.keep.default: onnx_keep,
+        aten.floor_divide.default: onnx_floor_divide,
+        aten.hardsigmoid.default: onnx_hard_sigmoid,
+        aten.upsample_nearest2d.vec: onnx_upsample_nearest,
+    }
