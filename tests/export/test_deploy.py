@@ -73,7 +73,7 @@ def test_for_a_cpu_with_images_it_is_int8_behind_the_gate(checkpoint: Path, tmp_
     [
         ("jetson", "compact", {"model.onnx", "streams.toml"}),
         ("triton", "end2end", {"model_repository/small/1/model.onnx", "model_repository/small/config.pbtxt"}),
-        ("web", "end2end", {"model.onnx", "detect.js"}),
+        ("web", "end2end", {"model.onnx", "detect.js", "index.html", "package.json"}),
     ],
 )
 def test_other_machines_get_their_contract(

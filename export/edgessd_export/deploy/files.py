@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgessd.model.card import ModelCard
+from edgessd.model.postprocess import REALTIME
 from edgessd.util.files import write_text
 from edgessd_export.deploy.targets import Target
 
@@ -33,24 +34,24 @@ output [
   {{ name: "count", data_type: TYPE_INT32, dims: [ 1 ], reshape: {{ shape: [ ] }} }}
 ]
 """
-WEB = """import * as ort from "onnxruntime-web";
+WEB = Path(__file__).with_name("web")  # a page, and the function that it and a program of one's own call
+WEB_README = """In this folder:
 
-// pixels: Uint8ClampedArray RGBA of a canvas of {width} x {height}, the whole picture drawn onto it.
-export async function detect(session, pixels) {{
-  const plane = {width} * {height};
-  const values = new Float32Array(3 * plane);
-  for (let place = 0; place < plane; place++)
-    for (let colour = 0; colour < 3; colour++) values[colour * plane + place] = pixels[4 * place + colour];
-  const image = new ort.Tensor("float32", values, [1, 3, {height}, {width}]);
-  const {{ boxes, scores, classes, count }} = await session.run({{ image }});
-  return Array.from({{ length: Number(count.data[0]) }}, (_, row) => ({{
-    label: LABELS[classes.data[row]],
-    score: scores.data[row],
-    box: Array.from(boxes.data.slice(4 * row, 4 * row + 4)), // left, top, right, bottom: fractions of the picture
-  }}));
-}}
+    npm install
+    python3 -m http.server
 
-export const LABELS = {labels};
+Then open http://localhost:8000, choose a picture or the camera. In a program of your own:
+
+```js
+import * as ort from "onnxruntime-web";
+import {{ detect }} from "./detect.js";
+
+const session = await ort.InferenceSession.create("model.onnx");
+context.drawImage(picture, 0, 0, {width}, {height}); // of a canvas of that size
+const found = await detect(session, context.getImageData(0, 0, {width}, {height}).data);
+```
+
+`found` has a label, a score and a box each: left, top, right, bottom in fractions of the picture.
 """
 
 
@@ -63,8 +64,7 @@ def write_files(folder: Path, target: Target, card: ModelCard, told: Sequence[st
     if target.name == "triton":
         _triton(folder, card)
     elif target.name == "web":
-        text = WEB.format(width=card.width, height=card.height, labels=json.dumps(card.labels, ensure_ascii=False))
-        write_text(folder / "detect.js", text)
+        _web(folder, card)
     else:
         source = SOURCES.get(target.name, "/dev/video0")
         write_text(folder / "streams.toml", STREAMS.format(model=model, source=source))
@@ -73,7 +73,7 @@ def write_files(folder: Path, target: Target, card: ModelCard, told: Sequence[st
         "",
         *(f"- {line}" for line in told),
         "",
-        *_commands(target, model, pictures, built=built),
+        *_commands(target, card, model, pictures, built=built),
     ]
     write_text(folder / "README.md", "\n".join(lines) + "\n")
 
@@ -86,17 +86,30 @@ def _triton(folder: Path, card: ModelCard) -> None:
     write_text(place / "config.pbtxt", TRITON.format(**values))
 
 
+def _web(folder: Path, card: ModelCard) -> None:
+    least = REALTIME.thresholds(card.labels, card.thresholds).tolist()
+    model = {
+        "width": card.width,
+        "height": card.height,
+        "labels": card.labels,
+        "thresholds": {label: round(score, 4) for label, score in zip(card.labels, least, strict=True)},
+    }
+    for name in ("index.html", "detect.js", "package.json"):
+        text = (WEB / name).read_text(encoding="utf-8")
+        write_text(folder / name, text.replace("MODEL = {}", f"MODEL = {json.dumps(model, ensure_ascii=False)}"))
+
+
 def folder_name(card: ModelCard) -> str:
     """Return the model's name as Triton takes one."""
     return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in card.name)
 
 
-def _commands(target: Target, model: str, pictures: str | None, *, built: bool) -> list[str]:
+def _commands(target: Target, card: ModelCard, model: str, pictures: str | None, *, built: bool) -> list[str]:
     match target.name:
         case "triton":
             commands = ["tritonserver --model-repository=$PWD/model_repository"]
         case "web":
-            commands = ["npm install onnxruntime-web"]
+            return WEB_README.format(width=card.width, height=card.height).splitlines()
         case _:
             detect = ("detect", pictures or "video.mp4", "--model", model, "--out", "annotated")
             lines = [detect, ("run", "streams.toml", "--check"), ("run", "streams.toml")]
