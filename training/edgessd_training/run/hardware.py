@@ -92,10 +92,15 @@ def check_layout(recipe: Recipe, device: torch.device, networks: Iterable[SSD]) 
             )
 
 
+def by_torchrun() -> bool:
+    """Return whether torchrun started this process; it starts all again, by the same command, when one dies."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def launched(devices: int, nodes: int) -> tuple[int, int]:
     """Return processes a node, and nodes: the launcher's where torchrun or SLURM started this process."""
     environment = os.environ
-    if "TORCHELASTIC_RUN_ID" in environment:
+    if by_torchrun():
         local = int(environment["LOCAL_WORLD_SIZE"])
         return local, int(environment["WORLD_SIZE"]) // local
     if "SLURM_PROCID" in environment and int(environment.get("SLURM_NTASKS", "1")) > 1:

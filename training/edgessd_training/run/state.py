@@ -13,6 +13,7 @@ from edgessd_training.loop.ema import replace_weights
 from edgessd_training.loop.training import Progress
 from edgessd_training.recipe_file import as_table
 from edgessd_training.run.folder import RunFolder
+from edgessd_training.run.hardware import by_torchrun
 from edgessd_training.run.setup import Run
 
 FORMAT = 1
@@ -38,8 +39,24 @@ def save(run: Run) -> None:
 
 
 def resume_run(run: Run) -> None:
-    """Put the run where its state says. Raises InputError when recipe or data are others."""
+    """Put the run where its state says. Raises InputError when recipe or data are others, or nodes see other states.
+
+    torchrun gives ``--resume`` from the first start on: there no state is none yet.
+    """
+    _load_state(run)
+    training = run.training
+    done, first = training.progress.done, training.fabric.broadcast(training.progress.done)
+    if done != first:
+        raise InputError(
+            f"this process would resume after {done} batches and the first one after {first}",
+            fix="put --out on a file system that all nodes share",
+        )
+
+
+def _load_state(run: Run) -> None:
     folder, training = run.folder, run.training
+    if by_torchrun() and not folder.state.exists():
+        return
     if folder.steps.exists() and not folder.state.exists():
         log.warning("%s was ended before its first save: the run begins anew", folder.path)
         return
