@@ -107,22 +107,22 @@ def measure(
         after = {status.name: status for status in running.statuses()}
         rows = {}
         for name, status in sorted(after.items()):
-            counted = np.array(ages.ages[name][skipped[name] :])
+            counted = np.array(ages.ages.get(name, [])[skipped.get(name, 0) :])
             rows[name] = {
                 "fps": round(len(counted) / took, 2),
                 "read_fps": round((status.frames - before[name].frames) / took, 2),
                 "dropped": status.dropped - before[name].dropped,
-                "age_ms": percentiles_ms(counted),
-                "in_order": bool(np.all(np.diff(ages.frames[name]) > 0)),
+                "age_ms": percentiles_ms(counted) if len(counted) else None,
+                "in_order": bool(np.all(np.diff(ages.frames.get(name, [])) > 0)),
             }
-        everything = np.concatenate([np.array(ages.ages[name][skipped[name] :]) for name in rows])
+        everything = np.concatenate([values[skipped.get(name, 0) :] for name, values in ages.ages.items()])
     rates = [row["fps"] for row in rows.values()]
     return {
         "streams": rows,
         "age_ms_of_all": percentiles_ms(everything),
         "fps_spread": round((max(rates) - min(rates)) / max(rates), 4),
         "cores_busy": round(cpu / took, 2),
-        "cpu_ms_per_frame": round(cpu / sum(len(ages.ages[name]) - skipped[name] for name in rows) * 1e3, 2),
+        "cpu_ms_per_frame": round(cpu / max(1, len(everything)) * 1e3, 2),
         "skipped": round(
             sum(sum(status.skipped.values()) for status in after.values())
             / max(1, sum(status.frames for status in after.values())),
