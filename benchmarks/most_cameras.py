@@ -11,8 +11,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from edgessd import Detector, PostProcess
@@ -41,7 +42,7 @@ SETTINGS = {
 }
 
 
-def trial(video: Path, tree: Path, options: list[str], cameras: int, seconds: float) -> dict:
+def trial(video: Path, tree: Path, options: list[str], seconds: float, cameras: int) -> dict:
     """Return the figures of so many cameras, and whether they held."""
     command = [sys.executable, str(tree / "benchmarks/streams.py"), str(video), "--fps", str(FPS)]
     command += ["--streams", str(cameras), "--seconds", str(seconds), *options]
@@ -53,7 +54,7 @@ def trial(video: Path, tree: Path, options: list[str], cameras: int, seconds: fl
     age = figures["age_ms_of_all"]["p99"]
     return {
         "cameras": cameras,
-        "held": min(rates) >= HELD * FPS and age < MOST_AGE_MS,
+        "held": min(rates) >= HELD * FPS and age < MOST_AGE_MS,  # without a result the rate is 0
         "slowest_fps": min(rates),
         "p99_age_ms": age,
         "cpu_ms_per_frame": round(figures["cores_busy"] / sum(rates) * 1e3, 2),
@@ -64,8 +65,8 @@ def trial(video: Path, tree: Path, options: list[str], cameras: int, seconds: fl
     }
 
 
-def most(video: Path, tree: Path, options: list[str], seconds: float) -> list[dict]:
-    """Return the trials, the last of them the most cameras that held.
+def most(try_count: Callable[[int], dict]) -> list[dict]:
+    """Return the trials, the last of them the most cameras that held. try_count: makes one of so many cameras.
 
     The first trial tells the CPU time of a frame, which tells where to look. A count that fails is tried again: on a
     shared machine one stall of another program fails it.
@@ -74,7 +75,7 @@ def most(video: Path, tree: Path, options: list[str], seconds: float) -> list[di
 
     def holds(cameras: int) -> bool:
         for _ in range(2):
-            tried.append(trial(video, tree, options, cameras, seconds))
+            tried.append(try_count(cameras))
             print(json.dumps(tried[-1]), file=sys.stderr)
             if tried[-1]["held"]:
                 return True
@@ -177,7 +178,7 @@ def main() -> None:
         if name == "old" and options.old is None:
             continue
         tree = options.old if name == "old" else HERE.parent
-        tried = most(options.video, tree.resolve(), SETTINGS[name], options.seconds)
+        tried = most(partial(trial, options.video, tree.resolve(), SETTINGS[name], options.seconds))
         best = tried[-1] if tried[-1]["held"] else {}
         results["settings"][name] = {"cameras": best.get("cameras", 0), "best": best, "tried": tried}
         if name not in ("old", "plain", "interval auto"):
