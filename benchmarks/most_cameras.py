@@ -89,10 +89,10 @@ def most(try_count: Callable[[int], dict]) -> list[dict]:
         good, bad = (count, bad) if held else (good, count)
         room = usable_cores() * 1e3 / FPS / min(each["cpu_ms_per_frame"] for each in tried)
         likely = round(0.95 * room)
-        if held:
+        if bad == MOST_CAMERAS:
             count = min(likely if likely > good else good + max(1, good // 8), bad - 1)
         else:
-            near = tried[-1]["slowest_fps"] > 0.9 * FPS
+            near = not held and tried[-1]["slowest_fps"] > 0.9 * FPS
             count = max(good + 1, bad - 1 if near else (good + bad) // 2)
     return [*tried, *[each for each in tried if each["held"] and each["cameras"] == good][-1:]]
 
