@@ -13,8 +13,9 @@ import pytest
 from squares import write_squares
 
 from edgessd.commands.cli import run as run_command
+from edgessd_training.recipe import Start
 from edgessd_training.run.folder import RunFolder
-from edgessd_training.run.plan import SIZES, input_size
+from edgessd_training.run.plan import SIZES, input_size, knows
 
 QUICK = ["--set", "network.input_size=96", "--set", "epochs=1", "--set", "evaluation.every=1"]
 
@@ -115,6 +116,14 @@ def test_wrong_usage_is_one_line(
     monkeypatch.chdir(tmp_path)
     assert run_command(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_only_a_start_that_has_all_labels_knows_them() -> None:
+    start = Start(checkpoint="picodet_s_voc_336")
+    assert knows(start, ("cat", "Dog"))
+    assert not knows(start, ("cat", "raccoon"))
+    assert not knows(Start(), ("cat",))
+    assert not knows(Start(checkpoint="mine.pt"), ("cat",))
 
 
 def test_small_boxes_ask_for_a_larger_input() -> None:
