@@ -54,6 +54,13 @@ $(VENV)/.runtime: pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --editable '.[cpu,openvino,streams,view,runtime-test]' $(PACKAGES)
 	touch $@
 
+# NVIDIA's Triton from its wheel, with edgessd inside, for the tests that start it. Its python backend needs NumPy 1.
+.venv-triton/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-triton
+	.venv-triton/bin/python -m pip install --quiet --upgrade pip
+	.venv-triton/bin/python -m pip install --quiet --editable '.[cpu]' 'numpy<2' nvidia-pytriton 'tritonclient[grpc,http]'
+	touch $@
+
 # Every dependency for a Jetson's Pythons, from package metadata; nothing is installed.
 resolve-aarch64: $(VENV)/.ready
 	deploy/jetson/resolve.sh $(VENV)/bin/uv

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.backends import Choice, ResizingBackend, choose, open_backend
+from edgessd.backends import Choice, RemoteBackend, ResizingBackend, choose, open_backend
 from edgessd.backends.graph_tensors import check_outputs
+from edgessd.backends.place import card_at, locate
+from edgessd.backends.triton.address import Place
 from edgessd.errors import BackendError, InputError
 from edgessd.model import self_test
-from edgessd.model.card import ModelCard, card_of
+from edgessd.model.card import ModelCard
 from edgessd.model.compact import CompactDecoder
 from edgessd.model.detections import Detections
 from edgessd.model.end2end import End2EndDecoder
 from edgessd.model.postprocess import REALTIME, PostProcess, RawDecoder, apart
 from edgessd.model.preprocess import to_input
 from edgessd.model.priors import generate
-from edgessd.model.shipped import model_path
 from edgessd.model.tiles import Corner, Tiles, merge
 from edgessd.util.seldom import Seldom
 
@@ -61,7 +62,8 @@ class Detector:
     ) -> None:
         """Load a model and run its self-test.
 
-        model: a file, .onnx or .engine, or a shipped model's name. backend: one of ``backends.NAMES``.
+        model: a file, .onnx or .engine, a shipped model's name, or one that Triton serves, ``triton://HOST/MODEL``,
+        whose outages ``detect`` waits out. backend: one of ``backends.NAMES``.
         settings: thresholds and labels. workers: threads that call ``detect`` at once. threads: cores of one call;
         None divides the cores among the workers. gpu_resize: single frames are resized on the GPU (TensorRT alone);
         batches still on the CPU.
@@ -69,8 +71,8 @@ class Detector:
         Raises CardError, BackendError or InputError with the fix.
         """
         self._closed = False
-        self.path = model_path(model)
-        self.card = card_of(self.path)
+        self.path: Place = locate(model)
+        self.card = card_at(self.path)
         self.nonfinite = 0  # outputs of the network that were NaN or infinity, since it was loaded
         self._lock = Lock()
         self._seldom = Seldom()
@@ -80,7 +82,7 @@ class Detector:
         self.backend = open_backend(self.path, self.card, self.choice, workers=workers, threads=threads)
         try:
             outputs = self.backend.infer(self_test.self_test_input(self.card))
-            check_outputs(self.card, self.path, outputs)
+            check_outputs(self.card, str(self.path), outputs)
             self_test.check(self.card, outputs, engine=self.backend.name)
             self._resizing = self._backend_that_resizes() if gpu_resize else None
         except BaseException:
@@ -174,6 +176,11 @@ class Detector:
                 self.backend.name,
                 self.nonfinite,
             )
+
+    @property
+    def waits_for_server(self) -> bool:
+        """Return whether the server of the model is away, so that frames wait."""
+        return isinstance(self.backend, RemoteBackend) and self.backend.waiting
 
     def close(self) -> None:
         self._closed = True

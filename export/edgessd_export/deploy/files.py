@@ -9,6 +9,7 @@ from edgessd.model.card import ModelCard
 from edgessd.model.postprocess import REALTIME
 from edgessd.util.files import write_text
 from edgessd_export.deploy.targets import Target
+from edgessd_export.deploy.triton import model_name, pictures_name, write_repository
 
 STREAMS = """# edgessd run streams.toml; --check looks at it without opening a camera.
 [model]
@@ -23,17 +24,6 @@ type = "jsonl"
 path = "detections.jsonl"
 """
 SOURCES = {"jetson": "csi://0"}
-TRITON = """name: "{name}"
-platform: "onnxruntime_onnx"
-max_batch_size: 8
-input [ {{ name: "image", data_type: TYPE_UINT8, dims: [ {height}, {width}, 3 ] }} ]
-output [
-  {{ name: "boxes", data_type: TYPE_FP32, dims: [ {kept}, 4 ] }},
-  {{ name: "scores", data_type: TYPE_FP32, dims: [ {kept} ] }},
-  {{ name: "classes", data_type: TYPE_INT32, dims: [ {kept} ] }},
-  {{ name: "count", data_type: TYPE_INT32, dims: [ 1 ], reshape: {{ shape: [ ] }} }}
-]
-"""
 WEB = Path(__file__).with_name("web")  # a page, and the function that it and a program of one's own call
 WEB_README = """In this folder:
 
@@ -62,7 +52,7 @@ def write_files(folder: Path, target: Target, card: ModelCard, told: Sequence[st
     built = (folder / "model.engine").exists()
     write_text(folder / "labels.txt", "".join(f"{label}\n" for label in card.labels))
     if target.name == "triton":
-        _triton(folder, card)
+        write_repository(folder / "model_repository", folder / "model.onnx", card)
     elif target.name == "web":
         _web(folder, card)
     else:
@@ -78,14 +68,6 @@ def write_files(folder: Path, target: Target, card: ModelCard, told: Sequence[st
     write_text(folder / "README.md", "\n".join(lines) + "\n")
 
 
-def _triton(folder: Path, card: ModelCard) -> None:
-    place = folder / "model_repository" / folder_name(card)
-    (place / "1").mkdir(parents=True)
-    (folder / "model.onnx").rename(place / "1" / "model.onnx")
-    values = {"name": folder_name(card), "height": card.height, "width": card.width, "kept": card.kept}
-    write_text(place / "config.pbtxt", TRITON.format(**values))
-
-
 def _web(folder: Path, card: ModelCard) -> None:
     least = REALTIME.thresholds(card.labels, card.thresholds).tolist()
     model = {
@@ -99,15 +81,16 @@ def _web(folder: Path, card: ModelCard) -> None:
         write_text(folder / name, text.replace("MODEL = {}", f"MODEL = {json.dumps(model, ensure_ascii=False)}"))
 
 
-def folder_name(card: ModelCard) -> str:
-    """Return the model's name as Triton takes one."""
-    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in card.name)
-
-
 def _commands(target: Target, card: ModelCard, model: str, pictures: str | None, *, built: bool) -> list[str]:
     match target.name:
         case "triton":
-            commands = ["tritonserver --model-repository=$PWD/model_repository"]
+            commands = [
+                f"pip install 'edgessd[cpu]'  # in the server's Python, for {pictures_name(card)}",
+                "tritonserver --model-repository=$PWD/model_repository",
+                shlex.join(
+                    ["edgessd", "detect", pictures or "video.mp4", "--url", f"triton://HOST/{model_name(card)}"]
+                ),
+            ]
         case "web":
             return WEB_README.format(width=card.width, height=card.height).splitlines()
         case _:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from edgessd.backends.triton.address import Place, TritonAddress
 from edgessd.errors import InputError
 from edgessd.util.cores import usable_cores
 from edgessd.util.extras import install_command
@@ -44,6 +45,13 @@ class ResizingBackend(Backend, Protocol):
         ...
 
 
+@runtime_checkable
+class RemoteBackend(Backend, Protocol):
+    """A backend whose ``infer`` waits while its server is away; ``waiting`` says that one does."""
+
+    waiting: bool
+
+
 @dataclass(frozen=True)
 class Choice:
     """A backend's name and why it was taken."""
@@ -52,10 +60,14 @@ class Choice:
     reason: str
 
 
-def choose(path: Path, wanted: str, card: "ModelCard") -> Choice:
-    """Return the backend for a model file and its card. Raises InputError for a name that cannot run it."""
+def choose(path: Place, wanted: str, card: "ModelCard") -> Choice:
+    """Return the backend for a model and its card. Raises InputError for a name that cannot run it."""
     if wanted not in NAMES:
         raise InputError(f"unknown backend {wanted!r}", fix=f"choose one of {', '.join(NAMES)}")
+    if isinstance(path, TritonAddress):
+        if wanted != "auto":
+            raise InputError(f"{path} runs on its server, {wanted} cannot run it", fix="leave the backend out")
+        return Choice("triton", "the model is served")
     if path.suffix == ".engine":
         if wanted not in ("auto", "tensorrt"):
             raise InputError(f"{path} is a TensorRT engine, {wanted} cannot run it", fix="use --backend tensorrt")
@@ -85,13 +97,17 @@ def _has_gpu_provider() -> bool:
 
 
 def open_backend(
-    path: Path, card: "ModelCard", choice: Choice, *, workers: int = 1, threads: int | None = None
+    path: Place, card: "ModelCard", choice: Choice, *, workers: int = 1, threads: int | None = None
 ) -> Backend:
     """Return the loaded model.
 
     workers: how many threads will call ``infer`` at once; threads: cores for one call, the cores divided
     among the workers where None. Raises BackendError or MissingExtra.
     """
+    if isinstance(path, TritonAddress):
+        from edgessd.backends.triton.backend import TritonBackend
+
+        return TritonBackend(path, card)
     return BACKENDS[choice.name](path, card, workers, threads or max(1, usable_cores() // workers))
 
 

@@ -50,7 +50,7 @@ def check_graph(
         _check(card, path, name, outputs[name], card.output_shape(name), TYPES[name])
 
 
-def check_outputs(card: ModelCard, path: Path, outputs: Sequence[NDArray[Any]]) -> None:
+def check_outputs(card: ModelCard, path: Path | str, outputs: Sequence[NDArray[Any]]) -> None:
     """Raise CardError where the tensors of one image are not of the card's sizes, BackendError for values not finite.
 
     A graph may leave sizes open that only an inference tells.
@@ -72,7 +72,7 @@ def check_outputs(card: ModelCard, path: Path, outputs: Sequence[NDArray[Any]]) 
 
 
 def _check(
-    card: ModelCard, path: Path, name: str, found: GraphTensor, row: tuple[int, ...], types: tuple[str, ...]
+    card: ModelCard, path: Path | str, name: str, found: GraphTensor, row: tuple[int, ...], types: tuple[str, ...]
 ) -> None:
     shape = found.shape[1:]
     if found.shape and (len(shape) != len(row) or any(a not in (None, b) for a, b in zip(shape, row, strict=True))):

@@ -28,6 +28,14 @@ def detect(
         ),
     ],
     model: Model = "default",
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="triton://HOST[:PORT]/MODEL",
+            help="A model that Triton serves, instead of --model.",
+            show_default="none",
+        ),
+    ] = None,
     backend: Backend = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Annotated video (.mp4 .mkv .avi), image, or folder.", show_default="none")
@@ -72,12 +80,11 @@ def detect(
     gpu_resize: GpuResize = False,
 ) -> None:
     """Find objects in a video, images or a camera; write them as video, images or JSON lines."""
+    from edgessd.backends.place import card_at, locate
     from edgessd.commands.outputs import check_one_size, check_outputs, open_view, view_settings
     from edgessd.detector import Detector
     from edgessd.errors import InputError
-    from edgessd.model.card import card_of
     from edgessd.model.postprocess import FAINT, PostProcess
-    from edgessd.model.shipped import model_path
     from edgessd.model.tiles import tiles_named
     from edgessd.sinks import VIDEO_SUFFIXES
     from edgessd.sources import open_source
@@ -87,9 +94,10 @@ def detect(
     from edgessd.util.exit import stop_on_signals
     from edgessd.util.logs import log_to_stderr
 
-    path = model_path(model)
+    model = _served(model, url)
+    place = locate(model)
     log_to_stderr("warning", as_json=False)
-    check_outputs(sources, path, out, jsonl)
+    check_outputs(sources, place if isinstance(place, Path) else None, out, jsonl)
     opened = [open_source(text) for text in sources]
     if len(opened) > 1 and any(source.live for source in opened):
         raise InputError(
@@ -103,7 +111,7 @@ def detect(
     parts = tiles_named(tiles)
     if (apart != 1 or motion) and not track:
         raise InputError("--interval and --motion leave frames to the tracks", fix="add --track")
-    labels = split_labels(classes, card_of(path).labels if classes else ())
+    labels = split_labels(classes, card_at(place).labels if classes else ())
     settings = PostProcess(score=score, labels=labels, faint=FAINT if track else None)
     count = workers or default_workers(live=any(source.live for source in opened))
     with ExitStack() as stack:
@@ -131,6 +139,20 @@ def detect(
             )
             if not wants_more:
                 break
+
+
+def _served(model: str, url: str | None) -> str:
+    """Return what names the model: --url where it is given. Raises InputError for both or another URL."""
+    from edgessd.backends.triton.address import triton_address
+    from edgessd.errors import InputError
+
+    if url is None:
+        return model
+    if model != "default":
+        raise InputError("--model and --url both name a model", fix="leave one of them out")
+    if triton_address(url) is None:
+        raise InputError("--url is triton://HOST[:PORT]/MODEL", fix="a file is given by --model")
+    return url
 
 
 def _open_sinks(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgessd.view import View, ViewSettings
 
 
-def check_outputs(sources: Sequence[str], model: Path, out: Path | None, jsonl: str | None) -> None:
+def check_outputs(sources: Sequence[str], model: Path | None, out: Path | None, jsonl: str | None) -> None:
     """Raise InputError where --out or --jsonl would replace a source, its images or the model."""
     files = [file for source in sources for file in _files(source)]
     keep_apart({"--out": out, "--jsonl": jsonl}, [*files, model])

@@ -5,6 +5,7 @@ from edgessd.sources.address import parse_address as parse_address
 from edgessd.sources.files import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from edgessd.sources.files import Images as Images
 from edgessd.sources.files import VideoFile as VideoFile
+from edgessd.sources.files import decode_image as decode_image
 from edgessd.sources.files import read_image as read_image
 from edgessd.sources.frame import Frame as Frame
 from edgessd.sources.frame import Interruptible as Interruptible

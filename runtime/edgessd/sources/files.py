@@ -79,21 +79,27 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
     Grey and transparent images are converted. Raises InputError or VideoError when the file is no whole image.
     """
-    content = _image_bytes(path)
+    return decode_image(_image_bytes(path), str(path))
+
+
+def decode_image(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Return an encoded image as ``read_image`` does. name: for the error, InputError or VideoError."""
+    _check(content, name)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # larger than OpenCV's own limit, in a format whose header we do not read
+    except cv2.error:  # larger than OpenCV's own limit, in a format whose header we do not read; or empty
         image = None
     if image is None and is_web_page(content):
-        raise web_page(path)
+        raise web_page(name)
     if image is None:
-        raise VideoError(f"{path} is not an image that OpenCV reads", fix="convert it to PNG or JPEG")
+        raise VideoError(f"{name} is not an image that OpenCV reads", fix="convert it to PNG or JPEG")
     return np.asarray(image, np.uint8)
 
 
 def read_images(path: Path) -> list[NDArray[np.uint8]]:
     """Return every picture of an image file, as ``read_image`` does."""
     content = _image_bytes(path)
+    _check(content, str(path))
     if not is_animated(content):
         return [read_image(path)]
     if not hasattr(cv2, "imdecodeanimation"):
@@ -131,15 +137,17 @@ def _animated(content: bytes, path: Path) -> list[NDArray[np.uint8]]:
     return pictures
 
 
+def _check(content: bytes, name: str) -> None:
+    check_pixels(content, name)
+    if missing := missing_part(content):
+        raise VideoError(f"{name} is cut off ({missing})", fix="copy it again")
+
+
 def _image_bytes(path: Path) -> bytes:
     size = readable(path, "image").stat().st_size
     if size > MAX_FILE_BYTES:
         raise InputError(f"an image has at most {MAX_FILE_BYTES:,} bytes, {path} has {size:,}", fix="convert it")
-    content = path.read_bytes()
-    check_pixels(content, str(path))
-    if missing := missing_part(content):
-        raise VideoError(f"{path} is cut off ({missing})", fix="copy it again")
-    return content
+    return path.read_bytes()
 
 
 class VideoFile(CapturedSource):
@@ -177,7 +185,7 @@ class VideoFile(CapturedSource):
         if not capture.isOpened():
             with self._path.open("rb") as file:
                 if is_web_page(file.read(256)):
-                    raise web_page(self._path)
+                    raise web_page(str(self._path))
             raise VideoError(
                 f"{self._path} is not a video that OpenCV can read, or is cut off",
                 fix="convert it with ffmpeg, or copy it again",
@@ -197,10 +205,10 @@ class VideoFile(CapturedSource):
             raise no_frame(self.name, self._codec)
 
 
-def web_page(path: Path) -> VideoError:
+def web_page(name: str) -> VideoError:
     """Return the error for a download that failed."""
     return VideoError(
-        f"{path} is a web page: its download failed", fix="download it again; open it to see what it says"
+        f"{name} is a web page: its download failed", fix="download it again; open it to see what it says"
     )
 
 

@@ -1,12 +1,10 @@
 """Timeouts of a stream, and the rule by which it is connected again."""
 
-import random
 from dataclasses import dataclass, fields
 
 from edgessd.errors import InputError
 from edgessd.sources.fault import Reason, SourceFault
-
-_SHORTEST_SHARE = 0.5
+from edgessd.util.backoff import FIRST_SECONDS, LONGEST_SECONDS, backoff
 
 
 @dataclass(frozen=True)
@@ -21,8 +19,8 @@ class Retry:
 
     stale_after: float = 2.0
     hang_after: float = 8.0
-    first_retry: float = 0.1
-    longest_retry: float = 0.75
+    first_retry: float = FIRST_SECONDS
+    longest_retry: float = LONGEST_SECONDS
     lasting_retry: float = 60.0
 
     def __post_init__(self) -> None:
@@ -33,8 +31,7 @@ class Retry:
 
     def pause(self, attempt: int) -> float:
         """Return the seconds before the next attempt, with jitter: cameras behind one switch must not return as one."""
-        longest = min(self.longest_retry, self.first_retry * 2.0 ** min(attempt, 32))
-        return longest * random.uniform(_SHORTEST_SHARE, 1)
+        return backoff(attempt, self.first_retry, self.longest_retry)
 
 
 class Reconnection:

@@ -53,9 +53,11 @@ class Workers:
 
     @property
     def healthy(self) -> bool:
-        """Return whether all make progress."""
+        """Return whether all make progress, or wait for a server that is away: a restart would not bring it."""
         now = monotonic()
         alive = all(thread.is_alive() for thread in self._threads)
+        if self._detector.waits_for_server:
+            return alive
         return alive and not any(since and now - since > _HANG_SECONDS for since in list(self._busy_since))
 
     def _work(self, number: int) -> None:

@@ -48,6 +48,8 @@ def model_path(model: str | Path) -> Path:
     known = shipped()
     if isinstance(model, str) and (model in known or model in FORMER):
         return known[model]
+    if str(model).startswith("triton:"):
+        raise InputError("this needs a model's file, and Triton serves one", fix="`detect` and `run` take its URL")
     path = Path(model)
     if status(path) is None:
         names = f"; shipped models: {', '.join(known)}" if known else ""
