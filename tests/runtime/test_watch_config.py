@@ -97,7 +97,7 @@ def test_a_run_counts_and_draws(edgessd: Edgessd, tiny: Path, video: Path, tmp_p
     file.write_text(stream(WATCHED, str(video)) + f'\n[model]\npath = "{tiny}"\n{sinks}')
     assert edgessd("run", file)[0] == 0
     rows = [row for row in map(json.loads, lines.read_text().splitlines()) if "detections" in row]
-    assert [row["zones"]["yard"].get("blue", 0) for row in rows] == [0] * 11 + [1] * 9
+    assert [row["zones"]["yard"].get("blue", 0) for row in rows] == [0] * 10 + [1] * 10
     assert rows[-1]["lines"] == {"gate": {"in": {}, "out": {}}}
     (recorded,) = {path for path in (tmp_path / "rec").iterdir() if "000001" in path.name}
     image = cv2.VideoCapture(str(recorded)).read()[1]
