@@ -1,7 +1,8 @@
 """Kills each writer many times and looks at what lies under the final names: ``python benchmarks/kills.py [COUNT]``.
 
 A process writes again and again, and is killed after a random time, in mid-work: segments, snapshots, JSON lines and a
-video; the state of a training run; an export; an engine in the cache. Every file under a final name must then be
+video; events with their pictures; the state of a training run; an export; an engine in the cache; the folder of a
+deployment; first labels; an archive. Every file under a final name must then be
 whole, and at the end the next writer must have removed what was unfinished. Export and engines need their extras.
 """
 
@@ -101,6 +102,82 @@ def engine_cache(folder: Path) -> Iterator[object]:
             yield number
 
 
+def events(folder: Path) -> Iterator[object]:
+    """Keep events of tracks with their pictures."""
+    import numpy as np
+
+    from edgessd.sinks.event_store import EventStore
+    from edgessd.streams.event import Event
+    from edgessd.tracking.events import TrackEvent
+
+    store, picture = EventStore(folder / "e.db", keep_bytes=2_000_000), np.zeros((200, 300, 3), np.uint8)
+    for number in count():
+        for kind in ("start", "end"):
+            box = (1.0, 2.0, 3.0, 4.0)
+            told = TrackEvent(kind, number, "red", float(number), 0.0, 0.0, box, 0.9, 7, (), ("yard",), ())
+            store.add(Event(f"{time.time_ns()}-{number}", "door", told, 0.0, picture))
+        yield number
+
+
+def deployment(folder: Path) -> Iterator[object]:
+    """Deploy a small network again and again; the older folder goes first, as the error says."""
+    import shutil
+
+    import torch
+    from small_network import small_checkpoint
+
+    from edgessd_export.deploy.deploy import Source, deploy
+    from edgessd_export.deploy.targets import target_for
+
+    torch.set_num_threads(1)
+    source = Source(small_checkpoint(), folder / "net.pt", None, None, None)
+    target, precisions = target_for("cpu", "fp32")
+    for number in count():
+        out = folder / f"cpu{number % 2}"
+        # Away by a rename: what is half removed is no deployment.
+        if out.exists():
+            shutil.rmtree(out.rename(folder / ".removed"))
+        shutil.rmtree(folder / ".removed", ignore_errors=True)
+        deploy(source, out, target, precisions, 0.0, lambda _: None, build=False)
+        yield number
+
+
+def first_labels(folder: Path) -> Iterator[object]:
+    """Label two photographs in each form; what is labelled goes first, so that there is work."""
+    import shutil
+
+    from edgessd.commands.cli import run
+
+    photos = ROOT / "runtime" / "edgessd" / "bench" / "photos"
+    for number in count():
+        form = ("voc", "yolo", "coco", "label-studio")[number % 4]
+        shutil.rmtree(folder / form, ignore_errors=True)
+        assert run(["label", str(photos), "--out", str(folder / form), "--format", form, "-m", str(TINY)]) == 0
+        yield number
+
+
+def archive(folder: Path) -> Iterator[object]:
+    """Detect in the same photographs again and again; the results go first."""
+    import shutil
+
+    from edgessd.archive.job import Settings
+    from edgessd.archive.manifest import Manifest
+    from edgessd.archive.places import items_in
+    from edgessd.archive.worker import Worker
+
+    items, others = items_in([str(ROOT / "runtime" / "edgessd" / "bench" / "photos")])
+    workers = {form: Worker(Settings(str(folder / form), str(TINY), format=form)) for form in ("jsonl", "parquet")}
+    for number in count():
+        for form, worker in workers.items():
+            shutil.rmtree(folder / form / "results", ignore_errors=True)
+            settings = Settings(str(folder / form), str(TINY), format=form)
+            with Manifest(settings) as manifest:
+                for item in items:
+                    manifest.add(worker.do(item))
+                manifest.summary(items, others, 0.0)
+        yield number
+
+
 def is_whole(path: Path) -> bool:
     """Return whether a file under its final name can be used."""
     if path.suffix in (".mkv", ".mp4"):
@@ -129,6 +206,29 @@ def is_whole(path: Path) -> bool:
         from edgessd.backends.engine.file import open_engine
 
         return open_engine(path) is not None
+    if path.suffix in (".db-wal", ".db-shm"):
+        return True  # SQLite's own, looked at with their database
+    if path.suffix == ".db":
+        from contextlib import closing
+
+        from edgessd.sinks.event_store import EventStore
+
+        with closing(EventStore(path)) as store:
+            rows = store.query(limit=1000)
+            whole = [store.picture(row["id"]) for row in rows if row["picture"]]
+        return bool(rows) and all(content is not None and content.endswith(b"\xff\xd9") for content in whole)
+    if path.suffix == ".parquet":
+        from edgessd.archive.rows import counts_in
+
+        return counts_in("parquet", path)[0] > 0
+    if path.suffix == ".xml":
+        from defusedxml.ElementTree import parse
+
+        return parse(path).getroot().tag == "annotation"
+    if path.name == "streams.toml":  # of a deployment: beside it all others are there
+        return all((path.parent / name).stat().st_size for name in ("README.md", "card.json", "model.onnx"))
+    if path.name == "manifest.jsonl":  # its last line may be half, and is then read as none
+        return all(json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n"))
     if path.suffix in (".jsonl", ".json") or path.suffix[1:].isdecimal():
         return all(json.loads(line) for line in ([path.read_text()] if path.suffix == ".json" else path.open()))
     return path.stat().st_size > 0 or path.name.endswith("lock")
@@ -196,6 +296,10 @@ WRITERS: dict[str, tuple[Writer, str]] = {
     "training state and checkpoints": (training_state, "edgessd_training.checkpoint"),
     "export": (export, "edgessd_export.write"),
     "engine cache": (engine_cache, "edgessd_export.engine.cache"),
+    "events and their pictures": (events, "edgessd.sinks.event_store"),
+    "first labels": (first_labels, "edgessd_training.prelabel.label"),
+    "archive": (archive, "edgessd.archive.worker"),
+    "deployment": (deployment, "edgessd_export.deploy.deploy"),
 }
 
 

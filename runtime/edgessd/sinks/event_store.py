@@ -230,7 +230,8 @@ class EventStore:
     def _store_errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, InputError) as error:
+        # A damaged file may give rows that cannot be, such as none where one was just written.
+        except (sqlite3.Error, InputError, TypeError, ValueError) as error:
             raise StoreFault(
                 f"the events in {self._path} cannot be kept or read: {error}",
                 fix="free space, or move the file away: a new one is made",
