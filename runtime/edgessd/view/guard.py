@@ -1,7 +1,9 @@
 """What stands before every route: whose request it is, and what no answer lacks."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from h11 import LocalProtocolError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -44,7 +46,9 @@ class Guard:
                 for name, value in _ALWAYS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
-            await send(message)
+            # A request whose body breaks off has been answered by uvicorn itself, and closed.
+            with suppress(LocalProtocolError):
+                await send(message)
 
         app = self._refusal(scope["method"], scope["path"], Headers(scope=scope)) or self._app
         await app(scope, receive, send_with_headers)

@@ -116,7 +116,7 @@ class View(Sink):
         )
         config = uvicorn.Config(
             app, http=Connection, ws="none", lifespan="off", loop="asyncio", interface="asgi3", log_config=None,
-            log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+            log_level="error", access_log=False, server_header=False, proxy_headers=False,
             h11_max_incomplete_event_size=16384, timeout_graceful_shutdown=1,
         )  # fmt: skip
         return uvicorn.Server(config)
