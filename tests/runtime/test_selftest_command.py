@@ -35,6 +35,7 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             "cores": 2,
             "board": {},
             "cameras": [],
+            "vnni": None,
         },
         "nvidia_gpu": False,
         "cuda": {"problem": "no NVIDIA driver here", "fix": None, "driver": False, "devices": []},

@@ -85,7 +85,7 @@ def _commands(target: Target, card: ModelCard, model: str, pictures: str | None,
     match target.name:
         case "triton":
             commands = [
-                f"pip install 'edgessd[cpu]'  # in the server's Python, for {pictures_name(card)}",
+                f"pip install '.[cpu]'  # in a clone of edgessd, by the server's Python, for {pictures_name(card)}",
                 "tritonserver --model-repository=$PWD/model_repository",
                 shlex.join(
                     ["edgessd", "detect", pictures or "video.mp4", "--url", f"triton://HOST/{model_name(card)}"]
