@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from squares import write_squares
 from edgessd.commands.cli import run as run_command
 from edgessd.errors import DataError, InputError, TrainingError
 from edgessd_training.checkpoint import load_checkpoint
+from edgessd_training.networks import build
 from edgessd_training.recipe import Hardware
 from edgessd_training.recipe_file import read_recipe
-from edgessd_training.run.hardware import precision_on
+from edgessd_training.run.hardware import channels_last, precision_on
 from edgessd_training.run.train import train
 
 RECIPE = """
@@ -340,9 +342,14 @@ def test_auto_is_bf16_only_where_it_is_fast(monkeypatch):
         assert precision_on(Hardware(precision="bf16"), "cpu") == "bf16"
 
 
-def test_a_gradient_that_pytorch_gets_wrong_is_refused(data, recipe, tmp_path):
+def test_a_gradient_that_pytorch_gets_wrong_is_refused_or_avoided(data, recipe, tmp_path, monkeypatch):
     wrong = ("hardware.precision=bf16", "hardware.channels_last=true")
     with pytest.raises(InputError, match=r"two of a network's maps have one cell, as at 96x96: set"):
         train_here(recipe, data, tmp_path / "run", *wrong)
     with pytest.raises(InputError, match=r"as at 128x128: .* raise augment\.multi_scale"):
         train_here(recipe, data, tmp_path / "run", *wrong, "network.input_size=260", "augment.multi_scale=[128, 260]")
+    monkeypatch.setattr("edgessd_training.run.hardware.bf16_is_fast", lambda device: True)
+    left = replace(read_recipe(recipe), hardware=Hardware(precision="auto", channels_last=True))
+    networks = [build({**left.network, "classes": 2, "input_size": size}) for size in (96, 300)]
+    assert not channels_last(left, torch.device("cpu"), networks)
+    assert channels_last(left, torch.device("cpu"), networks[1:])

@@ -71,18 +71,22 @@ def bf16_is_fast(device: str) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def check_layout(recipe: Recipe, device: torch.device, networks: Iterable[SSD]) -> None:
-    """Refuse what PyTorch 2.13 computes wrongly: one weight gradient on the CPU reads memory that nobody wrote.
+def channels_last(recipe: Recipe, device: torch.device, networks: Iterable[SSD]) -> bool:
+    """Return whether the convolutions lie channels_last: as the recipe says, except where PyTorch then errs.
 
-    It is that of a depthwise convolution of stride 2 over a 1x1 map, in bf16 and channels_last. networks: at every
-    size of the recipe; none is made where the rule does not apply.
+    PyTorch 2.13 computes one weight gradient on the CPU from memory that nobody wrote: that of a depthwise
+    convolution of stride 2 over a 1x1 map, in bf16 and channels_last. A bf16 that ``auto`` chose does without the
+    layout; one that was asked for is refused. networks: at every size of the recipe; none is made where the rule does
+    not apply.
     """
     settings = recipe.hardware
     if device.type != "cpu" or precision_on(settings, "cpu") != "bf16" or not settings.channels_last:
-        return
+        return settings.channels_last
     for network in networks:
         depthwise = any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
         if depthwise and [grid.height * grid.width for grid in network.priors.maps].count(1) > 1:
+            if settings.precision == "auto":
+                return False
             height, width = network.input_hw
             sizes = "augment.multi_scale" if recipe.augment.multi_scale else "network.input_size"
             raise InputError(
@@ -90,6 +94,7 @@ def check_layout(recipe: Recipe, device: torch.device, networks: Iterable[SSD]) 
                 f"maps have one cell, as at {height}x{width}",
                 fix=f"set hardware.channels_last = false, or raise {sizes}",
             )
+    return True
 
 
 def by_torchrun() -> bool:

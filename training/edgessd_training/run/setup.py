@@ -22,7 +22,7 @@ from edgessd_training.loop.training import Training
 from edgessd_training.networks.ssd import SSD
 from edgessd_training.recipe import Recipe
 from edgessd_training.run.folder import RunFolder
-from edgessd_training.run.hardware import check_layout
+from edgessd_training.run.hardware import channels_last
 from edgessd_training.run.int8_ranges import recipe_int8
 from edgessd_training.run.origin import origin_of
 from edgessd_training.run.start import start_network
@@ -71,8 +71,8 @@ def set_up(
     check_plan(plan, fabric.world_size)
     network, variances, notes = start_network(recipe, data.labels, folders)
     check_norms(network, recipe, fabric)
-    check_layout(recipe, fabric.device, recipe_networks(recipe, len(data.labels)))
-    network = prepared(network, recipe, fabric)
+    last = channels_last(recipe, fabric.device, recipe_networks(recipe, len(data.labels)))
+    network = prepared(network, recipe, fabric, channels_last=last)
     average = copy_weights(network) if recipe.optimizer.ema else None
     start = copy_weights(network) if recipe.start.keep else None
     fake = recipe_int8(recipe, network, data)
@@ -102,10 +102,10 @@ def check_norms(network: SSD, recipe: Recipe, fabric: Fabric) -> None:
         )
 
 
-def prepared(network: SSD, recipe: Recipe, fabric: Fabric) -> SSD:
+def prepared(network: SSD, recipe: Recipe, fabric: Fabric, *, channels_last: bool) -> SSD:
     """Return the network on its device, frozen, laid out and synchronised as the recipe says."""
     freeze(network, recipe.optimizer)
-    if recipe.hardware.channels_last:
+    if channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's lack it
     if recipe.hardware.sync_bn and fabric.world_size > 1:
         network = synchronised(network)
