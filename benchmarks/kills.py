@@ -148,7 +148,7 @@ def first_labels(folder: Path) -> Iterator[object]:
 
     from edgessd.commands.cli import run
 
-    photos = ROOT / "runtime" / "edgessd" / "bench" / "photos"
+    photos = ROOT / "runtime" / "edgessd" / "photos"
     for number in count():
         form = ("voc", "yolo", "coco", "label-studio")[number % 4]
         shutil.rmtree(folder / form, ignore_errors=True)
@@ -165,7 +165,7 @@ def archive(folder: Path) -> Iterator[object]:
     from edgessd.archive.places import items_in
     from edgessd.archive.worker import Worker
 
-    items, others = items_in([str(ROOT / "runtime" / "edgessd" / "bench" / "photos")])
+    items, others = items_in([str(ROOT / "runtime" / "edgessd" / "photos")])
     workers = {form: Worker(Settings(str(folder / form), str(TINY), format=form)) for form in ("jsonl", "parquet")}
     for number in count():
         for form, worker in workers.items():

@@ -29,7 +29,7 @@ from servers.cameras import eventually, free_port, mjpeg_camera  # noqa: E402
 
 from edgessd.view.password import hash_password  # noqa: E402
 
-SCENE = ROOT / "runtime/edgessd/bench/photos/motorbike.jpg"
+SCENE = ROOT / "runtime/edgessd/photos/motorbike.jpg"
 WARM_UP_SECONDS = 5.0
 # At every frame that the browser draws: the clock in the picture, a bit a square of its lower half, and its age.
 WATCH = """(seconds) => new Promise((done) => {

@@ -124,7 +124,7 @@ from pathlib import Path
 import cv2, edgessd
 from edgessd.model.preprocess import to_input
 
-photos, out = Path(edgessd.__file__).parent / "bench/photos", Path(sys.argv[1])
+photos, out = Path(edgessd.__file__).parent / "photos", Path(sys.argv[1])
 shutil.copytree(photos, out / "photos")
 (out / "resized").mkdir()
 for path in photos.glob("*.jpg"):

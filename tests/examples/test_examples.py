@@ -15,7 +15,7 @@ from edgessd.bench.demo import write_clip
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-CAT = ROOT / "runtime/edgessd/bench/photos/cat.jpg"
+CAT = ROOT / "runtime/edgessd/photos/cat.jpg"
 sys.path.append(str(ROOT / "tests/servers"))  # the cameras and the broker as processes
 
 

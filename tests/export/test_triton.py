@@ -25,7 +25,7 @@ from edgessd.sources import read_image
 from edgessd_training.checkpoint import save_checkpoint
 
 CLIENT = Path(__file__).parents[1] / "servers/triton_client.py"
-PHOTOS = Path(__file__).parents[2] / "runtime/edgessd/bench/photos"
+PHOTOS = Path(__file__).parents[2] / "runtime/edgessd/photos"
 CAT = PHOTOS / "cat.jpg"
 
 

@@ -18,7 +18,8 @@ import pytest
 from servers.browser import chromium
 from servers.cameras import free_port
 
-from edgessd import Detector, bench
+import edgessd
+from edgessd import Detector
 from edgessd.commands.cli import run
 from edgessd.detector import decoder_for
 from edgessd.model.card import card_of
@@ -28,7 +29,7 @@ from edgessd.model.shipped import model_path, shipped
 from edgessd_training.checkpoint import save_checkpoint
 from edgessd_training.importers.exported import restore_checkpoint
 
-PHOTO = Path(bench.__file__).parent / "photos" / "motorbike.jpg"
+PHOTO = Path(edgessd.__file__).parent / "photos" / "motorbike.jpg"
 SCRIPT = Path(__file__).parents[1] / "run_in_node.mjs"
 # Scores and pixels by which boxes may differ from ONNX Runtime's here. Of int8 every engine sums in its own way.
 TOLERANCE = {"fp32": (1e-3, 0.1), "fp16": (0.01, 2.0), "int8": (0.15, 25.0)}

@@ -11,12 +11,13 @@ from typing import Any
 import cv2
 import pytest
 
-from edgessd import Detector, bench
+import edgessd
+from edgessd import Detector
 from edgessd.model.card import card_of
 from edgessd.model.shipped import shipped
 
 SCRIPT = Path(__file__).parents[1] / "opencv_dnn.py"
-PHOTOS = sorted(map(str, (Path(bench.__file__).parent / "photos").glob("*.jpg")))
+PHOTOS = sorted(map(str, (Path(edgessd.__file__).parent / "photos").glob("*.jpg")))
 OWN = "this environment's"
 FIRST = (4, 9)  # 4.8 reads the files and computes something else
 # Scores and pixels by which the engines' boxes may differ. Of int8 every engine sums and rounds in its own way.

@@ -205,7 +205,7 @@ def test_answers_of_another_shape_are_refused(card: ModelCard) -> None:
 
 
 def test_a_server_that_is_away_at_the_start_is_an_error_of_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    photo = str(Path(__file__).parents[2] / "runtime/edgessd/bench/photos/cat.jpg")
+    photo = str(Path(__file__).parents[2] / "runtime/edgessd/photos/cat.jpg")
     assert run(["detect", photo, "--url", f"triton://127.0.0.1:{free_port()}/net"]) == 1
     assert "refuses connections" in " ".join(capsys.readouterr().err.split())
     assert run(["detect", photo, "--url", "http://127.0.0.1/net"]) == 2

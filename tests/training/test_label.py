@@ -15,7 +15,7 @@ from edgessd.commands.cli import run
 from edgessd.model.shipped import shipped
 from edgessd_training.data.read import read_data
 
-PHOTOGRAPHS = Path(__file__).parents[2] / "runtime" / "edgessd" / "bench" / "photos"
+PHOTOGRAPHS = Path(__file__).parents[2] / "runtime" / "edgessd" / "photos"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from edgessd.model.shipped import shipped
 from edgessd_training.picture_workers import Seen, looking_here, looking_on_ray
 
 pytest.importorskip("ray")
-PHOTOGRAPHS = Path(__file__).parents[2] / "runtime" / "edgessd" / "bench" / "photos"
+PHOTOGRAPHS = Path(__file__).parents[2] / "runtime" / "edgessd" / "photos"
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from edgessd_training.networks.esnet import Stage
 from edgessd_training.networks.ssd import offsets_from
 from edgessd_training.run.start import start_checkpoint
 
-PHOTOS = sorted((Path(edgessd.__file__).parent / "bench/photos").glob("*.jpg"))
+PHOTOS = sorted((Path(edgessd.__file__).parent / "photos").glob("*.jpg"))
 PUBLISHED = Path(__file__).parents[3] / "shared/data/weights/picodet_s_320_coco.onnx"
 
 

@@ -144,7 +144,7 @@ def _restore(path: Path, source: Path, out: Path, data: str | None) -> None:
                 f"--from is for ONNX files, {place} is none", fix="checkpoints and engines keep their card"
             )
     card = card_of(source)
-    photographs = image_paths(data or str(Path(edgessd.__file__).parent / "bench/photos"))
+    photographs = image_paths(data or str(Path(edgessd.__file__).parent / "photos"))
     images = list(inputs(spread(photographs, GATE_IMAGES), card.height, card.width))
     restore_card(path, source, out, images)
     say(f"wrote {out}: the card of {source}, which says the same of {len(images)} images")

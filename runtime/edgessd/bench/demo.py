@@ -43,7 +43,7 @@ def panorama() -> NDArray[np.uint8]:
     """Return the photographs side by side, (720, W, 3) uint8 BGR."""
     strips = []
     for name in PHOTOS:
-        photo = read_image(Path(__file__).with_name("photos") / f"{name}.jpg")
+        photo = read_image(Path(__file__).parents[1] / "photos" / f"{name}.jpg")
         height, width = photo.shape[:2]
         strips.append(cv2.resize(photo, (round(width * HEIGHT / height), HEIGHT), interpolation=cv2.INTER_CUBIC))
     return np.hstack([np.asarray(strip, np.uint8) for strip in strips])
