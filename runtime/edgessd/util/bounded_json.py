@@ -15,12 +15,12 @@ def parse_json(text: str | bytes, *, most: int = MAX_BYTES) -> Any:
     """Return the value of a JSON text. most: its characters or bytes.
 
     Raises InputError for what is no JSON, for more than ``most`` or 64 levels, for NaN, infinity and integers beyond
-    64 bits, and for text with half a surrogate pair, which no file or terminal takes.
+    64 bits, for a key that comes twice, and for text with half a surrogate pair, which no file or terminal takes.
     """
     if len(text) > most:
         raise InputError(f"its JSON is longer than {most} characters")
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except RecursionError:
         raise InputError(f"its JSON is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
@@ -33,6 +33,14 @@ def parse_json(text: str | bytes, *, most: int = MAX_BYTES) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise InputError(f"a number is {name}, expected a finite one")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a key that comes twice, as after an edit by hand, would lose one value in silence."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InputError("a key comes twice in one object")
+    return found
 
 
 def _check_values(value: Any) -> None:
