@@ -18,7 +18,15 @@ from edgessd.sources.capture import USUAL_FPS, CapturedSource
 from edgessd.sources.conversion import when_converted
 from edgessd.sources.frame import Frame, Source
 from edgessd.util.files import readable
-from edgessd.util.image_header import MAX_PIXELS, check_pixels, is_animated, is_web_page, missing_part, size_hw
+from edgessd.util.image_header import (
+    MAX_PIXELS,
+    check_pixels,
+    is_animated,
+    is_web_page,
+    missing_part,
+    size_hw,
+    unreadable_kind,
+)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_FILE_BYTES = 1 << 30
@@ -92,7 +100,8 @@ def decode_image(content: bytes, name: str) -> NDArray[np.uint8]:
     if image is None and is_web_page(content):
         raise web_page(name)
     if image is None:
-        raise VideoError(f"{name} is not an image that OpenCV reads", fix="convert it to PNG or JPEG")
+        found, fix = unreadable_kind(content) or ("", "convert it to PNG or JPEG")
+        raise VideoError(f"{name} is not an image that OpenCV reads{f' ({found})' if found else ''}", fix=fix)
     return np.asarray(image, np.uint8)
 
 

@@ -8,16 +8,19 @@ from edgessd.errors import InputError
 
 MAX_PIXELS = 1 << 26  # of one picture anywhere: 8192 x 8192, 200 MB when decoded
 PNG, JPEG, RIFF, GIF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"RIFF", (b"GIF87a", b"GIF89a")
+TIFF = (b"II*\0", b"MM\0*")
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # those three mean other things
 _START_OF_SCAN, _END_OF_IMAGE, _EXIF = 0xDA, 0xD9, 0xE1
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 # Entropy-coded data ends at a marker; a stuffed zero, a restart and a fill byte belong to it.
 _MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)  # decoders skip what else stands between segments
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_ORIENTATIONS = range(1, 9)
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 _WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112  # tags of TIFF and EXIF
 _LONG = 4
 UPRIGHT = 1
+_HEIF = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"})
 _VP8_START = b"\x9d\x01\x2a"
 
 
@@ -53,6 +56,19 @@ def is_web_page(content: bytes) -> bool:
     return content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html"))
 
 
+def unreadable_kind(content: bytes) -> tuple[str, str] | None:
+    """Return what a file is that no decoder here takes for an image, and what to do; None where nobody can tell."""
+    if is_web_page(content):
+        return "it is a web page: its download failed", "download it again"
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF:
+        return "it is a HEIC or AVIF photograph, whatever its name says", "convert it to JPEG"
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS", "fetch the file with `git lfs pull`"
+    if not content:
+        return "it is empty", "copy it again or leave it out"
+    return None
+
+
 def too_large(name: str, height: int, width: int) -> InputError:
     """Return the error for a picture of too many pixels."""
     return InputError(
@@ -76,12 +92,22 @@ def missing_part(content: bytes) -> str | None:
 
 
 def orientation(content: bytes) -> int:
-    """Return the EXIF orientation of a JPEG or PNG, 1 (upright) where there is none."""
+    """Return the EXIF orientation of a JPEG, PNG, WebP or TIFF, 1 (upright) where there is none."""
+    if content.startswith(TIFF):
+        return _orientation(content)
+    if has_webp_exif(content):
+        at = content.rfind(b"EXIF")  # behind the pixels
+        return _orientation(content[at + 8 :].removeprefix(b"Exif\0\0")) if at >= 0 else UPRIGHT
     if content.startswith(PNG):
         at = content.find(b"eXIf", 0, 1 << 20)
         return _orientation(content[at + 4 :]) if at >= 0 else UPRIGHT
     at = content.find(b"Exif\0\0", 0, 1 << 20) if content.startswith(JPEG) else -1
     return _orientation(content[at + 6 :]) if at >= 0 else UPRIGHT
+
+
+def has_webp_exif(content: bytes) -> bool:
+    """Return whether the header of a WebP announces EXIF, which stands behind the pixels."""
+    return content.startswith(RIFF) and content[12:16] == b"VP8X" and bool(content[20] & 0x08)
 
 
 def bits_per_sample(content: bytes) -> int:
@@ -186,8 +212,9 @@ def _tiff_size(content: bytes) -> tuple[int, int] | None:
 
 
 def _orientation(tiff: bytes) -> int:
-    """Return the EXIF orientation, 1 (upright) where there is none."""
-    return _tags(tiff).get(_ORIENTATION, UPRIGHT)
+    """Return the EXIF orientation, 1 (upright) where there is none or none of the eight: decoders turn nothing then."""
+    found = _tags(tiff).get(_ORIENTATION, UPRIGHT)
+    return found if found in _ORIENTATIONS else UPRIGHT
 
 
 def _tags(tiff: bytes) -> dict[int, int]:

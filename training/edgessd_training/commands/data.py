@@ -41,6 +41,7 @@ def check(
     as_json: Json = None,
 ) -> None:
     """Look for broken images and boxes, unknown labels, and images in two splits; exit 1 when there are any."""
+    from edgessd.errors import DataError
     from edgessd.util.cores import usable_cores
     from edgessd.util.files import writable, write_text
     from edgessd.util.overwrite import keep_apart
@@ -60,6 +61,8 @@ def check(
     allowed = read_labels(labels) if labels else None
     with image_progress("check", None) as progress:
         checked = run(sources, allowed, readers=usable_cores(), on_total=progress.expect, on_images=progress.count)
+    if not any(split.parsed.images or split.errors for split in checked):
+        raise DataError(f"{' and '.join(data)} list no image", fix="choose another split or folder")
     repaired = repair(checked, fix) if fix else []
     if as_json:
         write_text(as_json, to_json(_as_json(checked, repaired), indent=1))

@@ -12,6 +12,7 @@ from edgessd_training.data.source import leaves_its_folder
 MOST_FILES, MOST_BYTES = 2_000_000, 200 << 30
 MOST_GROWTH = 200  # of text; images hardly shrink at all
 SLACK = 64 << 20
+_ENCRYPTED = 1  # bit of the general purpose flags
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -27,6 +28,8 @@ def unpack(archive: Path, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as content:
+            for entry in content.infolist():
+                entry.filename = entry.filename.replace("\\", "/")  # as some programs of Windows write it
             entries = [entry for entry in content.infolist() if not _junk(entry.filename)]
             _refuse(archive, entries)
             with_room(folder, sum(entry.file_size for entry in entries), f"unpacking {archive.name}")
@@ -55,6 +58,8 @@ def _refuse(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
         raise DataError(f"{archive} holds {len(entries):,} files of {total:,} bytes", fix="unpack it yourself")
     if total > archive.stat().st_size * MOST_GROWTH + SLACK:
         raise DataError(f"{archive} unpacks to {total:,} bytes, too much for its size", fix="is it the right file?")
+    if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+        raise DataError(f"{archive} is encrypted", fix="unpack it yourself and give the folder")
     for entry in entries:
         if leaves_its_folder(entry.filename) or stat.S_ISLNK(entry.external_attr >> 16):
             raise DataError(f"{archive} holds {entry.filename[:80]!r}, which may leave its folder", fix="pack it anew")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgessd.errors import DataError
 from edgessd.util.image_header import UPRIGHT, bits_per_sample, orientation
 from edgessd_training.data.faults import (
+    ALIKE_LABELS,
     BROKEN_IMAGE,
     DARK,
     LEAK,
@@ -90,6 +91,7 @@ def check(
                     faults += _repeats(image, index, pixels, number, sources, first_seen)
                 on_images(len(part))
             counts = Counter(box.label for image in parsed.images for box in image.boxes)
+            faults += _alike_labels([*counts, *(parsed.labels or ())])
             results.append(Checked(source, parsed, faults, counts))
     return results
 
@@ -127,6 +129,16 @@ def _pixel_faults(image: RawImage, index: int, pixels: _Pixels) -> list[Fault]:
         detail = f"the image has {width}x{height} pixels, the annotation says {image.width}x{image.height}"
         return [*notes, Fault(SIZE_DIFFERS, image.file_name, detail, index)]
     return notes
+
+
+def _alike_labels(labels: Iterable[str]) -> Iterator[Fault]:
+    """Yield the labels that only capitals or blanks tell apart, which the network learns as several classes."""
+    same: dict[str, list[str]] = {}
+    for label in dict.fromkeys(labels):
+        same.setdefault(" ".join(label.casefold().split()), []).append(label)
+    for group in same.values():
+        if len(group) > 1:
+            yield Fault(ALIKE_LABELS, ", ".join(map(repr, group)), "several classes: correct the names if they are one")
 
 
 def _size_hw(image: RawImage, pixels: _Pixels) -> tuple[int, int] | None:

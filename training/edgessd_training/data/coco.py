@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folde
 from edgessd_training.data.text import decode_text
 
 MAX_JSON_BYTES = 2 << 30
+_KEYS = ("images", "annotations", "categories")
+_LISTS = re.compile(rf'"(?:{"|".join(_KEYS)})"\s*:')
 
 
 def parse_coco(source: Source) -> RawSet:
@@ -39,18 +42,26 @@ def parse_coco(source: Source) -> RawSet:
     boxes, known = _boxes_by_image(content["annotations"], categories, parsed.faults)
     folder = Path(source.part).expanduser()
     seen: set[int] = set()
+    first: dict[str, int] = {}
     for index, entry in enumerate(content["images"]):
         where = f"{source.place.name}, image {index}"
         key = whole(entry.get("id")) if isinstance(entry, dict) else None
         if key is None or not entry.get("file_name"):
-            parsed.faults.append(Fault(BROKEN_ANNOTATION, where, "an image needs a whole-number id and a file_name"))
+            parsed.faults.append(
+                Fault(
+                    BROKEN_ANNOTATION, where, f"an image needs a whole-number id and a file_name, got {_shown(entry)}"
+                )
+            )
             continue
         name = local_name(str(entry["file_name"]), folder)
         if leaves_its_folder(name):
             parsed.faults.append(Fault(UNSAFE_PATH, quoted(name), "a file_name names a file in the folder of images"))
         elif key in seen:
             parsed.faults.append(Fault(LISTED_TWICE, name, f"the image id {key} is taken by another image"))
+        elif name in first:
+            parsed.faults.append(_second_entry(parsed.images[first[name]], first[name], key, boxes.get(key, [])))
         else:
+            first[name] = len(parsed.images)
             parsed.images.append(
                 RawImage(
                     str(key),
@@ -71,31 +82,53 @@ def parse_coco(source: Source) -> RawSet:
     return parsed
 
 
+def _second_entry(image: RawImage, index: int, key: int, boxes: list[RawBox]) -> Fault:
+    """Return the finding for a file that has a second image id; with other boxes neither entry holds all objects."""
+    known = {(box.label, box.box_xyxy) for box in image.boxes}
+    same = all((box.label, box.box_xyxy) in known for box in boxes)
+    detail = f"the image ids {image.image_id} and {key} name this file{'' if same else ', with other boxes'}"
+    return Fault(LISTED_TWICE, image.file_name, detail, image=None if same else index)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return a COCO file's content; its three lists are there. Raises DataError."""
+    text = decode_text(bounded_bytes(path, MAX_JSON_BYTES), str(path))
     try:
-        content = json.loads(decode_text(bounded_bytes(path, MAX_JSON_BYTES), str(path)), parse_constant=float)
+        content = json.loads(text, parse_constant=float)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not whole JSON ({error})", fix="copy or export it again") from error
     if not isinstance(content, dict):
         raise DataError(f"COCO annotations are one JSON object, {path} holds a {type(content).__name__}")
-    for key in ("images", "annotations", "categories"):
+    for key in _KEYS:
         if not isinstance(content.get(key), list):
             raise DataError(f"COCO annotations need a list {key!r}, {path} has none", fix="is it an instances file?")
+    if len(_LISTS.findall(text)) > 3 and (repeated := _repeated_list(text)):
+        raise DataError(f"{path} has the list {repeated!r} twice, of which one would be lost", fix="join the two")
     return content
+
+
+def _repeated_list(text: str) -> str | None:
+    """Return which of a COCO file's lists stands twice in one object: JSON readers take the last in silence."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1 and key in _KEYS)
+
+    json.loads(text, object_pairs_hook=look)
+    return found[0] if found else None
 
 
 def _categories(content: dict[str, Any], path: Path, faults: list[Fault]) -> dict[int, str]:
     """Return the labels by category id; a category that only groups others is left out, and said."""
     used = {whole(entry.get("category_id")) for entry in content["annotations"] if isinstance(entry, dict)}
-    parents = {str(entry.get("supercategory")) for entry in content["categories"] if isinstance(entry, dict)}
+    parents = {str(entry.get("supercategory")).strip() for entry in content["categories"] if isinstance(entry, dict)}
     categories: dict[int, str] = {}
     names: set[str] = set()
     for entry in content["categories"]:
         key = whole(entry.get("id")) if isinstance(entry, dict) else None
-        if key is None or not entry.get("name"):
+        name = "" if key is None or entry.get("name") is None else str(entry["name"]).strip()
+        if key is None or not name:
             raise DataError(f"a category needs a whole-number id and a name, {path} has {_shown(entry)}")
-        name = str(entry["name"])
         if key not in used:
             if name in parents and entry.get("supercategory") in ("none", "", None):
                 detail = "no box has it and others name it as theirs: it groups them, and becomes no class"
@@ -129,7 +162,11 @@ def _boxes_by_image(
     for index, entry in enumerate(annotations):
         image_id = whole(entry.get("image_id")) if isinstance(entry, dict) else None
         if image_id is None:
-            faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", "it needs a whole-number image_id"))
+            faults.append(
+                Fault(
+                    BROKEN_ANNOTATION, f"annotation {index}", f"it needs a whole-number image_id, got {_shown(entry)}"
+                )
+            )
             continue
         boxes[image_id].append(_box(entry, index, categories))
     return boxes, set(boxes)

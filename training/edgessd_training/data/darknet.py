@@ -25,8 +25,9 @@ def description(path: Path) -> dict[str, Any]:
     """
     if path.suffix == ".data":
         return _obj_data(path)
-    images = path.parent / "images"
-    return {"names": read_names(path), "all": "images" if images.is_dir() else "."}
+    places = ("images", "../images") if path.parent.name == "labels" else ("images",)  # LabelImg: labels/classes.txt
+    found = (place for place in places if (path.parent / place).is_dir())
+    return {"names": read_names(path), "all": next(found, ".")}
 
 
 def read_names(path: Path) -> list[str]:

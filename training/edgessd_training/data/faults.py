@@ -17,6 +17,7 @@ INVERTED_BOX = "inverted box"
 EMPTY_BOX = "empty box"
 ZERO_AREA_BOX = "zero-area box"
 BOX_OUTSIDE = "box outside"
+FIRST_PIXEL = "box in the first pixel"
 DUPLICATED_BOX = "duplicated box"
 LEAK = "same image in two splits"
 
@@ -27,11 +28,25 @@ REPEATED_IMAGE = "same image twice"
 ID_GAP = "category-id gap"
 NOT_READ = "not read"
 UNUSED_LABEL = "unused label"
+ALIKE_LABELS = "labels alike"
 TURNED = "turned by EXIF"
 DARK = "nearly black"
 
 # Sound as they stand, though they may surprise: printed, but not counted as errors.
-NOTES = frozenset({BOX_OVER_EDGE, SIZE_MISSING, NO_BOXES, REPEATED_IMAGE, ID_GAP, NOT_READ, UNUSED_LABEL, TURNED, DARK})
+NOTES = frozenset(
+    {
+        BOX_OVER_EDGE,
+        SIZE_MISSING,
+        NO_BOXES,
+        REPEATED_IMAGE,
+        ID_GAP,
+        NOT_READ,
+        UNUSED_LABEL,
+        ALIKE_LABELS,
+        TURNED,
+        DARK,
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from edgessd.errors import DataError, InputError
 from edgessd.util.extras import need
-from edgessd.util.image_header import PNG, UPRIGHT, check_pixels, is_web_page, missing_part, orientation, size_hw
+from edgessd.util.image_header import (
+    PNG,
+    UPRIGHT,
+    check_pixels,
+    has_webp_exif,
+    missing_part,
+    orientation,
+    size_hw,
+    unreadable_kind,
+)
 
 MAX_FILE_BYTES = 1 << 30
 HEADER_BYTES = 1 << 20
@@ -64,8 +73,8 @@ def decode_image(content: bytes, path: Path, reduction: int = 1) -> NDArray[np.u
     except cv2.error:
         image = None
     if image is None:
-        found = "it is a web page: its download failed" if is_web_page(content) else f"{len(content):,} bytes"
-        raise BrokenImage(f"{path} is no image that OpenCV can decode ({found})", fix="copy it again or leave it out")
+        found, fix = unreadable_kind(content) or (f"{len(content):,} bytes", "copy it again or leave it out")
+        raise BrokenImage(f"{path} is no image that OpenCV can decode ({found})", fix=fix)
     return np.asarray(image, np.uint8)
 
 
@@ -87,6 +96,6 @@ def image_size_hw(path: Path) -> tuple[int, int]:
 
 def declared_size_hw(content: bytes) -> tuple[int, int] | None:
     """Return height and width as ``decode_image`` would give them, None where the header alone does not tell."""
-    # Whether OpenCV turns a PNG by its EXIF depends on its version: there the pixels tell.
+    # Whether OpenCV turns a PNG or a WebP by its EXIF depends on its version: there the pixels tell.
     turned = content.startswith(PNG) and orientation(content) != UPRIGHT
-    return None if turned else size_hw(content)
+    return None if turned or has_webp_exif(content) else size_hw(content)

@@ -1,6 +1,5 @@
 """What is wrong with the boxes of one parsed image; needs no pixels."""
 
-import math
 from collections.abc import Iterator
 
 from edgessd_training.data.faults import (
@@ -10,6 +9,7 @@ from edgessd_training.data.faults import (
     DAMAGED_BOX,
     DUPLICATED_BOX,
     EMPTY_BOX,
+    FIRST_PIXEL,
     INVERTED_BOX,
     NO_BOXES,
     SIZE_MISSING,
@@ -23,6 +23,7 @@ from edgessd_training.data.raw import RawBox, RawImage
 SLACK_PIXELS = 1.0
 # YOLO's fractions of a flat box come back as 1e-14 pixels.
 NO_EXTENT = 1e-6
+_MOST_PIXELS = 1e9
 
 
 def image_faults(
@@ -57,7 +58,7 @@ def image_faults(
 
 def _shape_fault(box: RawBox) -> tuple[str, str] | None:
     width, height = box.drawn_wh
-    if not all(math.isfinite(edge) for edge in box.box_xyxy):
+    if not all(abs(edge) < _MOST_PIXELS for edge in box.box_xyxy):  # false for NaN, too
         return DAMAGED_BOX, "an edge is missing or no number"
     if width < -NO_EXTENT or height < -NO_EXTENT:
         return INVERTED_BOX, "right before left or bottom before top"
@@ -70,6 +71,8 @@ def _shape_fault(box: RawBox) -> tuple[str, str] | None:
 
 def _edge_fault(box: RawBox, height: int, width: int) -> tuple[str, str] | None:
     left, top, right, bottom = box.box_xyxy
+    if right <= 1 and bottom <= 1 and (height, width) != (1, 1) and any(edge % 1 for edge in box.box_xyxy):
+        return FIRST_PIXEL, "inside the first pixel: edges are in pixels, not fractions of the image"
     over = max(-left, -top, right - width, bottom - height)
     if over > SLACK_PIXELS:
         return BOX_OUTSIDE, f"{over:.1f} pixels outside the image of {width}x{height}"

@@ -1,7 +1,8 @@
 """Which of the layouts of labelled images a folder has, as annotation tools write them."""
 
+import filecmp
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from edgessd_training.data.coco import MAX_JSON_BYTES, read_json
 from edgessd_training.data.darknet import NAME_FILES, OBJ_DATA, description
 from edgessd_training.data.images import SUFFIXES
 from edgessd_training.data.source import Source, bounded_bytes, leaves_its_folder
-from edgessd_training.data.voc import annotation_folder
+from edgessd_training.data.voc import XML, annotation_folder
 from edgessd_training.data.yolo import read_yaml
 
 SPLITS: Mapping[str, tuple[str, ...]] = {
@@ -83,11 +84,16 @@ def _cvat(folder: Path) -> dict[str, Source]:
 
 
 def _yolo_yaml(folder: Path) -> dict[str, Source]:
+    found: dict[Path, dict[str, Source]] = {}
+    contents = []
     for place in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
         content = read_yaml(place)
         if "names" in content and (given := [key for key in ("train", "val", "test") if content.get(key)]):
-            return _whole({key: Source("yolo", place, key) for key in given if _there(content[key], folder)})
-    return {}
+            found[place] = {key: Source("yolo", place, key) for key in given if _there(content[key], folder)}
+            contents.append(content)
+    if any(content != contents[0] for content in contents):
+        raise _several(folder, list(found), "yolo:FILE@train")
+    return _whole(next(iter(found.values()), {}))
 
 
 def _there(entry: object, folder: Path) -> bool:
@@ -104,8 +110,18 @@ def _coco(folder: Path) -> dict[str, Source]:
     splits: dict[str, Source] = {}
     for place in places:
         if images := _images_of(place, folder):
-            splits.setdefault(split_of(place.stem) or ALL, Source("coco", place, str(images)))
+            source = Source("coco", place, str(images))
+            first = splits.setdefault(split_of(place.stem) or ALL, source)
+            if first is not source and not filecmp.cmp(first.place, place, shallow=False):
+                raise _several(folder, [first.place, place], "coco:FILE@IMAGES")
     return _whole(splits)
+
+
+def _several(folder: Path, places: Sequence[Path], text: str) -> DataError:
+    names = ", ".join(str(place.relative_to(folder)) for place in places[:_SAMPLE])
+    return DataError(
+        f"{folder} has more than one description of its images: {names}", fix=f"keep one, or name it: {text}"
+    )
 
 
 def _images_of(place: Path, root: Path) -> Path | None:
@@ -132,7 +148,7 @@ def _images_of(place: Path, root: Path) -> Path | None:
 
 def _voc(folder: Path) -> dict[str, Source]:
     annotations = annotation_folder(folder)
-    if not annotations.is_dir() or not any(annotations.glob("*.xml")):
+    if not annotations.is_dir() or not any(annotations.rglob(XML)):
         return {}
     lists = {path.stem: path.stem for path in (*(folder / "ImageSets").glob("*.txt"), *folder.glob("*.txt"))}
     lists |= {path.stem: path.stem for path in (folder / "ImageSets" / "Main").glob("*.txt")}
@@ -148,7 +164,8 @@ def _voc(folder: Path) -> dict[str, Source]:
 
 def _yolo_names(folder: Path) -> dict[str, Source]:
     """Return the images beside which, or in whose folder labels, lie YOLO's text files, named by a list of names."""
-    place = next((folder / name for name in NAME_FILES if (folder / name).is_file()), None)
+    places = (place / name for place in (folder, folder / "labels") for name in NAME_FILES)
+    place = next((path for path in places if path.is_file()), None)
     if place is None or not any(_labels(folder)):
         return {}
     return {ALL: Source("yolo", place, ALL)}
@@ -176,6 +193,8 @@ def _split_folders(folder: Path) -> tuple[str, dict[str, Source]] | None:
 
 def _whole(splits: dict[str, Source]) -> dict[str, Source]:
     """Return the splits; a single one that is not called train, or train alone, is all there is."""
+    if len(splits) > 1 and not splits.keys() & {"train", ALL}:
+        raise DataError(f"the data have the splits {', '.join(splits)} and none for training", fix="call one train")
     if splits and ("train" not in splits or set(splits) == {"train"}):
         first = splits.get(ALL) or splits.get("train") or next(iter(splits.values()))
         return {ALL: first}

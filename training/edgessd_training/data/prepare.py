@@ -6,6 +6,7 @@ The files name the pictures where they lie; nothing of the data is copied but th
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,16 @@ def prepare(
         kept["train"], kept["val"], how = _held_out(pool, labels)
         told.append(how)
     labels = labels_of(checked, kept["train"])
-    unused = sorted({label for split in checked for label in split.parsed.labels or ()} - set(labels))
+    judged = Counter(
+        box.label
+        for entry in chain.from_iterable(kept.values())
+        for box in entry.image.boxes
+        if box.index in entry.boxes
+    )
+    strange = [f"{label} ({count})" for label, count in judged.most_common() if label not in labels]
+    if strange:
+        told.append(f"not in train, and so no class of the model; their boxes are left out: {', '.join(strange[:8])}")
+    unused = sorted({label for split in checked for label in split.parsed.labels or ()} - set(labels) - judged.keys())
     if unused:
         told.append(f"without a box, and so no class of the model: {', '.join(unused[:8])}")
     kept["gate"] = kept["val"] if len(kept["val"]) >= ENOUGH_FOR_GATE else [*kept["val"], *kept["train"]]
@@ -125,7 +135,7 @@ def _lost(checked: Sequence[Checked], kept: Mapping[str, Sequence[KeptImage]]) -
     left = sum(map(len, kept.values()))
     errors = [fault for split in checked for fault in split.faults if fault.is_error]
     if left < (1 - MOST_LOST) * total or not left:
-        first = f"{errors[0].kind}: {errors[0].where}" if errors else "no annotation can be read"
+        first = f"{errors[0].kind}: {errors[0].where}: {errors[0].detail}" if errors else "no annotation can be read"
         raise DataError(
             f"{total - left} of {total} pictures cannot be used ({first})", fix="see all with `edgessd data check`"
         )

@@ -91,7 +91,9 @@ def unclear(**values: object) -> str:
 
 
 def whole(value: object) -> int | None:
-    """Return a whole number, written as one or as its text; None for another value."""
+    """Return a whole number, written as one, as 1.0 or as its text; None for another value."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
     if isinstance(value, str) and value.isascii() and value.strip().isdecimal() and len(value) < 20:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

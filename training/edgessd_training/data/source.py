@@ -1,6 +1,7 @@
 """Where a data set lies: the text ``voc:ROOT@SPLIT``, ``coco:ANNOTATIONS.json@IMAGES`` or ``yolo:DATA.yaml@SPLIT``."""
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -54,11 +55,21 @@ def is_name(name: str) -> bool:
 
 
 def local_name(name: str, folder: Path) -> str:
-    """Return a file name from an annotation with this system's separators, where that names the file."""
-    if not is_name(name):
+    """Return a file name from an annotation as this disk spells it, where that names the file.
+
+    Windows separates with backslashes; macOS writes an accent as a character of its own (NFD).
+    """
+    if not is_name(name) or (name.isascii() and "\\" not in name):
         return name
-    swapped = name.replace("\\", "/")
-    return swapped if swapped != name and not (folder / name).exists() and (folder / swapped).exists() else name
+    found = (spelling for spelling in (name, *spellings(name.replace("\\", "/"))) if (folder / spelling).exists())
+    return next(found, name)
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return a name as it stands and in the other normal forms of Unicode, which look the same."""
+    if name.isascii():
+        return (name,)
+    return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
 
 
 def bounded_bytes(path: Path, limit: int) -> bytes:

@@ -1,6 +1,7 @@
 """Chooses the pictures to judge on where a data set has no such split: whole groups, every class, always the same."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,7 @@ def hold_out(paths: Sequence[Path], counts: NDArray[np.int64]) -> Split:
     first = {
         group: min(paths[index].name for index in np.flatnonzero(of == group).tolist()) for group in range(len(names))
     }
-    by_hash = sorted(range(len(names)), key=lambda group: hashlib.sha256(first[group].encode()).hexdigest())
+    by_hash = sorted(range(len(names)), key=lambda group: hashlib.sha256(os.fsencode(first[group])).hexdigest())
     totals = np.zeros((len(names), counts.shape[1] + 1))
     np.add.at(totals, of, np.hstack([counts, np.ones((len(paths), 1))]))
     chosen = _fill(totals[by_hash], wanted)

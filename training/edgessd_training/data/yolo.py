@@ -3,6 +3,7 @@
 A label lies beside its image or, where the path holds a folder ``images``, in the folder ``labels`` instead.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Set
@@ -24,7 +25,7 @@ from edgessd_training.data.faults import (
 )
 from edgessd_training.data.images import SUFFIXES, image_size_hw
 from edgessd_training.data.raw import RawBox, RawImage, RawSet, number, quoted
-from edgessd_training.data.source import Source, bounded_bytes, is_name, local_name
+from edgessd_training.data.source import Source, bounded_bytes, is_name, local_name, spellings
 from edgessd_training.data.text import decode_text
 
 MAX_YAML_BYTES = 1 << 20
@@ -32,6 +33,7 @@ _NESTED = re.compile(r"[\[{](?:[^\[\]{}]*[\[{]){64}")
 _NOTHING = ("", "~", "null", "Null", "NULL")
 MAX_TEXT_BYTES = 256 << 20
 _MOST_POINTS = 10_000
+_LABELS_OF = {"images": "labels", "Images": "Labels", "IMAGES": "LABELS"}
 
 
 def parse_yolo(source: Source) -> RawSet:
@@ -81,12 +83,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if _NESTED.search(text):
         raise DataError(f"{path} is nested too deeply for a data file", fix="is it the right file?")
     try:
-        content = yaml.load(text, Loader=yaml.BaseLoader)
+        loader = yaml.BaseLoader(text)
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise DataError(f"{path} is not readable YAML ({quoted(' '.join(str(error).split()))})") from error
     if not isinstance(content, dict):
         raise DataError(f"a YOLO data file holds names and splits, {path} holds {type(content).__name__}")
+    for mapping in (node, *(value for key, value in node.value if key.value == "names")):
+        if repeated := _repeated_key(mapping):
+            raise DataError(f"{path} says {repeated} twice, of which one would be lost", fix="correct it")
     return content
+
+
+def _repeated_key(node: Any) -> str | None:
+    """Return the first key that a YAML mapping has twice: loaders take the last in silence."""
+    if node.id != "mapping":
+        return None
+    keys = Counter(str(key.value) for key, _ in node.value)
+    return next((quoted(key) for key, count in keys.items() if count > 1), None)
 
 
 def label_names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
@@ -101,8 +116,14 @@ def label_names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
             )
         names = [names[key] for key in numbered]
     # Never shown: a few nested aliases write out as gigabytes.
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise DataError(f"a YOLO data file needs `names`, a list or a numbered mapping of texts, {path} has another")
+    names = [name.strip() for name in names]
+    count = content.get("nc")
+    if isinstance(count, str) and whole_number(count) not in (None, len(names)):
+        raise DataError(
+            f"{path} says nc: {quoted(count)} and has {len(names)} names", fix="correct the one or the other"
+        )
     if len(set(names)) != len(names):
         repeated = next(name for name, count in Counter(names).items() if count > 1)
         raise DataError(f"names must differ, {path} repeats {quoted(repeated)}")
@@ -137,9 +158,12 @@ def label_path(image: Path, root: Path) -> Path:
 
 def _found_labels(image: Path, root: Path) -> Path | None:
     """Return an image's label file; where ``path`` itself names the folder images, that is the one to swap."""
-    found = _found_text(image, root)
-    others = (label_path(image, root).with_suffix(".TXT"), image.with_suffix(".txt"), image.with_suffix(".TXT"))
-    return found or next((path for path in others if path != image and path.is_file()), None)
+    if found := _found_text(image, root):
+        return found
+    place = label_path(image, root)
+    others = [place.with_suffix(".TXT"), image.with_suffix(".txt"), image.with_suffix(".TXT")]
+    others += [place.with_name(name) for name in spellings(place.name)]
+    return next((path for path in others if path != image and path.is_file()), None)
 
 
 def _found_text(image: Path, root: Path) -> Path | None:
@@ -152,8 +176,10 @@ def _found_text(image: Path, root: Path) -> Path | None:
 
 def _swapped(image: Path) -> Path:
     *folders, name = image.parts
-    if "images" in folders:
-        folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
+    for level in reversed(range(len(folders))):
+        if folders[level] in _LABELS_OF:
+            folders[level] = _LABELS_OF[folders[level]]
+            break
     return Path(*folders, name).with_suffix(".txt")
 
 
@@ -200,24 +226,33 @@ def _has_labels(path: Path, root: Path) -> bool:
 
 
 def _place(entry: str, root: Path) -> Path:
-    place = (root / entry).resolve()
+    place = _normal(root / entry)
     # Roboflow writes ../train/images into a file that lies beside the folder train.
     if not place.exists() and entry.startswith("../") and (root / entry[3:]).exists():
-        place = (root / entry[3:]).resolve()
+        place = _normal(root / entry[3:])
     return place
+
+
+def _normal(path: Path) -> Path:
+    """Return a path without "..", links in it kept: the labels lie beside the link to a folder of images."""
+    place = Path(os.path.normpath(path))
+    return place if place.exists() or not path.exists() else path.resolve()  # ".." behind a link is its target's
 
 
 def _listed(listing: Path, root: Path, faults: list[Fault]) -> list[Path]:
     """Return the images of a list file; its lines are relative to the root, or with ./ to the list's folder."""
     paths = []
+    folders = {root, listing.parent, listing.parent.resolve()}
     text = decode_text(bounded_bytes(listing, MAX_TEXT_BYTES), str(listing))
     for line in filter(None, (line.strip() for line in text.splitlines())):
         base = listing.parent if line.startswith(("./", ".\\")) else root
         line = local_name(line, base)
         if line.startswith("data/") and is_name(line) and not (base / line).exists():
             line = line.removeprefix("data/")  # CVAT's lists name a folder that its zip does not have
-        path = (base / line).resolve() if is_name(line) else Path("/")
-        if root in path.parents or listing.parent.resolve() in path.parents:
+        path = _normal(base / line) if is_name(line) else Path("/")
+        if folders.isdisjoint(path.parents) and path.exists():
+            path = path.resolve()  # named through a link to the root
+        if not folders.isdisjoint(path.parents):
             paths.append(path)
         else:
             faults.append(Fault(UNSAFE_PATH, quoted(line), f"a line of {listing.name} names a file below {root}"))
