@@ -1,5 +1,6 @@
 """A checkpoint: the network's description, its weights and its card in one file, loaded without pickle."""
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,11 +71,15 @@ def load_weights_file(path: Path) -> dict[str, Any]:
     if kind := _foreign_kind(path):
         raise InputError(
             f"{path} is {kind}, expected a checkpoint (.pt)",
-            fix="give the checkpoint that it was exported from, as `edgessd train` or `edgessd import` wrote it",
+            fix="load it and save torch.save(weights, PATH)"
+            if kind == FOREIGN[".safetensors"]
+            else "give the checkpoint that it was exported from, as `edgessd train` or `edgessd import` wrote it",
         )
     _refuse_bomb(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about the pickle protocol; what cannot be read is told below
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
     except Exception as error:
         pickled = path.read_bytes()[:1] == b"\x80" and any(word in str(error) for word in ("nsupported", "GLOBAL"))
@@ -95,6 +100,12 @@ def _foreign_kind(path: Path) -> str | None:
         return FOREIGN[path.suffix.lower()]
     if zipfile.is_zipfile(path):
         return None
+    with path.open("rb") as file:
+        head = file.read(9)
+    if head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return FOREIGN[".safetensors"]
+    if head[4:8] == b"TFL3":
+        return FOREIGN[".tflite"]
     try:
         read_metadata(path, METADATA_KEY)
     except CardError:
@@ -118,6 +129,17 @@ def _refuse_bomb(path: Path) -> None:
         )
 
 
+def refuse_damage(path: Path) -> None:
+    """Raise InputError for a file of ours in which a byte has changed: torch.load does not look at the checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+        raise InputError(f"{path} is damaged ({error})", fix="copy it again") from error
+    if damaged:
+        raise InputError(f"{path} is damaged: the checksum of {damaged} is wrong", fix="copy it again")
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Return the network and card of an edgessd checkpoint.
 
@@ -126,6 +148,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content = load_weights_file(path)
     if content.get("edgessd") != FORMAT:
         raise InputError(f"{path} is not an edgessd checkpoint", fix="import foreign weights with `edgessd import`")
+    refuse_damage(path)
     card = loads(str(content["card"]), where=str(path))
     description = content["network"]
     try:

@@ -8,7 +8,7 @@ import torch
 
 from edgessd.errors import InputError
 from edgessd.util.files import replacing
-from edgessd_training.checkpoint import load_weights_file
+from edgessd_training.checkpoint import load_weights_file, refuse_damage
 from edgessd_training.loop.ema import replace_weights
 from edgessd_training.loop.training import Progress
 from edgessd_training.recipe_file import as_table
@@ -82,6 +82,7 @@ def _load(folder: RunFolder, recipe: Mapping[str, Any]) -> dict[str, Any]:
     content = load_weights_file(path)
     if content.get("edgessd_run") != FORMAT:
         raise InputError(f"{path} is not the state of an edgessd run", fix="give the run's own folder")
+    refuse_damage(path)
     changed = differing(_plain(recipe), content["recipe"])
     if changed:
         raise InputError(
