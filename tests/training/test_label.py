@@ -72,6 +72,42 @@ def test_labels_that_are_there_stay(pictures: Path, tmp_path: Path) -> None:
     assert corrected.read_text() == "<annotation/>"
 
 
+def test_numbers_follow_the_names_that_are_there(pictures: Path, tmp_path: Path) -> None:
+    """Labels of an earlier run count by its data.yaml; another model has another order."""
+    with Detector(shipped()["default"]) as detector:
+        names = sorted(detector.card.labels, reverse=True)
+    (tmp_path / "data.yaml").write_text(json.dumps({"names": names, "train": "images"}))
+    assert label(pictures, tmp_path, "--format", "yolo") == 0
+    data = read_data(f"yolo:{tmp_path}/data.yaml@train")
+    assert {data.labels[index] for record in data.records for index in record.classes} >= {"cat", "motorbike"}
+
+
+@pytest.mark.parametrize(
+    ("there", "content", "form", "words"),
+    [
+        ("data.yaml", "names: [cat]\ntrain: images\n", "yolo", "has no name for"),
+        ("labels/a.txt", "0 0.5 0.5 0.1 0.1\n", "yolo", "names them"),
+        ("Annotations/a.xml", "<annotation/>", "yolo", "holds labels as voc"),
+        ("data.yaml", "names: [cat]\ntrain: images\n", "voc", "holds labels as yolo"),
+    ],
+)
+def test_new_labels_that_do_not_fit_to_those_there(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], there: str, content: str, form: str, words: str
+) -> None:
+    place = tmp_path / there
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(content)
+    assert label(pictures, tmp_path, "--format", form) == 2
+    assert words in capsys.readouterr().err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [place]
+
+
+def test_nothing_to_label_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert label(tmp_path / "empty", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_label_studio_gets_percent(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert label(pictures, out, "--format", "label-studio", "--score", "cat=0.6") == 0

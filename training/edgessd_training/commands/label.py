@@ -39,7 +39,7 @@ def label(
     from edgessd.model.shipped import model_path
     from edgessd.util.console import PlainConsole
     from edgessd.util.exit import stop_on_signals
-    from edgessd.util.files import make_folder
+    from edgessd.util.files import make_folder, status
     from edgessd.util.progress import image_progress
     from edgessd_training.prelabel.formats import FORMATS
     from edgessd_training.prelabel.label import label as run
@@ -51,7 +51,8 @@ def label(
     console = PlainConsole()
     labels = card_of(model_path(model)).labels
     with stop_on_signals(), _looking(model, backend, settings, ray) as look:
-        make_folder(out)
+        if status(out):
+            make_folder(out)  # one that is not there is made with the first picture
         with image_progress("label", None) as progress:
             done = run(data, look, labels, FORMATS[format_](), out, every, lambda: progress.count(1))
     boxes = ", ".join(f"{name} {count}" for name, count in done.boxes.most_common()) or "nothing found"

@@ -12,6 +12,7 @@ from edgessd.util.extras import need
 from edgessd.util.files import make_folder, write_text
 from edgessd.util.outside_text import outside_text
 from edgessd_training.data.text import to_json
+from edgessd_training.data.yolo import label_names, read_yaml
 
 
 class Labelled(NamedTuple):
@@ -24,9 +25,14 @@ class Labelled(NamedTuple):
 
 
 class Writer(Protocol):
-    """One form of labels below a folder. images: the folder for the pictures, below it."""
+    """One form of labels below a folder. images: the folder for the pictures, below it. mark: what only it writes."""
 
     images: str
+    mark: str
+
+    def start(self, folder: Path, labels: Sequence[str]) -> None:
+        """Look at what is there already, before any work. Raises InputError where new labels do not fit to it."""
+        ...
 
     def has(self, folder: Path, name: str) -> bool:
         """Return whether a picture is labelled there already."""
@@ -44,7 +50,10 @@ class Writer(Protocol):
 class Voc:
     """One XML file a picture."""
 
-    images = "JPEGImages"
+    images, mark = "JPEGImages", "Annotations"
+
+    def start(self, folder: Path, labels: Sequence[str]) -> None:
+        return
 
     def has(self, folder: Path, name: str) -> bool:
         return _file(folder, "Annotations", name, ".xml").exists()
@@ -74,7 +83,21 @@ class Voc:
 class Yolo:
     """One text file a picture, fractions of it; data.yaml names the classes."""
 
-    images = "images"
+    images, mark = "images", "data.yaml"
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+
+    def start(self, folder: Path, labels: Sequence[str]) -> None:
+        """Take the class numbers of a data.yaml that is there: labels that are there count by it."""
+        place = folder / self.mark
+        self._names = label_names(read_yaml(place), place) if place.exists() else tuple(labels)
+        if missing := [label for label in labels if label not in self._names]:
+            raise InputError(
+                f"{place} has no name for {', '.join(missing[:8])}", fix="add it there or give another --out"
+            )
+        if not place.exists() and any((folder / "labels").glob("*.txt")):
+            raise InputError(f"{folder / 'labels'} has labels and no {place} names them", fix="give another --out")
 
     def has(self, folder: Path, name: str) -> bool:
         return _file(folder, "labels", name, ".txt").exists()
@@ -84,30 +107,33 @@ class Yolo:
         for label, (left, top, right, bottom), _ in _rows(labelled, labels):
             values = [(left + right) / 2 / labelled.width, (top + bottom) / 2 / labelled.height]
             values += [(right - left) / labelled.width, (bottom - top) / labelled.height]
-            lines.append(f"{labels.index(label)} {' '.join(f'{value:.6f}' for value in values)}\n")
+            lines.append(f"{self._names.index(label)} {' '.join(f'{value:.6f}' for value in values)}\n")
         make_folder(folder / "labels")
+        self._name_classes(folder / self.mark)  # before the first label: a run that is killed leaves none without names
         write_text(_file(folder, "labels", labelled.name, ".txt"), "".join(lines))
 
+    def _name_classes(self, place: Path) -> None:
+        if not place.exists():
+            content = {"train": "images", "val": "images", "names": list(self._names)}
+            write_text(place, need("yaml", "eval").safe_dump(content, allow_unicode=True, sort_keys=False))
+
     def finish(self, folder: Path, labels: Sequence[str]) -> None:
-        place, yaml = folder / "data.yaml", need("yaml", "eval")
-        if place.exists():
-            return
-        content = {"train": "images", "val": "images", "names": list(labels)}
-        write_text(place, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        return
 
 
 class _OneFile:
     """Labels of all pictures in one JSON file, which must not be there yet."""
 
-    images = "images"
-    file = ""
+    images, mark = "images", ""
 
     def __init__(self) -> None:
         self.rows: list[Labelled] = []
 
+    def start(self, folder: Path, labels: Sequence[str]) -> None:
+        if (folder / self.mark).exists():
+            raise InputError(f"{folder / self.mark} is there already", fix="give another --out")
+
     def has(self, folder: Path, name: str) -> bool:
-        if (folder / self.file).exists():
-            raise InputError(f"{folder / self.file} is there already", fix="give another --out")
         return False
 
     def add(self, folder: Path, labelled: Labelled, labels: Sequence[str]) -> None:
@@ -117,7 +143,7 @@ class _OneFile:
 class Coco(_OneFile):
     """annotations.json; every box keeps its score."""
 
-    file = "annotations.json"
+    mark = "annotations.json"
 
     def finish(self, folder: Path, labels: Sequence[str]) -> None:
         images: list[dict[str, object]] = []
@@ -130,13 +156,13 @@ class Coco(_OneFile):
                 annotations.append({**ids, "bbox": box, "area": box[2] * box[3], "iscrowd": 0, "score": score})
         categories = [{"id": index, "name": label} for index, label in enumerate(labels, start=1)]
         content = {"images": images, "annotations": annotations, "categories": categories}
-        write_text(folder / self.file, to_json(content))
+        write_text(folder / self.mark, to_json(content))
 
 
 class LabelStudio(_OneFile):
     """predictions.json: tasks to import, with pre-annotations; the pictures come from local storage."""
 
-    file = "predictions.json"
+    mark = "predictions.json"
 
     def finish(self, folder: Path, labels: Sequence[str]) -> None:
         tasks = []
@@ -162,7 +188,7 @@ class LabelStudio(_OneFile):
             prediction = {"model_version": "edgessd", "result": results}
             image = f"/data/local-files/?d={quote(f'{folder.name}/{self.images}/{row.name}', errors='surrogateescape')}"
             tasks.append({"data": {"image": image}, "predictions": [prediction]})
-        write_text(folder / self.file, to_json(tasks, indent=1))
+        write_text(folder / self.mark, to_json(tasks, indent=1))
 
 
 FORMATS: dict[str, type[Voc] | type[Yolo] | type[Coco] | type[LabelStudio]] = {
@@ -171,6 +197,13 @@ FORMATS: dict[str, type[Voc] | type[Yolo] | type[Coco] | type[LabelStudio]] = {
     "coco": Coco,
     "label-studio": LabelStudio,
 }
+
+
+def refuse_other(folder: Path, writer: Writer) -> None:
+    """Raise InputError for a folder with labels of another form: readers would take one and pass over the other."""
+    for form, kind in FORMATS.items():
+        if not isinstance(writer, kind) and (folder / kind.mark).exists():
+            raise InputError(f"{folder} holds labels as {form} ({kind.mark})", fix=f"--format {form}, or another --out")
 
 
 def _file(folder: Path, part: str, name: str, suffix: str) -> Path:

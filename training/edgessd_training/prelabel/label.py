@@ -17,7 +17,7 @@ from edgessd_training.data.images import read_image
 from edgessd_training.data.kept import place_image
 from edgessd_training.picture_workers import Look
 from edgessd_training.pictures.sheet import montage
-from edgessd_training.prelabel.formats import Labelled, Writer
+from edgessd_training.prelabel.formats import Labelled, Writer, refuse_other
 from edgessd_training.prelabel.pictures import Left, Picture, pictures
 
 TILE, COLUMNS, MOST_TILES = 300, 6, 48
@@ -48,6 +48,8 @@ def label(
     look: may take pictures before it yields what is in those before. labels: of the model's classes.
     A picture that has labels, there or beside it, is left as it is. Raises what ``pictures`` and ``look`` do.
     """
+    refuse_other(out, writer)
+    writer.start(out, labels)
     done = Done()
     tiles: list[NDArray[np.uint8]] = []
     taken: deque[Picture] = deque()
