@@ -17,12 +17,13 @@ from servers.cameras import free_port, mjpeg_camera, rtsp_camera
 from servers.numbered import number_of, numbered_frame
 
 from edgessd.errors import InputError, VideoError
-from edgessd.sources import open_source, parse_address
+from edgessd.sources import open_source, parse_address, subprocess_source
 from edgessd.sources.capture import CapturedSource
 from edgessd.sources.fault import SourceFault
 from edgessd.sources.http_auth import authorization
 from edgessd.sources.mjpeg import jpeg_frames, split_jpegs
 from edgessd.sources.standard_input import StandardInput
+from edgessd.sources.subprocess_source import Program
 from edgessd.sources.y4m import y4m_frames
 from edgessd.util.ffmpeg import version
 
@@ -293,6 +294,16 @@ def test_a_stream_by_ffmpeg(video: Path) -> None:
             list(open_source(f"http://admin:geheim@127.0.0.1:{port}/none#via=ffmpeg").frames())
         assert caught.value.reason == "not found"
         assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell the memory of another process")
+def test_a_program_that_takes_too_much_memory_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess_source, "_MOST_MEMORY", 100 << 20)
+    hungry = [sys.executable, "-c", "import time; held = b'x' * (200 << 20); time.sleep(60)"]
+    start = time.monotonic()
+    with pytest.raises(SourceFault, match="take over 100 MiB of memory"):
+        list(Program(parse_address("gst:hungry"), hungry).frames())
+    assert time.monotonic() - start < 30
 
 
 def command_lines() -> Iterator[bytes]:

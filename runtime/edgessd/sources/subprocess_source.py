@@ -16,10 +16,13 @@ from edgessd.sources.capture import CapturedSource
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Choose, Frame, Source
 from edgessd.sources.y4m import y4m_frames
+from edgessd.util.child_memory import bound_memory
 from edgessd.util.ffmpeg import frame_timing, version
 from edgessd.util.suggestions import did_you_mean
 
 _COMPLAINT_CHARACTERS = 300
+# ffmpeg and GStreamer collect a picture without an end for as long as it comes. Decoding 8K HEVC takes half of this.
+_MOST_MEMORY = 5 << 27  # bytes
 _SCRIPTS_TAKE_OPTIONS = (5, 0)  # of ffmpeg
 _TRANSPORTS = ("tcp", "udp", "udp_multicast", "http", "https")
 _PROTOCOLS = "pipe,fd,file,crypto,data,rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,hls,srt,rtmp,rtmps"
@@ -48,6 +51,7 @@ class Program(Source):
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, bufsize=1 << 20
             )
             self._process = process
+            too_large = bound_memory(process, _MOST_MEMORY)
             assert process.stdin is not None
             assert process.stdout is not None
             with suppress(BrokenPipeError), process.stdin as told:
@@ -64,6 +68,9 @@ class Program(Source):
                 process.kill()
                 process.wait()
                 process.stdout.close()
+            if too_large.is_set():
+                cause = f"{self.name} made {self._command[0]} take over {_MOST_MEMORY >> 20} MiB of memory"
+                raise SourceFault(Reason.NOT_A_STREAM, cause, fix="see what it sends")
             if not found:
                 complaints.seek(0)
                 raise self._fault(complaints.read(1 << 16).decode(errors="replace"))
