@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from edgessd.sinks.home_assistant import device_config
@@ -17,6 +18,7 @@ from edgessd.util.reachability import broker_fault, why_unreachable
 from edgessd.util.seldom import Seldom
 
 _QUEUED_IN_CLIENT = 1024  # events and retained messages while the broker is away
+_START_SECONDS = 5.0  # Home Assistant takes longer to start; who says "online" more often would multiply our messages
 _QUEUE_IS_FULL = 15  # paho's MQTT_ERR_QUEUE_SIZE
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,9 @@ class Mqtt(Sink):
         self._address = host, port
         self._where = f"{host}:{port}"
         self._seldom = Seldom()
+        self._start = Seldom(_START_SECONDS)
+        self._accepted = False
+        self._away_was_told = True
         self.needs_pictures = snapshots or discovery is not None
         self._discovery = discovery
         self._places: dict[str, tuple[tuple[Zone, ...], tuple[Line, ...]]] = {}  # by stream, as announced
@@ -77,9 +82,12 @@ class Mqtt(Sink):
 
     def _connected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            log.warning("MQTT broker %s refuses us: %s", self._where, reason)
+            self._away(lambda: f"MQTT broker {self._where} refuses us ({reason}): see user and password")
             return
-        log.info("MQTT broker %s connected", self._where)
+        self._accepted = True
+        if self._away_was_told:
+            self._away_was_told = False
+            log.info("MQTT broker %s connected", self._where)
         client.publish(f"{self._prefix}/status", "online", qos=1, retain=True)
         self._publish_retained()
         if self._discovery is not None:
@@ -92,7 +100,7 @@ class Mqtt(Sink):
             self._client.publish(topic, payload, qos=1, retain=True)
 
     def _home_assistant_started(self, client: Any, userdata: Any, message: Any) -> None:
-        if message.payload == b"online":
+        if message.payload == b"online" and self._start():
             self._publish_retained()
 
     def _retain(self, topic: str, payload: str | bytes) -> None:
@@ -105,15 +113,26 @@ class Mqtt(Sink):
             self._client.publish(topic, payload, qos=1, retain=True)
 
     def _not_connected(self, client: Any, userdata: Any) -> None:
-        """Say why, since the client only says that; it goes on trying every 1 to 30 s."""
-        if not self._seldom():
-            return
-        cause = why_unreachable(*self._address) or "it answered a moment later"
-        log.warning("%s; trying on", broker_fault(*self._address, cause), extra={"reason": "broker-unreachable"})
+        self._away(self._why_unreachable)
+
+    def _why_unreachable(self) -> str:
+        """Return what the client does not tell."""
+        return broker_fault(*self._address, why_unreachable(*self._address) or "it answered a moment later")
 
     def _disconnected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if reason.is_failure:
-            log.warning("MQTT broker %s is away: %s", self._where, reason)
+        if not reason.is_failure:
+            return
+        if self._accepted:
+            self._away(lambda: f"MQTT broker {self._where} is away ({reason})")
+        else:
+            self._away(lambda: f"{self._where} ends the connection ({reason}): see whether a broker listens there")
+        self._accepted = False
+
+    def _away(self, why: Callable[[], str]) -> None:
+        """Say seldom why the broker takes nothing; the client goes on trying every 1 to 30 s."""
+        if self._seldom():
+            self._away_was_told = True
+            log.warning("%s; trying on", why(), extra={"reason": "broker-unreachable"})
 
     def write(self, result: Result) -> None:
         """Publish one frame. Raises ConnectionError while the broker is away."""
@@ -159,6 +178,10 @@ class Mqtt(Sink):
     def close(self) -> None:
         """Say goodbye."""
         if self._client.is_connected():
-            self._client.publish(f"{self._prefix}/status", "offline", qos=1, retain=True).wait_for_publish(1.0)
+            goodbye = self._client.publish(f"{self._prefix}/status", "offline", qos=1, retain=True)
+            if goodbye.rc != _QUEUE_IS_FULL:
+                goodbye.wait_for_publish(1.0)
+            if goodbye.rc == _QUEUE_IS_FULL or not goodbye.is_published():
+                log.warning("MQTT broker %s does not answer: its last frames and events are lost", self._where)
         self._client.disconnect()
         self._client.loop_stop()

@@ -99,9 +99,8 @@ class QueuedSink:
         """Wait for the end; a dead sink is left behind, with a word in the log."""
         self._thread.join(timeout)
         if self._thread.is_alive():
-            log.warning(
-                "sink %s did not finish in time: %d results are lost", self.name, len(self._results) + len(self._events)
-            )
+            waiting = len(self._results) + len(self._events)
+            log.warning("sink %s did not finish in time: %d results are lost, %s", self.name, waiting, self._losses)
 
     def _run(self) -> None:
         while (item := self._next()) is not None:
@@ -113,6 +112,8 @@ class QueuedSink:
             else:
                 self._attempt(partial(self._sink.write, item))
         self._attempt(self._sink.close)
+        if self.failed > 1 or self.dropped:  # a single failure was told
+            log.warning("sink %s: %s in all", self.name, self._losses)
 
     def _attempt(self, step: Callable[[], None]) -> None:
         try:
@@ -129,6 +130,10 @@ class QueuedSink:
             if self._events:
                 return self._events.popleft()
             return self._results.popleft() if self._results else None
+
+    @property
+    def _losses(self) -> str:
+        return f"{self.failed} failures, {self.dropped} results dropped"
 
     def _complain(self, error: Exception) -> None:
         self.failed += 1

@@ -7,9 +7,10 @@ SECONDS = 60.0
 
 
 class Seldom:
-    """True at the first call, then once a minute; any thread may call it."""
+    """True at the first call, then once in so many seconds; any thread may call it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
         self._next = 0.0
         self._lock = Lock()
 
@@ -18,5 +19,5 @@ class Seldom:
         with self._lock:
             due = now >= self._next
             if due:
-                self._next = now + SECONDS
+                self._next = now + self._seconds
         return due
