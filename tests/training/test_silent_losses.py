@@ -29,7 +29,8 @@ COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "b\xe4r") for form in ("NFC"
 
 def paint(path: Path, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), np.random.RandomState(seed).randint(0, 255, (30, 40, 3), np.uint8))
+    image = np.random.RandomState(seed).randint(0, 255, (30, 40, 3), np.uint8)
+    path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())  # imwrite crashes on a name that is not UTF-8
     return path
 
 
@@ -347,3 +348,13 @@ def test_a_check_of_nothing_is_no_success(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "images").mkdir()
     assert run(["data", "check", text]) == 2
     assert "list no image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", "k\udcf6ter", "a "])
+def test_a_copy_s_list_holds_every_name_or_is_refused(tmp_path: Path, name: str) -> None:
+    xml = f"<annotation>{SIZE}{OBJECT}</annotation>"
+    text = voc(tmp_path / "voc", xml, name, name)
+    assert boxes(text) == [1]
+    with pytest.raises(InputError, match="list of images cannot hold"):
+        repair(check([parse_source(text)]), tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import SubElement, tostring  # writes only; reading goes through defusedxml
 
+from edgessd.errors import InputError
 from edgessd.util.extras import need
+from edgessd.util.outside_text import outside_text
 from edgessd_training.data.coco import read_json
 from edgessd_training.data.darknet import describes
 from edgessd_training.data.kept import KeptImage, place_image
@@ -35,7 +37,7 @@ def _write_voc(source: Source, kept: Sequence[KeptImage], folder: Path) -> Sourc
         annotation.write_bytes(tostring(_repaired_xml(entry), encoding="utf-8"))
     listing = split_file(folder, source.part)
     listing.parent.mkdir(parents=True, exist_ok=True)
-    listing.write_text("".join(f"{entry.image.key}\n" for entry in kept), encoding="utf-8")
+    listing.write_text("".join(_line(entry.image.key) for entry in kept), encoding="utf-8")
     if (source.place / "labels.txt").is_file():
         place_image(source.place / "labels.txt", folder / "labels.txt")
     return Source("voc", folder, source.part)
@@ -98,7 +100,7 @@ def _write_yolo(source: Source, kept: Sequence[KeptImage], folder: Path) -> Sour
     for entry in kept:
         image = folder / entry.image.file_name
         place_image(entry.image.path, image)
-        lines.append(f"./{entry.image.file_name}\n")
+        lines.append(_line(f"./{entry.image.file_name}"))
         if entry.image.annotation:
             labels = label_path(image, folder)
             labels.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +114,20 @@ def _write_yolo(source: Source, kept: Sequence[KeptImage], folder: Path) -> Sour
     content = {**earlier, "names": names, **pose, source.part: f"{source.part}.txt"}
     target.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return Source("yolo", target, source.part)
+
+
+def _line(name: str) -> str:
+    """Return a line of a list of images. Raises InputError for a name that would be read back as another."""
+    try:
+        name.encode()
+        fits = name.strip().splitlines() == [name]
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise InputError(
+            f"the copy's list of images cannot hold the name {outside_text(name)!r}", fix="rename the file"
+        )
+    return f"{name}\n"
 
 
 def _yolo_lines(entry: KeptImage, *, key_points: bool) -> str:
