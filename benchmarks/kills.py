@@ -181,7 +181,7 @@ def archive(folder: Path) -> Iterator[object]:
 def is_whole(path: Path) -> bool:
     """Return whether a file under its final name can be used."""
     if path.suffix in (".mkv", ".mp4"):
-        from edgessd.sinks.video_writer import count_frames
+        from edgessd.sources.packets import count_frames
 
         return count_frames(path) > 0
     if path.suffix == ".jpg":

@@ -126,3 +126,35 @@ def test_nohup_goes_on(tmp_path: Path, tiny: Path, video: Path) -> None:
     process.send_signal(signal.SIGHUP)
     assert process.wait(60) == 0
     assert len(out.read_text().splitlines()) == 20
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.avi", os.fsdecode(b"o\xfc.mkv")])
+def test_a_video_beside_a_name_that_is_no_utf8(tmp_path: Path, tiny: Path, video: Path, name: str) -> None:
+    """OpenCV ends the process for such a name, also of the folder: in a process of its own."""
+    folder = tmp_path / os.fsdecode(b"T\xfcr")
+    folder.mkdir()
+    command = [sys.executable, "-m", "edgessd", "detect", str(video), "-m", str(tiny), "--out", name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("source", "closed", "code", "words"),
+    [
+        ("-", "<&-", 2, b"ended before its first whole frame"),
+        ("{video}", ">&-", 2, b"standard output is closed"),
+        ("{video}", ">&- 2>&-", 2, b""),
+        ("{video}", "> lines 2> >(exec true)", 0, b""),
+        ("{video}", "> lines 2> /dev/full", 0, b""),
+    ],
+)
+def test_closed_standard_streams(
+    tmp_path: Path, tiny: Path, video: Path, source: str, closed: str, code: int, words: bytes
+) -> None:
+    command = f"sleep 0.2; exec {sys.executable} -m edgessd detect {source} -m {tiny} --jsonl - {closed}"
+    command = command.format(video=video)
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert b"Traceback" not in done.stderr

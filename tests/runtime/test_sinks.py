@@ -23,8 +23,9 @@ from edgessd.sinks.images import SnapshotSink
 from edgessd.sinks.line_file import LineFile
 from edgessd.sinks.mqtt import Mqtt
 from edgessd.sinks.records import CsvSink, JsonlSink
-from edgessd.sinks.video_writer import count_frames, open_writer
+from edgessd.sinks.video_writer import open_writer
 from edgessd.sinks.webhook import Webhook
+from edgessd.sources.packets import count_frames
 from edgessd.streams import QueuedSink
 from edgessd.streams.status import State, Status
 from edgessd.util.files import abandoned

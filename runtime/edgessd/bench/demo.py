@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from edgessd.detector import Detector
 from edgessd.errors import VideoError
 from edgessd.sinks import VideoSink
-from edgessd.sinks.video_writer import count_frames
 from edgessd.sources import Source, read_image
+from edgessd.sources.packets import count_frames
 from edgessd.streams import Streams
 from edgessd.streams.result import Result
 from edgessd.util.files import replacing
+from edgessd.util.opencv_name import opencv_name
 from edgessd.util.progress import frame_progress
 
 PHOTOS = ("astronaut", "cat", "motorbike")
@@ -26,8 +27,8 @@ def write_clip(path: Path, frames: int = FRAMES) -> None:
     """Write the clip of 2 or more frames as one whole file. Raises VideoError where OpenCV cannot."""
     scene = panorama()
     travel = scene.shape[1] - WIDTH
-    with replacing(path) as unfinished:
-        writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
+    with replacing(path) as unfinished, opencv_name(unfinished) as name:
+        writer = cv2.VideoWriter(name, cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
         if not writer.isOpened():
             raise VideoError(f"OpenCV cannot write {path}", fix="choose another folder with --out")
         for index in range(frames):

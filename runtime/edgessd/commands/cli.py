@@ -14,6 +14,7 @@ from edgessd.util.console import PlainConsole, notice
 from edgessd.util.exit import leave
 from edgessd.util.extras import BROUGHT_BY, missing_extra, pip_install
 from edgessd.util.files import reason
+from edgessd.util.standard_streams import occupy_closed
 from edgessd.util.suggestions import nearest
 
 INTERRUPTED = 130
@@ -61,6 +62,7 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command; exit 0 when done, 1 when the work failed, 2 for wrong usage or input."""
+    occupy_closed()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     leave(run(arguments, debug=debug))

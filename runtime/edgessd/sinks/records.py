@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from edgessd.streams.sink import Sink, SinkClosed
 from edgessd.streams.status import Status
 from edgessd.tracking.watch import Tracks
 from edgessd.util.outside_text import outside_text, spreadsheet_cell
+from edgessd.util.standard_streams import drop
 
 CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2", "id")
 
@@ -82,24 +81,23 @@ class CsvSink(Sink):
 class StandardOutput:
     """Standard output, a line at a time."""
 
+    def __init__(self) -> None:
+        """Raises InputError where it is closed."""
+        if sys.stdout is None:
+            raise InputError("standard output is closed, nothing can be written there", fix="give --jsonl a file")
+
     def write(self, line: str) -> None:
         """Write one line. Raises SinkClosed when its reader has ended, InputError when the disk refuses it."""
         try:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         except OSError as error:
-            self._drop()
+            drop(sys.stdout.fileno())
             if isinstance(error, BrokenPipeError):
                 raise SinkClosed from error
             raise InputError(
                 f"cannot write standard output: {error.strerror}", fix="free space or choose another place"
             ) from error
-
-    @staticmethod
-    def _drop() -> None:
-        """Send what still waits nowhere: Python would try it again at its end, and complain."""
-        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
     def close(self) -> None:
         """Nothing waits."""

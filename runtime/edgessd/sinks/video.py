@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from edgessd.errors import InputError, VideoError
 from edgessd.sinks.draw import draw_result
 from edgessd.sinks.numbered_files import NumberedFiles
-from edgessd.sinks.video_writer import OPENCV_CODECS, count_frames, has_ffmpeg, open_writer
+from edgessd.sinks.video_writer import OPENCV_CODECS, has_ffmpeg, open_writer
 from edgessd.sources import Frame
+from edgessd.sources.packets import count_frames
 from edgessd.streams.result import Result
 from edgessd.streams.sink import Sink
 from edgessd.streams.status import State, Status

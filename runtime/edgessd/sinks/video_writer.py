@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgessd.errors import VideoError
 from edgessd.util.ffmpeg import frame_timing
+from edgessd.util.opencv_name import opencv_name
 from edgessd.util.outside_text import outside_text
 
 OPENCV_CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
@@ -131,7 +132,8 @@ class OpenCvWriter:
         codec = OPENCV_CODECS[path.suffix.lower()]
         fps = _mpeg4_rate(fps)
         self.what = f"{codec} at {fps:g} FPS"
-        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (width, height))
+        with opencv_name(path) as name:
+            self._writer = cv2.VideoWriter(name, cv2.VideoWriter.fourcc(*codec), fps, (width, height))
         if not self._writer.isOpened():
             raise VideoError(f"OpenCV cannot write a {width}x{height} video", fix="install the program ffmpeg")
 
@@ -147,19 +149,6 @@ def _mpeg4_rate(fps: float) -> float:
     """Return the nearest rate that MPEG-4 can write: OpenCV makes it a decimal fraction, whose terms have 16 bits."""
     places = next((places for places in (3, 2, 1) if fps * 10**places < 0xFFFF), 0)
     return round(fps, places)
-
-
-def count_frames(path: Path, most: float = float("inf")) -> int:
-    """Return how many frames can be read from a video, at most ``most``; they are not decoded."""
-    path = path.absolute()
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])  # packets as they are
-    if not capture.isOpened():
-        capture = cv2.VideoCapture(str(path))  # an OpenCV without FFmpeg
-    count = 0
-    while count < most and capture.grab():
-        count += 1
-    capture.release()
-    return count
 
 
 def _matroska_head(height: int, width: int, fps: float) -> bytes:

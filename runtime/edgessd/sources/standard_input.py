@@ -1,7 +1,7 @@
 """Frames that another program writes to our standard input: YUV4MPEG2, JPEG pictures, or raw pixels."""
 
+import logging
 import os
-import sys
 from collections.abc import Iterator
 from time import monotonic
 
@@ -17,6 +17,7 @@ from edgessd.util.suggestions import did_you_mean
 
 FORMATS = ("y4m", "mjpeg", "bgr24")
 _PIECE_BYTES = 1 << 16
+log = logging.getLogger(__name__)
 
 
 class StandardInput(Source):
@@ -30,7 +31,7 @@ class StandardInput(Source):
         self.name = "-"
         self._height, self._width = address.number("height"), address.number("width")
         self.fps: float | None = address.seconds("fps")
-        self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+        self._descriptor = 0 if descriptor is None else descriptor
         raw = self._height is not None and self._width is not None
         self._format = address.options.get("format", "bgr24" if raw else None)
         if self._format not in (None, *FORMATS):
@@ -47,12 +48,15 @@ class StandardInput(Source):
             frames = jpeg_frames(lambda: os.read(self._descriptor, _PIECE_BYTES), self.name, first, choose=self.choose)
         elif self._format == "bgr24":
             frames = self._raw_frames()
-        else:
+        elif first:
             raise SourceFault(
                 Reason.NOT_A_STREAM,
                 "standard input holds neither YUV4MPEG2 nor JPEG",
-                fix="give raw frames a size, stdin?width=640&height=360",
+                fix="put `ffmpeg -i - -f yuv4mpegpipe -` before it, or give raw frames a size, "
+                "stdin?width=640&height=360",
             )
+        else:
+            frames = iter(())
         found = False
         for frame in frames:
             found = True
@@ -71,6 +75,9 @@ class StandardInput(Source):
             start = monotonic()
             pixels = self._exactly(frame_bytes)
             if len(pixels) < frame_bytes:
+                if pixels:
+                    size = f"{self._width}x{self._height}"
+                    log.warning("standard input ended within a frame: it is cut off, or its size is not %s", size)
                 return
             now = monotonic()
             image = np.frombuffer(bytearray(pixels), np.uint8).reshape(self._height, self._width, 3)

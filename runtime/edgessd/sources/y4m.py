@@ -1,5 +1,6 @@
 """YUV4MPEG2, what other programs write frames as: a line of header with the size, then I420 planes."""
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from time import monotonic
@@ -13,6 +14,7 @@ from edgessd.sources.frame import Choose, Frame, blank
 from edgessd.util.digits import whole_number
 from edgessd.util.image_header import MAX_PIXELS
 
+log = logging.getLogger(__name__)
 MAGIC = b"YUV4MPEG2"
 _MAX_HEADER = 512
 _EIGHT_BITS = ("420", "420jpeg", "420mpeg2", "420paldv")  # where the colour samples lie is all that differs
@@ -39,6 +41,8 @@ def y4m_frames(
         marker = _line(read, name)
         planes = read(frame_bytes) if marker else b""
         if len(planes) < frame_bytes:
+            if planes:
+                log.warning("%s ended within a frame: it is cut off", name)
             return
         if not marker.startswith(b"FRAME"):
             raise SourceFault(

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgessd.util.outside_text import outside_text
+from edgessd.util.standard_streams import drop
 
 
 class PlainConsole(Console):
@@ -22,6 +23,19 @@ class PlainConsole(Console):
     def render_str(self, text: str, *, style: Any = "", justify: Any = None, **options: Any) -> Text:
         """Return the text of a string; its own line breaks stay, all else that a terminal acts on is escaped."""
         return Text("\n".join(map(outside_text, text.split("\n"))), style=style, justify=justify)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does. What standard error does not take is dropped: telling is not the work."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            if not self.stderr:
+                raise
+            drop(2)
+
+    def on_broken_pipe(self) -> None:
+        """Let the error pass; rich would end the process with exit code 1."""
+        raise
 
     def print_facts(self, facts: Mapping[str, str]) -> None:
         """Print a name and what it is on each line, side by side."""

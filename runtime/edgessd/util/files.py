@@ -46,6 +46,10 @@ def readable(path: Path, what: str) -> Path:
         raise InputError(f"{what} {path} may not be read by this user", fix="check its permissions")
     if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         raise InputError(f"expected {what}, but {path} is a device", fix="give a file")
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
+        raise InputError(
+            f"expected {what}, but {path} is a pipe", fix="write to a file, or to standard input and give -"
+        )
     if found.st_size == 0:
         raise InputError(f"{what} {path} is empty (0 bytes)", fix="copy or make it again")
     return path
@@ -145,7 +149,8 @@ class Unfinished:
         """Create it, and remove what killed processes left unfinished in that folder. Raises OSError."""
         _sweep(target.parent.absolute())
         self.target = target
-        stem = os.fsdecode(os.fsencode(target.stem)[:_UNFINISHED_STEM])
+        stem = os.fsencode(target.stem)[:_UNFINISHED_STEM].decode(errors="ignore")
+        stem = "".join(filter(str.isprintable, stem))  # what OpenCV can open, wherever it lies
         self.path = target.with_name(f".{stem}.{secrets.token_hex(4)}.{mark}{target.suffix}")
         self._lock = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         _try_lock(self._lock)
