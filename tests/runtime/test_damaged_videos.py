@@ -63,6 +63,38 @@ def test_a_whole_video_is_not_called_damaged(motion: Path, caplog: pytest.LogCap
     assert not caplog.text
 
 
+@needs_ffmpeg
+def test_a_recording_that_begins_late_is_not_called_cut_off(motion: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As a recorder writes it that cuts its stream into files: Matroska counts the time before it, too."""
+    late = motion.with_suffix(".mkv")
+    copied = ("-c", "copy", "-output_ts_offset", "60", str(late))
+    subprocess.run(["ffmpeg", "-loglevel", "error", "-i", str(motion), *copied], check=True)
+    source = open_source(str(late))
+    assert source.frame_count == FRAMES
+    assert numbers(list(source.frames())) == list(range(FRAMES))
+    assert not caplog.text
+
+
+@needs_ffmpeg
+def test_frames_that_an_edit_list_hides_are_not_called_cut_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = encode(tmp_path / "w.mp4", "-vf", "format=yuv420p", "-c:v", "libx264")
+    trimmed = tmp_path / "t.mp4"
+    options = ("-ss", "0.17", "-i", str(whole), "-c", "copy", str(trimmed))
+    subprocess.run(["ffmpeg", "-loglevel", "error", *options], check=True)
+    assert 0 < len(list(open_source(str(trimmed)).frames())) < 9
+    assert "edit list" in caplog.text
+    assert "cut off" not in caplog.text
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("codec", ["libaom-av1", "libsvtav1"])
+def test_a_codec_that_opencv_does_not_decode(codec: str, tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mkv", "-vf", "format=yuv420p", "-c:v", codec)
+    check_motion(list(open_source(str(path)).frames()), 10)
+
+
 def encode(path: Path, *options: str) -> Path:
     source = ("-f", "lavfi", "-i", "testsrc=size=720x576:rate=25:duration=0.4")
     command = ["ffmpeg", "-loglevel", "error", "-y", *source, *options, str(path)]

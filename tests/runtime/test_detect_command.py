@@ -270,3 +270,23 @@ def test_an_annotated_video_plays_as_fast_as_its_source(
     writer.release()
     assert edgessd("detect", source, "-m", tiny, "--out", out)[0] == 0
     assert cv2.VideoCapture(str(out)).get(cv2.CAP_PROP_FPS) == pytest.approx(fps, rel=0.01)
+
+
+@pytest.mark.skipif(not hasattr(cv2, "imencodeanimation"), reason="needs OpenCV 4.11")
+def test_no_picture_of_an_animation_is_written_over(edgessd: Edgessd, tiny: Path, tmp_path: Path) -> None:
+    animation = cv2.Animation()
+    animation.frames = [np.full((20, 30, 4), number * 40, np.uint8) for number in range(3)]
+    animation.durations = np.full(3, 40)
+    path, out = tmp_path / "a.png", tmp_path / "out"
+    path.write_bytes(cv2.imencodeanimation(".png", animation)[1].tobytes())
+    assert edgessd("detect", path, "-m", tiny, "--out", out)[0] == 0
+    assert sorted(each.name for each in out.iterdir()) == ["a.png", "a_000001.png", "a_000002.png"]
+    code, _, err = edgessd("detect", path, "-m", tiny, "--out", tmp_path / "one.png")
+    assert (code, "is one image" in err) == (2, True), err
+
+
+def test_a_wrong_option_leaves_the_results_of_before(edgessd: Edgessd, tiny: Path, video: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "o.jsonl"
+    lines.write_text("before\n")
+    code, _, err = edgessd("detect", video, "-m", tiny, "--jsonl", lines, "--tiles", "motion")
+    assert (code, "--motion" in err, lines.read_text()) == (2, True, "before\n"), err

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from servers.cameras import free_port
 
-from edgessd.errors import EdgessdError, InputError
+from edgessd.errors import EdgessdError, InputError, VideoError
 from edgessd.sources import files, parse_address
 from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.files import read_images
@@ -102,6 +102,38 @@ def test_an_animation_is_read_in_parts_and_bounded(tmp_path: Path, monkeypatch: 
         assert [int(image[0, 0, 0]) for image in read_images(path)] == [0, 40, 80, 120, 160]
     monkeypatch.setattr(files, "MAX_PIXELS", 4 * 20 * 30 * 2)
     monkeypatch.setattr(files, "MAX_ANIMATION_PIXELS", 20 * 30 * 3)
+    with pytest.raises(InputError, match="in all"):
+        read_images(path)
+
+
+def tiff(*pages: tuple[int, int], height: int = 2, width: int = 3) -> bytes:
+    """Return a TIFF of grey pages, each of one level and a kind: 1 for a smaller copy of another."""
+    content = b"II*\0" + struct.pack("<I", 8)
+    for number, (level, kind) in enumerate(pages):
+        tags = {254: kind, 256: width, 257: height, 258: 8, 259: 1, 262: 1, 277: 1, 278: height, 279: height * width}
+        pixels = len(content) + 2 + 12 * (len(tags) + 1) + 4
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags) if tag < 273)
+        entries += struct.pack("<HHII", 273, 4, 1, pixels)
+        entries += b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags) if tag > 273)
+        end = pixels + height * width
+        after = end if number + 1 < len(pages) else 0
+        content += (
+            struct.pack("<H", len(tags) + 1) + entries + struct.pack("<I", after) + bytes([level]) * height * width
+        )
+    return content
+
+
+def test_every_page_of_a_tiff_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff((10, 0), (20, 1), (30, 0)))
+    assert [int(image[0, 0, 0]) for image in read_images(path)] == [10, 30]
+    path.write_bytes(tiff((40, 0)))
+    assert [int(image[0, 0, 0]) for image in read_images(path)] == [40]
+    path.write_bytes(tiff((10, 0), (30, 0))[:-10])
+    with pytest.raises(VideoError):
+        read_images(path)
+    path.write_bytes(tiff((10, 0), (30, 0)))
+    monkeypatch.setattr(files, "MAX_ANIMATION_PIXELS", 11)
     with pytest.raises(InputError, match="in all"):
         read_images(path)
 

@@ -17,7 +17,7 @@ from servers.cameras import free_port, mjpeg_camera, rtsp_camera
 from servers.numbered import number_of, numbered_frame
 
 from edgessd.errors import InputError, VideoError
-from edgessd.sources import open_source, parse_address, subprocess_source
+from edgessd.sources import check_address, open_source, parse_address, subprocess_source
 from edgessd.sources.capture import CapturedSource
 from edgessd.sources.fault import SourceFault
 from edgessd.sources.http_auth import authorization
@@ -151,7 +151,7 @@ def test_raw_frames_on_standard_input() -> None:
 
 
 def test_standard_input_without_frames() -> None:
-    for content, words in ((b"", "neither"), (b"hello, world", "neither"), (jpeg(1)[:50], "whole frame")):
+    for content, words in ((b"", "whole frame"), (b"hello, world", "neither"), (jpeg(1)[:50], "whole frame")):
         with pytest.raises(SourceFault, match=words):
             from_pipe(content, "-")
     with pytest.raises(InputError, match="size"):
@@ -345,6 +345,20 @@ def test_a_camera_that_is_not_there() -> None:
         open_source("/dev/video77?width=640&height=480&fourcc=MJPG")
     with pytest.raises(InputError, match="four characters"):
         open_source("/dev/video77?fourcc=JPEGS")
+
+
+def test_a_pipe_is_told_from_an_empty_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.ts")
+    for check in (open_source, lambda text: check_address(parse_address(text))):
+        with pytest.raises(InputError, match="is a pipe"):
+            check(str(tmp_path / "a.ts"))
+
+
+def test_raw_frames_of_another_size_are_told(tiny: Path) -> None:
+    pixels = numbered_frame(0, height=6, width=32).tobytes() * 3
+    command = [sys.executable, "-m", "edgessd", "detect", "stdin?width=33&height=6", "-m", str(tiny)]
+    done = subprocess.run(command, input=pixels, capture_output=True, check=False)
+    assert b"its size is not 33x6" in done.stderr
 
 
 def test_frames_through_a_pipe_into_detect(tiny: Path) -> None:

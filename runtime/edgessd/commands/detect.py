@@ -85,7 +85,7 @@ def detect(
     from edgessd.detector import Detector
     from edgessd.errors import InputError
     from edgessd.model.postprocess import FAINT, PostProcess
-    from edgessd.model.tiles import tiles_named
+    from edgessd.model.tiles import MOTION, tiles_named
     from edgessd.sinks import VIDEO_SUFFIXES
     from edgessd.sources import open_source
     from edgessd.streams.capacity import default_workers
@@ -111,6 +111,8 @@ def detect(
     parts = tiles_named(tiles)
     if (apart != 1 or motion) and not track:
         raise InputError("--interval and --motion leave frames to the tracks", fix="add --track")
+    if parts == MOTION and not motion:
+        raise InputError("--tiles motion looks where something moves", fix="add --motion --track")
     labels = split_labels(classes, card_at(place).labels if classes else ())
     settings = PostProcess(score=score, labels=labels, faint=FAINT if track else None)
     count = workers or default_workers(live=any(source.live for source in opened))

@@ -10,6 +10,7 @@ from edgessd.sources.files import read_image as read_image
 from edgessd.sources.frame import Frame as Frame
 from edgessd.sources.frame import Interruptible as Interruptible
 from edgessd.sources.frame import Source as Source
+from edgessd.sources.open import address_text as address_text
 from edgessd.sources.open import check_address as check_address
 from edgessd.sources.open import frames as frames
 from edgessd.sources.open import open_address as open_address

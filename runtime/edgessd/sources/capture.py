@@ -85,11 +85,8 @@ class CapturedSource(Source):
                 yield Frame(pixels, self.name, index, now, read_seconds, media_time, skip, chosen)
                 index += 1
                 good = monotonic()
-            if index and not self.live and self.frame_count and index < _CUT * self.frame_count:
-                log.warning(
-                    "%s ended after %d of %d frames: it is cut off or damaged, copy it again",
-                    self.name, index, self.frame_count,
-                )  # fmt: skip
+            if media_time is not None and self.frame_count and self._ended_early(index, media_time, damaged):
+                log.warning("%s ended after %d of %d frames: %s", self.name, index, self.frame_count, self.why_fewer())
         finally:
             capture.release()
 
@@ -116,6 +113,18 @@ class CapturedSource(Source):
 
         skip = self.choose(seconds, picture) if self.choose else None
         return (blank(*blank_hw) if skip and blank_hw else picture()), skip
+
+    def _ended_early(self, read: int, seconds: float, damaged: int) -> bool:
+        """Return whether the header promises more after so many frames and seconds.
+
+        Its count is a guess from length and rate where frames do not come evenly; then the time tells.
+        """
+        promised, fps = self.frame_count or 0, self.fps or USUAL_FPS
+        return read < _CUT * promised and (damaged > 0 or seconds * fps + 1 < _CUT * promised)
+
+    def why_fewer(self) -> str:
+        """Return why there are fewer frames than the header promises."""
+        return "it is cut off or damaged, copy it again"
 
     def _tolerated(self, read: int) -> int:
         """Return how many reads in a row may fail after so many."""

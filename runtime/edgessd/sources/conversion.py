@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 
 from edgessd.errors import VideoError
 from edgessd.sources.address import Address
+from edgessd.sources.fault import SourceFault
 from edgessd.sources.frame import Frame, is_blank
 from edgessd.sources.subprocess_source import open_ffmpeg
 
@@ -44,6 +46,10 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
     ffmpeg.
     """
     known = list(islice(frames, 2))
+    if not known and address.kind == "path" and which("ffmpeg") is not None:  # AV1, which pip's OpenCV does not decode
+        with suppress(SourceFault):  # nor does ffmpeg: whoever asks tells what OpenCV knows of it
+            yield from open_ffmpeg(address).frames()
+        return
     at = 0
     suspicious = bool(known) and (len(known) == 1 or _same(known[0], known[1]))
     if not suspicious:

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from edgessd.sources.address import Address
 from edgessd.sources.capture import USUAL_FPS, CapturedSource
 from edgessd.sources.conversion import when_converted
 from edgessd.sources.frame import Frame, Source
+from edgessd.sources.packets import count_frames
 from edgessd.util.files import readable
 from edgessd.util.image_header import (
     MAX_PIXELS,
@@ -24,9 +24,11 @@ from edgessd.util.image_header import (
     is_animated,
     is_web_page,
     missing_part,
+    page_sizes_hw,
     size_hw,
     unreadable_kind,
 )
+from edgessd.util.opencv_name import opencv_name
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_FILE_BYTES = 1 << 30
@@ -109,6 +111,8 @@ def read_images(path: Path) -> list[NDArray[np.uint8]]:
     """Return every picture of an image file, as ``read_image`` does."""
     content = _image_bytes(path)
     _check(content, str(path))
+    if len(pages := page_sizes_hw(content)) > 1:
+        return _pages(content, pages, path)
     if not is_animated(content):
         return [read_image(path)]
     if not hasattr(cv2, "imdecodeanimation"):
@@ -120,6 +124,26 @@ def read_images(path: Path) -> list[NDArray[np.uint8]]:
             f"{path} is an animated image that OpenCV cannot read", fix="convert it with ffmpeg to a video"
         )
     return pictures
+
+
+def _pages(content: bytes, sizes_hw: list[tuple[int, int] | None], path: Path) -> list[NDArray[np.uint8]]:
+    """Return the pages of a TIFF, without its smaller copies. Raises InputError for more than fit into memory."""
+    if sum(size[0] * size[1] for size in sizes_hw if size) > MAX_ANIMATION_PIXELS:
+        raise _too_many_pixels(path)
+    try:
+        done, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        done, pages = False, ()
+    if not done or len(pages) != len(sizes_hw):
+        raise VideoError(f"{path} has pages that OpenCV cannot read", fix="convert them to PNG or JPEG")
+    return [np.asarray(page, np.uint8) for page, size in zip(pages, sizes_hw, strict=True) if size]
+
+
+def _too_many_pixels(path: Path) -> InputError:
+    return InputError(
+        f"the pictures of one image have at most {MAX_ANIMATION_PIXELS:,} pixels in all, {path} has more",
+        fix="convert it with ffmpeg to a video",
+    )
 
 
 def _animated(content: bytes, path: Path) -> list[NDArray[np.uint8]]:
@@ -139,10 +163,7 @@ def _animated(content: bytes, path: Path) -> list[NDArray[np.uint8]]:
         if len(pictures) * height * width > MAX_ANIMATION_PIXELS:
             break
     if at_once == 0 or len(pictures) * height * width > MAX_ANIMATION_PIXELS:
-        raise InputError(
-            f"an animated image has at most {MAX_ANIMATION_PIXELS:,} pixels in all, {path} ({width}x{height}) has more",
-            fix="convert it with ffmpeg to a video",
-        )
+        raise _too_many_pixels(path)
     return pictures
 
 
@@ -168,29 +189,39 @@ class VideoFile(CapturedSource):
         """Raises InputError or VideoError for what is no video."""
         self._path = path
         super().__init__(str(readable(path, "video or image")))
-        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) - self._frames_before_the_first()
         # Without a rate the count is a guess from the length.
         self.frame_count = int(count) if count > 0 and self.fps else None
         self._codec = int(self._capture.get(cv2.CAP_PROP_FOURCC))
         self.close()  # a thousand files may be opened before the first is read
 
+    def _frames_before_the_first(self) -> float:
+        """Return how many frames the header counts that were never there: in Matroska and FLV it does so from time 0.
+
+        A recorder that cuts its stream into files may begin each at the time where the one before ended.
+        """
+        with self._path.open("rb") as file:
+            from_zero = file.read(4).startswith((b"\x1a\x45\xdf\xa3", b"FLV"))
+        if not from_zero or not hasattr(cv2, "CAP_PROP_PTS") or not self._capture.grab():
+            return 0.0
+        return max(0.0, self._capture.get(cv2.CAP_PROP_PTS))
+
+    def why_fewer(self) -> str:
+        if count_frames(self._path) >= (self.frame_count or 0):
+            return "its edit list hides the others, or they are damaged"
+        return super().why_fewer()
+
     def open_capture(self) -> cv2.VideoCapture:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY)
+            with self._path.open("rb"), opencv_name(self._path) as name:
+                # One decoding thread beside the workers: more of them only queue for the same cores.
+                capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+                if not capture.isOpened():
+                    capture = cv2.VideoCapture(name)
         except OSError as error:
             few = error.errno in (errno.EMFILE, errno.ENFILE)
             fix = "raise the limit: ulimit -n 4096" if few else "see its permissions"
             raise VideoError(f"cannot open {self._path}: {error.strerror}", fix=fix) from error
-        try:
-            # FFmpeg takes what stands before a colon for a protocol, and a name that is no UTF-8 ends the process.
-            name = str(self._path.absolute())
-            name = name if name.isprintable() else f"/proc/self/fd/{descriptor}"
-            # One decoding thread beside the workers: more of them only queue for the same cores.
-            capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-            if not capture.isOpened():
-                capture = cv2.VideoCapture(name)
-        finally:
-            os.close(descriptor)
         if not capture.isOpened():
             with self._path.open("rb") as file:
                 if is_web_page(file.read(256)):

@@ -36,10 +36,20 @@ def frames(source: str | int | Path) -> Iterator[NDArray[np.uint8]]:
         for frame in frames("video.mp4"):
             print(frame.shape)
     """
-    opened: Any = open_source(str(source)).frames()
+    opened: Any = open_source(address_text(source)).frames()
     with closing(opened):
         for frame in opened:
             yield frame.image
+
+
+def address_text(source: object) -> str:
+    """Return what a source is called. Raises InputError for what names none."""
+    if isinstance(source, bool) or not isinstance(source, str | int | Path):
+        raise InputError(
+            f"a source is a path, a URL or a camera's number, got {type(source).__name__}",
+            fix="give pictures of your own to Detector.detect",
+        )
+    return str(source)
 
 
 def open_address(address: Address) -> Source:
@@ -70,9 +80,6 @@ def check_address(address: Address) -> None:
     if address.kind in ("rtsp", "http", "stream") and _via(address) == "ffmpeg":
         open_ffmpeg(address).close()  # it connects at the first frame
     elif address.kind == "path":
-        path = Path(address.target)
-        if path.is_fifo() or path.is_char_device():  # to open it would take from whoever writes there
-            return
         open_address(address).close()
 
 

@@ -3,6 +3,7 @@
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 
 from edgessd.errors import InputError
 
@@ -18,6 +19,7 @@ _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _ORIENTATIONS = range(1, 9)
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 _WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112  # tags of TIFF and EXIF
+_SUBFILE, _REDUCED = 0x00FE, 1
 _LONG = 4
 UPRIGHT = 1
 _HEIF = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"})
@@ -217,18 +219,34 @@ def _orientation(tiff: bytes) -> int:
     return found if found in _ORIENTATIONS else UPRIGHT
 
 
+def page_sizes_hw(content: bytes) -> list[tuple[int, int] | None]:
+    """Return the size of every page of a TIFF, None for a smaller copy of another; empty for another format."""
+    return [
+        None if tags.get(_SUBFILE, 0) & _REDUCED else (tags.get(_HEIGHT, 0), tags.get(_WIDTH, 0))
+        for tags in _directories(content)
+    ]
+
+
 def _tags(tiff: bytes) -> dict[int, int]:
     """Return the numbers of the first directory of a TIFF, or of EXIF, which is one; empty where it is neither."""
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    tags: dict[int, int] = {}
-    if order is None:
-        return tags
-    try:
-        (first,) = struct.unpack_from(order + "I", tiff, 4)
-        (count,) = struct.unpack_from(order + "H", tiff, first)
-        for entry in range(first + 2, first + 2 + 12 * count, 12):
-            tag, kind, _ = struct.unpack_from(order + "HHI", tiff, entry)
-            (tags[tag],) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), tiff, entry + 8)
-    except struct.error:
-        pass  # it is cut off: what came before holds
-    return tags
+    return next(_directories(tiff), {})
+
+
+def _directories(tiff: bytes) -> Iterator[dict[int, int]]:
+    """Yield the numbers of each directory, of one that is cut off those before it is."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    seen = {0}
+    place = int.from_bytes(tiff[4:8], "little" if order == "<" else "big")
+    while order is not None and place not in seen and place < len(tiff):
+        seen.add(place)
+        tags: dict[int, int] = {}
+        try:
+            (count,) = struct.unpack_from(order + "H", tiff, place)
+            end = place + 2 + 12 * count
+            for entry in range(place + 2, end, 12):
+                tag, kind, _ = struct.unpack_from(order + "HHI", tiff, entry)
+                (tags[tag],) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), tiff, entry + 8)
+            (place,) = struct.unpack_from(order + "I", tiff, end)
+        except struct.error:
+            place = 0
+        yield tags
