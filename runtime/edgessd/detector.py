@@ -70,6 +70,10 @@ class Detector:
 
         Raises CardError, BackendError or InputError with the fix.
         """
+        if not isinstance(settings, PostProcess):
+            raise InputError(f"settings are a PostProcess, got {type(settings).__name__}", fix="PostProcess(score=0.5)")
+        if not isinstance(workers, int) or workers < 1:
+            raise InputError(f"workers are a whole number above 0, got {workers!r}", fix="leave it out for 1")
         self._closed = False
         self.path: Place = locate(model)
         self.card = card_at(self.path)
@@ -133,7 +137,7 @@ class Detector:
     def detect_batch_timed(self, frames: list[NDArray[np.uint8]]) -> list[tuple[Detections, StageTimes]]:
         """Return the detections of several frames and each frame's share of the time of each stage."""
         self._refuse_closed()
-        if not frames:
+        if not len(frames):  # also of an array (B, H, W, 3)
             return []
         start = perf_counter()
         inputs = [to_input(frame, self.card.height, self.card.width) for frame in frames]

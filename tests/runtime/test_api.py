@@ -11,8 +11,9 @@ import pytest
 from frames import blue_cell
 
 import edgessd
-from edgessd import Detections, Detector, draw, frames
+from edgessd import Detections, Detector, Streams, draw, frames
 from edgessd.errors import BackendError, EdgessdError, InputError, MissingExtra
+from edgessd.model.postprocess import PostProcess
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "python.md"
 LABELS = ("red", "blue")
@@ -63,6 +64,50 @@ def test_what_is_no_frame_is_told(tiny: Path, given: object) -> None:
     with Detector(tiny) as detector, pytest.raises(InputError) as refused:
         detector.detect(given)  # type: ignore[arg-type]
     assert refused.value.fix
+
+
+def test_an_array_of_frames_is_a_batch(tiny: Path) -> None:
+    frames = np.stack([blue_cell(0, 0), blue_cell(1, 2)])
+    with Detector(tiny) as detector:
+        found = detector.detect_batch(frames)  # type: ignore[arg-type]
+        assert [len(each) for each in found] == [1, 1]
+        with pytest.raises(InputError, match="expected a BGR image"):
+            detector.detect_batch(frames[0])  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_drawn_is_told(tiny: Path) -> None:
+    frame = blue_cell(0, 0)
+    with Detector(tiny) as detector:
+        found = detector.detect(frame)
+    for image, labels in ((None, detector.card.labels), (frame / 255, detector.card.labels), (frame, ())):
+        with pytest.raises(InputError):
+            draw(image, found, labels)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", [None, True, 1.5, b"a.mp4", ["a.mp4"], np.zeros((4, 4, 3), np.uint8), "", " "])
+def test_what_is_no_source_is_told(source: object) -> None:
+    with pytest.raises(InputError):
+        next(frames(source))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{"workers": 0}, {"workers": -1}, {"workers": 1.5}, {"settings": {"score": 0.5}}])
+def test_what_no_detector_can_be_made_of(tiny: Path, settings: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        Detector(tiny, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{"labels": "blue"}, {"detections": 0}, {"candidates": -5}])
+def test_settings_that_would_report_nothing(settings: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        PostProcess(**settings)  # type: ignore[arg-type]
+
+
+def test_streams_take_what_frames_takes(tiny: Path, video: Path) -> None:
+    with Detector(tiny) as detector, Streams(detector) as streams:
+        with pytest.raises(InputError, match="a source is a path"):
+            streams.add("bad", None)  # type: ignore[arg-type]
+        streams.add("door", video)
+        assert len(list(streams)) == 20
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])

@@ -210,6 +210,17 @@ def test_a_stopped_process_does_not_blame_its_camera(tiny: Path, tmp_path: Path)
         ),
         ({"streams": [STREAM], "sinks": [{"type": "snapshots", "folder": "x"}] * 2}, "both write x"),
         (
+            {"streams": [STREAM], "sinks": [{"type": "csv", "path": "x.2"}, {"type": "jsonl", "path": "x"}]},
+            "both write x.2",
+        ),
+        ({"streams": [STREAM], "sinks": [{"type": "prometheus"}] * 2}, "both listen on port 9464"),
+        (
+            {"streams": [STREAM], "sinks": [{"type": "prometheus", "address": "0.0.0.0"}], "view": {"port": 9464}},
+            "sinks\\[0\\] and view both listen on port 9464",
+        ),
+        ({"streams": [STREAM], "sinks": [{"type": "mqtt", "host": "h:1883"}]}, "host must be a host's name"),
+        ({"streams": [STREAM], "sinks": [{"type": "csv", "path": "~/x.csv"}]}, "HOME"),
+        (
             {"streams": [{**STREAM, "source": "a.mp4?pace=5"}], "sinks": [{"type": "csv", "path": "a.mp4"}]},
             "would be lost",
         ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from edgessd.backends import NAMES
-from edgessd.config.sinks import SINK_TABLES, EventsTable, SinkTable, WebhookTable, collide
+from edgessd.config.sinks import SINK_TABLES, EventsTable, PrometheusTable, SinkTable, WebhookTable, collide
 from edgessd.errors import InputError
 from edgessd.model.tiles import MOTION, Tiles, tiles_named
 from edgessd.streams.capacity import check_stream_count
@@ -212,6 +212,7 @@ def config_from(content: Mapping[str, Any], path: Path | None = None) -> Config:
                         fix="add it there",
                     )
     _check_places(config)
+    _check_ports(config)
     _check_inputs(config, path)
     _check_tracked(config)
     return config
@@ -233,6 +234,19 @@ def _check_places(config: Config) -> None:
             raise InputError(
                 f"sinks[{index}] and sinks[{other}] both write {place}", fix="give each a place of its own"
             )
+
+
+def _check_ports(config: Config) -> None:
+    """Raise InputError where two parts of the service listen on one port."""
+    listening: list[tuple[str, PrometheusTable | ViewSettings]] = [
+        (f"sinks[{index}]", sink) for index, sink in enumerate(config.sinks) if isinstance(sink, PrometheusTable)
+    ]
+    if config.view is not None:
+        listening.append(("view", config.view))
+    for (name, first), (other, second) in combinations(listening, 2):
+        addresses = {first.address, second.address}
+        if first.port == second.port != 0 and (len(addresses) == 1 or addresses & {"0.0.0.0", "::"}):
+            raise InputError(f"{name} and {other} both listen on port {first.port}", fix="give one another port")
 
 
 def _check_inputs(config: Config, path: Path | None) -> None:

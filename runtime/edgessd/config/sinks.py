@@ -280,7 +280,18 @@ def collide(first: SinkTable, second: SinkTable) -> Path | None:
     folders = isinstance(first, FolderTable) and type(first) is type(second) and _share_streams(first, second)
     if first.place and second.place and (files or folders) and same_place(first.place, second.place):
         return first.place
-    return None
+    if _becomes(first, second):
+        return second.place
+    return first.place if _becomes(second, first) else None
+
+
+def _becomes(lines: SinkTable, other: SinkTable) -> bool:
+    """Return whether a full file of lines gets the name of another sink's file: ``x`` becomes ``x.1``."""
+    if not isinstance(lines, LinesTable) or not isinstance(other, FileTable):
+        return False
+    name, _, number = other.path.name.rpartition(".")
+    kept = bool(name) and number.isdecimal() and 1 <= int(number) <= lines.keep
+    return kept and same_place(lines.path, other.path.with_name(name))
 
 
 def _share_streams(first: SinkTable, second: SinkTable) -> bool:

@@ -48,6 +48,10 @@ class PostProcess:
         """Raise InputError for a threshold outside 0..1, or where no label is left."""
         if self.labels is not None and not self.labels:
             raise InputError("no label is named, and nothing would ever be reported", fix="name one, or leave it out")
+        if isinstance(self.labels, str):  # its letters would be the labels
+            raise InputError(f"labels are several texts, got {self.labels!r}", fix=f"write ({self.labels!r},)")
+        if self.candidates < 1 or self.detections < 1:
+            raise InputError(f"at least 1 of candidates and detections stays, got {self.candidates}, {self.detections}")
         if self.faint is not None and not 0 < self.faint < 1:
             raise InputError(f"faint must lie between 0 and 1, got {self.faint}", fix="it is a part of the threshold")
         for name, value in {"score": self.score, **self.class_scores}.items():

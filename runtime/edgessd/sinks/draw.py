@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgessd.errors import InputError
 from edgessd.model.boxes import intersection
 from edgessd.model.detections import Detections
+from edgessd.model.preprocess import check_image
 from edgessd.sinks.draw_tracks import FONT, colour_of, draw_watched, readable_on
 from edgessd.streams.result import Result
 from edgessd.tracking.watch import Tracks
@@ -24,6 +26,12 @@ def draw(
     All boxes are drawn before the labels. Small objects get small labels, the smallest without a score. Predicted
     boxes are thin. tracks: their trails are drawn too, and the zones and lines with their counts.
     """
+    check_image(image)
+    if len(detections) and detections.classes.max() >= len(labels):
+        raise InputError(
+            f"the detections have class {detections.classes.max()}, and there are {len(labels)} labels",
+            fix="give the labels of the model that found them: detector.card.labels",
+        )
     canvas: NDArray[np.uint8] = image.copy()
     height, width = canvas.shape[:2]
     size = max(0.4, min(height, width) / 1200)

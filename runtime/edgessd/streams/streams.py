@@ -4,12 +4,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from time import monotonic
 
 from edgessd.detector import Detector
 from edgessd.errors import InputError
 from edgessd.model.tiles import MOTION, Tiles
-from edgessd.sources import Source, open_address, parse_address
+from edgessd.sources import Source, address_text, open_address, parse_address
 from edgessd.streams.auto_interval import AutoInterval, Load
 from edgessd.streams.batcher import Batcher
 from edgessd.streams.capacity import check_batch, check_stream_count
@@ -100,7 +101,7 @@ class Streams:
     def add(
         self,
         name: str,
-        source: str | Callable[[], Source],
+        source: str | int | Path | Callable[[], Source],
         *,
         policy: Policy | str | None = None,
         retry: Retry | None = None,
@@ -338,11 +339,11 @@ class Streams:
             self._auto.look(Load(read, dropped, self._workers.busy_seconds), monotonic())
 
 
-def _connecting(source: str | Callable[[], Source]) -> Callable[[], Source]:
+def _connecting(source: str | int | Path | Callable[[], Source]) -> Callable[[], Source]:
     """Return what opens a source. Raises InputError for an address that is none."""
-    if not isinstance(source, str):
+    if callable(source):
         return source
-    address = parse_address(source)
+    address = parse_address(address_text(source))
     return lambda: open_address(address)
 
 

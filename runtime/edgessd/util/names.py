@@ -19,6 +19,8 @@ def file_name(text: str) -> str:
 def is_host(name: str) -> bool:
     """Return whether a resolver can be asked for a host's name or address."""
     bare = name.rstrip(".")
+    if bare.count(":") == 1:  # HOST:PORT; an IPv6 address has more of them
+        return False
     return 0 < len(bare) <= 253 and bool(_HOST.fullmatch(bare)) and all(0 < len(part) <= 63 for part in bare.split("."))
 
 

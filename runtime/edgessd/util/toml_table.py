@@ -182,6 +182,8 @@ def _path(text: str, where: str) -> Path:
     if not text or "://" in text or not text.isprintable():
         found = "an empty text" if not text else "an address" if "://" in text else "a control character in it"
         raise InputError(f"{where} must be a path, got {found}", fix="give a file or folder of this machine")
+    if text == "~" or text.startswith("~/"):
+        raise InputError(f"{where} must be a path, and ~ is the shell's word", fix="write ${HOME} for the home folder")
     if any(len(os.fsencode(part)) > _LONGEST_NAME for part in Path(text).parts) or len(os.fsencode(text)) > 4095:
         raise InputError(f"{where} has a name of over {_LONGEST_NAME} bytes", fix="shorten it")
     return Path(text)
