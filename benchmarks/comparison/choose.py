@@ -31,7 +31,8 @@ TORCH_NETWORKS = ("ssd_mobilenet_v1", VGG)
 
 def default_models(*, quick: bool) -> list[str]:
     """Return the shipped models, the default one first, and SSD300-VGG16 where it can be made."""
-    names = sorted(shipped(), key=lambda name: shipped()[name] != _default_path()) or [STAND_IN]
+    names = [name for name in shipped() if gpu() or not name.endswith("_tensorrt")]
+    names = sorted(names, key=lambda name: shipped()[name] != _default_path()) or [STAND_IN]
     if quick:
         return names[:1]
     if find_spec("torch") and find_spec("onnx"):

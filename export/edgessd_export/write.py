@@ -22,6 +22,7 @@ from edgessd_export.parity.gate import quick
 from edgessd_export.quantisation.int8 import Int8, quantised
 from edgessd_export.quantisation.qdq import inputs_alone
 from edgessd_training.checkpoint import Checkpoint
+from edgessd_training.loop.fake_int8 import FakeInt8, computing_in
 
 # What a sound engine may differ by on the self-test image, at the least: fp16 sums are ordered by every engine anew,
 # and a value that falls on the other side of a rounding step moves an int8 output by whole steps.
@@ -74,7 +75,8 @@ def write_int8(
             "kept_in_float": sorted(int8.keep_float),
         },
     )
-    return write(checkpoint, model, card, path, images)
+    fake = FakeInt8.of(checkpoint.card.training["int8"]) if calibration.method == "trained" else None
+    return write(checkpoint, model, card, path, images, fake)
 
 
 def export_onnx(
@@ -121,16 +123,19 @@ def write(
     card: ModelCard,
     path: Path,
     images: Sequence[NDArray[np.uint8]] = (),
+    fake: FakeInt8 | None = None,
 ) -> ModelCard:
     """Write a graph beside its place, run it, record its self-test, let the gate judge it, and rename it.
 
-    images: what the gate compares on, (1, H, W, 3) each; the seeded ones where there are none.
+    images: what the gate compares on, (1, H, W, 3) each; the seeded ones where there are none. fake: what the weights
+    were trained to compute in, which the graph is then compared with: in float they were never meant to be right.
     """
     with replacing(path) as unfinished:
         save(model, card.with_changes(self_test={}), unfinished)
         backend = open_backend(unfinished, card, Choice("onnxruntime", "it computes what the graph says"), threads=1)
         try:
-            quick(torch_model(checkpoint.network, card), Model(path.name, card, backend.infer), images)
+            with computing_in(fake, checkpoint.network):
+                quick(torch_model(checkpoint.network, card), Model(path.name, card, backend.infer), images)
             card = _self_tested(checkpoint, card, unfinished, backend.infer(self_test_input(card)))
         finally:
             backend.close()

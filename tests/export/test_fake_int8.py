@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,12 +14,15 @@ from onnx import numpy_helper
 from small_network import small_checkpoint, small_distances
 
 from edgessd.commands.cli import run
+from edgessd.errors import ExportError
 from edgessd.model.card import card_of
 from edgessd_export.graph.float_graph import Layout, float_graph
 from edgessd_export.parity.compare import graph_model, torch_model
 from edgessd_export.quantisation.calibration import trained_ranges
 from edgessd_export.quantisation.int8 import Int8, quantised
+from edgessd_export.write import write_int8
 from edgessd_training.checkpoint import Checkpoint, save_checkpoint
+from edgessd_training.commands.train import next_command
 from edgessd_training.loop.fake_int8 import FakeInt8, Int8Network, computing_in
 from edgessd_training.run.int8_ranges import calibrated
 
@@ -143,3 +147,33 @@ def test_quantize_takes_the_ranges_of_a_checkpoint_that_was_trained_in_int8(tmp_
     assert sum(name.endswith(".weight_steps") for name in stored) == len(
         [key for key in fake.ranges if key.endswith(":in")]
     )
+
+
+def test_quantize_refuses_another_engine_than_the_trained_one(tmp_path: Path, capfd: Any) -> None:
+    checkpoint = small_checkpoint()
+    card = checkpoint.card.with_changes(training={"int8": faked(checkpoint, "cpu").described()})
+    save_checkpoint(tmp_path / "own.pt", checkpoint.network, checkpoint.description, card)
+    arguments = ["quantize", str(tmp_path / "own.pt"), "--precision", "int8", "--out", str(tmp_path / "own.onnx")]
+    assert run([*arguments, "--for", "tensorrt"]) == 2
+    assert "trained in int8 for cpu, not for tensorrt" in capfd.readouterr().err
+
+
+def test_the_gate_compares_with_what_the_weights_were_trained_in(tmp_path: Path) -> None:
+    """Ranges of a tenth make the int8 network another one than the float network, but the one that was trained."""
+    checkpoint = small_distances()
+    fake = faked(checkpoint, "cpu")
+    fake = replace(fake, ranges={key: (low / 10, high / 10) for key, (low, high) in fake.ranges.items()})
+    card = checkpoint.card.with_changes(training={"int8": fake.described()})
+    trained = replace(checkpoint, card=card)
+    ranges, floats = trained_ranges(plain_graph(small_distances), fake.described())
+    int8 = Int8("cpu", ranges, keep_float=floats)
+    write_int8(trained, tmp_path / "own.onnx", Layout(), int8, images=[images(checkpoint, 2)[:1]])
+    measured = replace(int8, calibration=replace(ranges, method="max"))
+    with pytest.raises(ExportError, match="not what was trained"):
+        write_int8(trained, tmp_path / "own.onnx", Layout(), measured, images=[images(checkpoint, 2)[:1]])
+
+
+def test_the_next_command_of_a_run_in_int8_is_quantize() -> None:
+    best = Path("runs/a/best.pt")
+    assert next_command(best, "none") == "edgessd export runs/a/best.pt --out model.onnx"
+    assert next_command(best, "cpu") == "edgessd quantize --precision int8 --for cpu runs/a/best.pt --out model.onnx"

@@ -97,10 +97,11 @@ def _for_an_engine(model: str) -> Path:
     onnx, known = model_path(model), shipped()
     better = [name for name in known if name.endswith(("_int8_tensorrt", "_fp16"))]
     if model == "default" and better and onnx.stem not in better:
-        command = f"edgessd build {better[-1]}"
+        command, *others = (f"edgessd build {name}" for name in reversed(better))
+        named = " or ".join(f"`{each}`" for each in (command, *others))
         raise InputError(
             f"the model called default, {onnx.stem}, is made for a CPU",
-            fix=f"`{command}` is made for engines; to build this one, give its own name",
+            fix=f"take {named}; to build this one all the same, give its own name",
             command=command,
         )
     return onnx

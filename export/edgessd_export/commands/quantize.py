@@ -57,7 +57,7 @@ def quantize(
     """Write a checkpoint as fp16 or int8 ONNX, after the gate has compared it with PyTorch."""
     from dataclasses import replace
 
-    from edgessd.errors import ExportError
+    from edgessd.errors import ExportError, InputError
     from edgessd.util.console import PlainConsole
     from edgessd.util.files import replacing, writable
     from edgessd.util.overwrite import keep_apart
@@ -81,6 +81,11 @@ def quantize(
     loaded = load_checkpoint(checkpoint)
     trained = None if calibration or ranges else loaded.card.training.get("int8")
     _check(precision, variant, rest, data, keep_float, calibration or trained, ranges, sensitivity)
+    if trained and precision == "int8" and trained["for"] != variant:
+        raise InputError(
+            f"the checkpoint was trained in int8 for {trained['for']}, not for {variant}",
+            fix=f"--for {trained['for']}, or measure new ranges with --calibration DATA",
+        )
     layout = Layout(contract, kept, batch)
     console = PlainConsole()
     judge = Judge(loaded, data, label_map, metric.value) if data else None

@@ -77,7 +77,13 @@ def _by_recipe(recipe: str, data: str, val: str, out: Path, *, resume: bool, cha
     chosen = read_recipe(path, changes)
     _warn_of_slow_bf16(chosen)
     folder = train_run(chosen, data, val, out, resume=resume, folders=(Path(), path.parent))
-    say(f"trained: {folder.best} is the best on {val}; next: edgessd export {folder.best} --out model.onnx")
+    say(f"trained: {folder.best} is the best on {val}; next: {next_command(folder.best, chosen.quantisation.variant)}")
+
+
+def next_command(best: Path, variant: str) -> str:
+    """Return the command that makes a model file of a run's best checkpoint. variant: of its training in int8."""
+    verb = "export" if variant == "none" else f"quantize --precision int8 --for {variant}"
+    return f"edgessd {verb} {best} --out model.onnx"
 
 
 def _warn_of_slow_bf16(recipe: "Recipe") -> None:

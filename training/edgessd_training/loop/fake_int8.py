@@ -31,6 +31,11 @@ class FakeInt8:
     variant: str
     ranges: Ranges
 
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> "FakeInt8":
+        """Return what a card describes, see ``described``."""
+        return cls(described["for"], {key: (low, high) for key, (low, high) in described["ranges"].items()})
+
     def described(self) -> dict[str, object]:
         """Return it as a card's plain values, from which ``edgessd quantize`` takes the ranges."""
         return {"for": self.variant, "ranges": {key: list(pair) for key, pair in self.ranges.items()}}

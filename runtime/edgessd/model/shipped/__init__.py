@@ -22,7 +22,7 @@ FORMER = {
     "ssd_mobilenet_v1_voc_int8": DEFAULT,
     "ssdlite_mobilenet_v2_voc_int8": DEFAULT,
     "ssdlite_mobilenet_v2_voc_fp16": "picodet_s_voc_352_fp16",
-    "ssdlite_mobilenet_v2_voc_int8_tensorrt": "picodet_s_voc_352_fp16",
+    "ssdlite_mobilenet_v2_voc_int8_tensorrt": "picodet_s_voc_336_int8_tensorrt",
 }
 log = logging.getLogger(__name__)
 
