@@ -45,6 +45,12 @@ def test_an_address_taken_apart(text: str, kind: str, target: str, name: str, op
         f"rtsp://10.0.0.5/live?channel=1:{SECRET}@10.0.0.5/live",
         f"gst:rtspsrc location=rtsp://a:{SECRET}@h/x user-id=a user-pw={SECRET} ! decodebin",
         f'gst:rtspsrc user-pw="{SECRET} x" ! decodebin',
+        f"gst:rtspsrc user-pw='x {SECRET}' ! decodebin",
+        f"gst:rtspsrc location=rtsp://a:{SECRET}!'x@h/x ! decodebin",
+        f"gst:srtsrc uri=srt://h:1 passphrase={SECRET} ! decodebin",
+        f"gst:srtsrc uri=srt://h:1 streamid=publish:{SECRET} ! decodebin",
+        f'gst:souphttpsrc extra-headers="x,Authorization=(string){SECRET}" ! decodebin',
+        f'gst:souphttpsrc cookies="session={SECRET}" ! decodebin',
     ],
 )
 def test_no_name_holds_a_password(text: str) -> None:
@@ -105,8 +111,20 @@ def test_a_file_whose_name_looks_like_a_url(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_bare_password_is_redacted_from_the_words_of_others() -> None:
-    for text in (f"rtsp://admin:{SECRET}@h/x", f"http://h/x?{SECRET}", f"gst:rtspsrc user-pw={SECRET} ! identity"):
+    for text in (
+        f"rtsp://admin:{SECRET}@h/x",
+        f"http://h/x?{SECRET}",
+        f"srt://h:1?passphrase={SECRET}",
+        f"gst:rtspsrc user-pw={SECRET} ! identity",
+    ):
         assert parse_address(text).redact(f"wrong: {SECRET}") == "wrong: ***"
+
+
+@pytest.mark.parametrize("text", [f"http://h/x?a=b#{SECRET}", f"http://h/x#via=ffmpeg&{SECRET}", f"csi://a:{SECRET}@0"])
+def test_an_error_shows_no_word_that_may_be_a_password(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_address(text)
+    assert SECRET not in str(caught.value)
 
 
 def test_an_encoded_password_is_redacted_in_both_forms() -> None:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from edgessd.errors import InputError
 from edgessd.util.digits import whole_number
 from edgessd.util.names import is_host
+from edgessd.util.outside_text import quoted
 from edgessd.util.suggestions import did_you_mean
 
 URL_KINDS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "stream", "udp": "stream", "srt": "stream", "tcp": "stream"}
@@ -32,10 +33,12 @@ HARMLESS = ("channel", "subtype", "stream", "profile", "camera", "resolution", "
 _WORD = re.compile(r"[\w.%-]{1,40}")  # what is longer or holds more may be a second URL with its password
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
 # Bounded, and it begins at a word: unbounded it is quadratic in a long text without a URL.
-_EMBEDDED_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,15}://[^\s'\"!]+")
+_EMBEDDED_URL = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,15}://[^\s\"]+")
 _LIKE_A_URL = re.compile(r"://|^\s*[a-z][a-z0-9+.-]{1,15}:/|@|(password|passwd|pwd|token)=", re.IGNORECASE)
 _PIPELINE_SECRET = re.compile(
-    r"([\w-]{0,40}(?:pw|password|token|secret|user-id)\s*=\s*)(\"[^\"]*\"|\S+)", re.IGNORECASE
+    r"([\w-]{0,40}(?:pw|password|passphrase|token|secret|key|user-id|streamid|headers|cookies)\s*=\s*)"
+    r"(\"[^\"]*\"|'[^']*'|\S+)",
+    re.IGNORECASE,
 )
 
 
@@ -122,7 +125,7 @@ def _parse_url(text: str, scheme: str) -> Address:
         body, _, tail = text.partition("?")
         sensor = body[len("csi://") :] or "0"
         if whole_number(sensor) is None:
-            raise InputError(f"a CSI camera is csi://0 or csi://1, got {body}")
+            raise InputError(f"a CSI camera is csi://0 or csi://1, got {quoted(sensor)}")
         return Address("csi", sensor, body, _options("csi", tail, body))
     if scheme not in URL_KINDS:
         known = did_you_mean(scheme, [*URL_KINDS, "csi"])
@@ -164,7 +167,7 @@ def _options(kind: str, tail: str, name: str) -> dict[str, str]:
     if unknown := _unknown_option(kind, tail):
         if unknown in OPTIONS[kind]:
             raise InputError(f"{name}: the option {unknown} has no value", fix=f"write {unknown}=VALUE")
-        shown = repr(unknown) if _WORD.fullmatch(unknown) else "of that name"
+        shown = repr(unknown) if _WORD.fullmatch(unknown) and f"{unknown}=" in tail else "of that name"
         known = did_you_mean(unknown, OPTIONS[kind]) if OPTIONS[kind] else "it takes none"
         raise InputError(f"{name} has no option {shown}", fix=known)
     return dict(parse_qsl(tail, keep_blank_values=True))
@@ -207,13 +210,13 @@ def redact_pipeline(pipeline: str) -> str:
 
 def _secrets(target: str) -> set[str]:
     """Return what must not be seen of a URL or pipeline, as written and decoded."""
-    found: set[str] = {match[2].strip('"') for match in _PIPELINE_SECRET.finditer(target)}
+    found: set[str] = {match[2].strip("\"'") for match in _PIPELINE_SECRET.finditer(target)}
     for url in [target] if _URL.fullmatch(target) else _EMBEDDED_URL.findall(target):
         rest = url.partition("://")[2]
         userinfo = rest[: rest.find("/")].rpartition("@")[0] if "/" in rest else rest.rpartition("@")[0]
         if userinfo:
             found |= {userinfo, userinfo.partition(":")[2]}
-        for piece in re.split("[/?&;#]", rest.partition("/")[2]):
+        for piece in re.split("[/?&;#]", rest):
             key, equals, value = piece.partition("=")
             if equals and key.lower() not in HARMLESS:
                 found.add(value)
