@@ -19,6 +19,7 @@ from edgessd_training.data.prepare import prepare
 from edgessd_training.data.read import read_data
 from edgessd_training.data.repair import repair
 from edgessd_training.data.source import parse_source
+from edgessd_training.metrics.labels import read_label_map
 
 BOX = "<bndbox><xmin>9</xmin><ymin>7</ymin><xmax>20</xmax><ymax>15</ymax></bndbox>"
 OBJECT = f"<object><name>hen</name>{BOX}</object>"
@@ -358,3 +359,17 @@ def test_a_copy_s_list_holds_every_name_or_is_refused(tmp_path: Path, name: str)
     with pytest.raises(InputError, match="list of images cannot hold"):
         repair(check([parse_source(text)]), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"red": "hen", "red": null}', "the label map .*a key comes twice"),
+        ('{"red": "hen", "blue": "K\xf6ter"}'.encode("latin-1"), "not text in utf-8"),
+        (b'{"red"', "the label map .*not JSON at character 6"),
+    ],
+)
+def test_a_label_map_loses_no_pair_in_silence(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "map.json").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_label_map(str(tmp_path / "map.json"))

@@ -4,7 +4,6 @@ A label map is a JSON object, {"name in the model": "name in the data"}; what it
 dropped.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -14,8 +13,10 @@ from numpy.typing import NDArray
 
 from edgessd.errors import InputError
 from edgessd.model.detections import Detections
+from edgessd.util.bounded_json import parse_json
 from edgessd_training.data.records import DataSet
 from edgessd_training.data.source import bounded_bytes
+from edgessd_training.data.text import decode_text
 
 MAX_MAP_BYTES = 4 << 20
 DROPPED = -1
@@ -27,15 +28,15 @@ def read_label_map(name: str) -> dict[str, str]:
     if name in shipped:
         text = shipped[name].read_text(encoding="utf-8")
     elif Path(name).is_file():
-        text = bounded_bytes(Path(name), MAX_MAP_BYTES).decode("utf-8-sig", "replace")
+        text = decode_text(bounded_bytes(Path(name), MAX_MAP_BYTES), f"the label map {name}")
     else:
         raise InputError(
             f"no label map {name!r}", fix=f"give a JSON file or a shipped one ({', '.join(sorted(shipped))})"
         )
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"the label map {name} is not whole JSON ({error})") from error
+        content = parse_json(text)
+    except InputError as error:
+        raise error.within(f"the label map {name}") from None
     if not isinstance(content, dict) or not all(isinstance(value, str | None) for value in content.values()):
         raise InputError('a label map is a JSON object {"in the model"', fix=f'"in the data"}}, {name} is another')
     return {key: value for key, value in content.items() if value is not None}
