@@ -23,7 +23,7 @@ from edgessd.sources.files import read_images
 from edgessd.sources.http_mjpeg import open_http
 from edgessd.sources.mjpeg import jpeg_frames
 from edgessd.sources.rtsp_probe import ask_rtsp
-from edgessd.util.image_header import missing_part
+from edgessd.util.image_header import missing_part, tiff_pages
 
 SIDE = 32000
 BLACK = np.zeros((16, 16), np.uint8)
@@ -132,10 +132,21 @@ def test_every_page_of_a_tiff_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
     path.write_bytes(tiff((10, 0), (30, 0))[:-10])
     with pytest.raises(VideoError):
         read_images(path)
-    path.write_bytes(tiff((10, 0), (30, 0)))
     monkeypatch.setattr(files, "MAX_ANIMATION_PIXELS", 11)
-    with pytest.raises(InputError, match="in all"):
-        read_images(path)
+    for second in ((30, 0), (30, 1)):
+        path.write_bytes(tiff((10, 0), second))
+        with pytest.raises(InputError, match="in all"):
+            read_images(path)
+
+
+def test_directories_that_overlap_are_read_once() -> None:
+    """Each of these says that 65,535 tags follow; 1.6 MB could hold 200,000 of them."""
+    places = range(8, 8 + 4 * 1000, 4)
+    after = 2 + 12 * 0xFFFF
+    content = bytearray(b"II*\0" + struct.pack("<I", places[0]) + b"\xff" * (places[-1] + after))
+    for place in places:
+        struct.pack_into("<I", content, place + after, place + 4)
+    assert len(tiff_pages(bytes(content))) < 3
 
 
 def answering(port: int, answer: Callable[[socket.socket], None]) -> threading.Thread:

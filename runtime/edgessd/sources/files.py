@@ -20,12 +20,12 @@ from edgessd.sources.packets import count_frames
 from edgessd.util.files import readable
 from edgessd.util.image_header import (
     MAX_PIXELS,
+    Page,
     check_pixels,
     is_animated,
-    is_web_page,
     missing_part,
-    page_sizes_hw,
     size_hw,
+    tiff_pages,
     unreadable_kind,
 )
 from edgessd.util.opencv_name import opencv_name
@@ -99,11 +99,10 @@ def decode_image(content: bytes, name: str) -> NDArray[np.uint8]:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # larger than OpenCV's own limit, in a format whose header we do not read; or empty
         image = None
-    if image is None and is_web_page(content):
-        raise web_page(name)
+    if image is None and (known := unreadable_kind(content)):
+        raise VideoError(f"{name} is no image: {known[0]}", fix=known[1])
     if image is None:
-        found, fix = unreadable_kind(content) or ("", "convert it to PNG or JPEG")
-        raise VideoError(f"{name} is not an image that OpenCV reads{f' ({found})' if found else ''}", fix=fix)
+        raise VideoError(f"{name} is not an image that OpenCV reads", fix="convert it to PNG or JPEG")
     return np.asarray(image, np.uint8)
 
 
@@ -111,8 +110,8 @@ def read_images(path: Path) -> list[NDArray[np.uint8]]:
     """Return every picture of an image file, as ``read_image`` does."""
     content = _image_bytes(path)
     _check(content, str(path))
-    if len(pages := page_sizes_hw(content)) > 1:
-        return _pages(content, pages, path)
+    if len(pages := tiff_pages(content)) > 1:
+        return _pages_of(content, pages, path)
     if not is_animated(content):
         return [read_image(path)]
     if not hasattr(cv2, "imdecodeanimation"):
@@ -126,17 +125,17 @@ def read_images(path: Path) -> list[NDArray[np.uint8]]:
     return pictures
 
 
-def _pages(content: bytes, sizes_hw: list[tuple[int, int] | None], path: Path) -> list[NDArray[np.uint8]]:
+def _pages_of(content: bytes, pages: list[Page], path: Path) -> list[NDArray[np.uint8]]:
     """Return the pages of a TIFF, without its smaller copies. Raises InputError for more than fit into memory."""
-    if sum(size[0] * size[1] for size in sizes_hw if size) > MAX_ANIMATION_PIXELS:
+    if sum(page.height * page.width for page in pages) > MAX_ANIMATION_PIXELS:
         raise _too_many_pixels(path)
     try:
-        done, pages = cv2.imdecodemulti(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        done, pictures = cv2.imdecodemulti(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
-        done, pages = False, ()
-    if not done or len(pages) != len(sizes_hw):
+        done, pictures = False, ()
+    if not done or len(pictures) != len(pages):
         raise VideoError(f"{path} has pages that OpenCV cannot read", fix="convert them to PNG or JPEG")
-    return [np.asarray(page, np.uint8) for page, size in zip(pages, sizes_hw, strict=True) if size]
+    return [np.asarray(picture, np.uint8) for picture, page in zip(pictures, pages, strict=True) if not page.reduced]
 
 
 def _too_many_pixels(path: Path) -> InputError:
@@ -196,9 +195,9 @@ class VideoFile(CapturedSource):
         self.close()  # a thousand files may be opened before the first is read
 
     def _frames_before_the_first(self) -> float:
-        """Return how many frames the header counts that were never there: in Matroska and FLV it does so from time 0.
+        """Return how many frames the header counts before the first one: Matroska and FLV count from time 0.
 
-        A recorder that cuts its stream into files may begin each at the time where the one before ended.
+        A recorder that cuts its stream into files may begin each file at the time where the last one ended.
         """
         with self._path.open("rb") as file:
             from_zero = file.read(4).startswith((b"\x1a\x45\xdf\xa3", b"FLV"))
@@ -224,8 +223,9 @@ class VideoFile(CapturedSource):
             raise VideoError(f"cannot open {self._path}: {error.strerror}", fix=fix) from error
         if not capture.isOpened():
             with self._path.open("rb") as file:
-                if is_web_page(file.read(256)):
-                    raise web_page(str(self._path))
+                known = unreadable_kind(file.read(256))
+            if known:
+                raise VideoError(f"{self._path} is no video: {known[0]}", fix=known[1])
             raise VideoError(
                 f"{self._path} is not a video that OpenCV can read, or is cut off",
                 fix="convert it with ffmpeg, or copy it again",
@@ -243,13 +243,6 @@ class VideoFile(CapturedSource):
             yield frame
         if not found:
             raise no_frame(self.name, self._codec)
-
-
-def web_page(name: str) -> VideoError:
-    """Return the error for a download that failed."""
-    return VideoError(
-        f"{name} is a web page: its download failed", fix="download it again; open it to see what it says"
-    )
 
 
 def no_frame(name: str, fourcc: int) -> VideoError:

@@ -4,6 +4,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from edgessd.errors import InputError
 
@@ -53,14 +54,9 @@ def check_pixels(content: bytes, name: str) -> None:
         raise too_large(name, *found)
 
 
-def is_web_page(content: bytes) -> bool:
-    """Return whether a file is what a download of an image or a video leaves when the server has none."""
-    return content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html"))
-
-
 def unreadable_kind(content: bytes) -> tuple[str, str] | None:
-    """Return what a file is that no decoder here takes for an image, and what to do; None where nobody can tell."""
-    if is_web_page(content):
+    """Return what a file that does not decode as an image is, and the fix; None where its bytes do not say."""
+    if content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
         return "it is a web page: its download failed", "download it again"
     if content[4:8] == b"ftyp" and content[8:12] in _HEIF:
         return "it is a HEIC or AVIF photograph, whatever its name says", "convert it to JPEG"
@@ -219,30 +215,40 @@ def _orientation(tiff: bytes) -> int:
     return found if found in _ORIENTATIONS else UPRIGHT
 
 
-def page_sizes_hw(content: bytes) -> list[tuple[int, int] | None]:
-    """Return the size of every page of a TIFF, None for a smaller copy of another; empty for another format."""
+class Page(NamedTuple):
+    """A page of a TIFF. reduced: a smaller copy of another page."""
+
+    height: int
+    width: int
+    reduced: bool
+
+
+def tiff_pages(content: bytes) -> list[Page]:
+    """Return every page of a TIFF; none for another format."""
     return [
-        None if tags.get(_SUBFILE, 0) & _REDUCED else (tags.get(_HEIGHT, 0), tags.get(_WIDTH, 0))
+        Page(tags.get(_HEIGHT, 0), tags.get(_WIDTH, 0), bool(tags.get(_SUBFILE, 0) & _REDUCED))
         for tags in _directories(content)
     ]
 
 
 def _tags(tiff: bytes) -> dict[int, int]:
-    """Return the numbers of the first directory of a TIFF, or of EXIF, which is one; empty where it is neither."""
+    """Return the numeric tags of the first directory of a TIFF, or of EXIF, which is one; empty for anything else."""
     return next(_directories(tiff), {})
 
 
 def _directories(tiff: bytes) -> Iterator[dict[int, int]]:
-    """Yield the numbers of each directory, of one that is cut off those before it is."""
+    """Yield the numeric tags of each directory; where one is cut off, those before the cut."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
-    seen = {0}
     place = int.from_bytes(tiff[4:8], "little" if order == "<" else "big")
-    while order is not None and place not in seen and place < len(tiff):
-        seen.add(place)
+    unread = len(tiff)  # directories do not overlap: a file whose directories do could keep us busy for hours
+    while order is not None and 0 < place < len(tiff):
         tags: dict[int, int] = {}
         try:
             (count,) = struct.unpack_from(order + "H", tiff, place)
             end = place + 2 + 12 * count
+            unread -= end - place
+            if unread < 0:
+                return
             for entry in range(place + 2, end, 12):
                 tag, kind, _ = struct.unpack_from(order + "HHI", tiff, entry)
                 (tags[tag],) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), tiff, entry + 8)
