@@ -46,14 +46,34 @@ def test_the_chart_is_a_picture_of_the_strongest_layers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ratio", "drop", "verdict", "says"),
     [
-        (1.7, 0.002, Verdict.WORTH_IT, "INT8 is faster and within budget: 1.70x the speed, 0.0020 mAP lost"),
-        (1.7, -0.001, Verdict.WORTH_IT, "INT8 is faster and within budget: 1.70x the speed, 0.0010 mAP gained"),
-        (1.7, 0.008, Verdict.OVER_BUDGET, "INT8 is over the budget of 0.005: 0.0080 mAP lost"),
-        (1.7, float("nan"), Verdict.OVER_BUDGET, "INT8 is over the budget of 0.005: nan mAP gained"),
-        (0.5, 0.002, Verdict.NOT_FASTER, "INT8 is not worth it here: 100% slower, 0.0020 mAP lost (budget 0.005)"),
-        (1.02, 0.0, Verdict.NOT_FASTER, "INT8 is not worth it here: 2% faster, 0.0000 mAP lost (budget 0.005)"),
+        (
+            1.7,
+            0.002,
+            Verdict.WORTH_IT,
+            "faster and within budget: 1.70x the speed in openvino, 0.0020 mAP lost",
+        ),
+        (
+            1.7,
+            -0.001,
+            Verdict.WORTH_IT,
+            "faster and within budget: 1.70x the speed in openvino, 0.0010 mAP gained",
+        ),
+        (1.7, 0.008, Verdict.OVER_BUDGET, "over the budget of 0.005: 0.0080 mAP lost"),
+        (1.7, float("nan"), Verdict.OVER_BUDGET, "over the budget of 0.005: nan mAP gained"),
+        (
+            0.5,
+            0.002,
+            Verdict.NOT_FASTER,
+            "not worth it here: 100% slower in openvino, 0.0020 mAP lost (budget 0.005)",
+        ),
+        (
+            1.02,
+            0.0,
+            Verdict.NOT_FASTER,
+            "not worth it here: 2% faster in openvino, 0.0000 mAP lost (budget 0.005)",
+        ),
     ],
 )
 def test_the_verdict_is_honest(ratio: float, drop: float, verdict: Verdict, says: str) -> None:
     figures = {"speed": {"ratio": ratio}, "map": {"drop": drop}}
-    assert judged(figures, "int8", 0.005, here=True) == (verdict, says)
+    assert judged(figures, "int8", 0.005, here="openvino") == (verdict, f"INT8 is {says}")

@@ -9,17 +9,20 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from edgessd.backends import choose
+from edgessd.model.card import card_of
 from edgessd.model.preprocess import to_input
 from edgessd.util.progress import image_progress
 from edgessd_export.graph.float_graph import Layout, float_graph
 from edgessd_export.images import spread
-from edgessd_export.parity.compare import Model, graph_model, open_model
+from edgessd_export.parity.compare import Model, compare, graph_model, open_model
 from edgessd_export.parity.verify import Truth, mean_average_precision, truth_for, verify
 from edgessd_training.checkpoint import Checkpoint
 from edgessd_training.data.images import read_image
 from edgessd_training.data.read import read_data
 from edgessd_training.metrics.labels import read_label_map
 
+TIMED_IMAGES = 50
 WORTH_IT = 1.05  # a smaller gain in speed is lost in the next measurement
 
 
@@ -47,9 +50,10 @@ class Judge:
     def verdict(
         self, path: Path, precision: str, variant: str, budget: float, graph: onnx.ModelProto | None = None
     ) -> "Judged":
-        """Return the verdict on a file's mAP and speed against the float model, both in ONNX Runtime on one core.
+        """Return the verdict on a file's mAP in ONNX Runtime and its speed, against the float model, on one core.
 
-        graph: the float graph where it is at hand; its export takes longer than all the rest.
+        The speed of a file for this machine is that of the backend which ``auto`` takes for it. graph: the float graph
+        where it is at hand; its export takes longer than all the rest.
         """
         graph = graph or float_graph(self._checkpoint, Layout())
         plain = graph_model(graph, self._checkpoint.card, "fp32", threads=1)
@@ -58,7 +62,11 @@ class Judge:
             image_progress("judge", len(self.truth.data.records)) as progress,
         ):
             figures = verify(plain, candidate, self.truth, lambda: progress.count(1))
-        return judged(figures, precision, budget, here=precision == "int8" and variant == "cpu")
+        here = choose(path, "auto", card_of(path)).name if precision == "int8" and variant == "cpu" else None
+        if here not in (None, "onnxruntime"):
+            with open_model(path, here, threads=1) as candidate:
+                figures["speed"] = compare(plain, candidate, self.images(TIMED_IMAGES)).summary()["speed"]
+        return judged(figures, precision, budget, here=here)
 
 
 class Verdict(Enum):
@@ -77,8 +85,11 @@ class Judged(NamedTuple):
     sentence: str
 
 
-def judged(figures: Mapping[str, Any], precision: str, budget: float, *, here: bool) -> Judged:
-    """Return whether a quantised model is worth having. budget: the mAP it may lose. here: it is for this machine."""
+def judged(figures: Mapping[str, Any], precision: str, budget: float, *, here: str | None) -> Judged:
+    """Return whether a quantised model is worth having.
+
+    budget: the mAP it may lose. here: the backend that runs it on this machine, None where it is for another one.
+    """
     ratio, drop = figures["speed"]["ratio"], figures["map"]["drop"]
     lost = f"{drop:.4f} mAP lost" if drop >= 0 else f"{-drop:.4f} mAP gained"
     name = precision.upper()
@@ -91,6 +102,6 @@ def judged(figures: Mapping[str, Any], precision: str, budget: float, *, here: b
             "`edgessd build`, then `edgessd verify` there",
         )
     if ratio > WORTH_IT:
-        return Judged(Verdict.WORTH_IT, f"{name} is faster and within budget: {ratio:.2f}x the speed, {lost}")
+        return Judged(Verdict.WORTH_IT, f"{name} is faster and within budget: {ratio:.2f}x the speed in {here}, {lost}")
     pace = f"{(ratio - 1):.0%} faster" if ratio >= 1 else f"{(1 / ratio - 1):.0%} slower"
-    return Judged(Verdict.NOT_FASTER, f"{name} is not worth it here: {pace}, {lost} (budget {budget})")
+    return Judged(Verdict.NOT_FASTER, f"{name} is not worth it here: {pace} in {here}, {lost} (budget {budget})")
