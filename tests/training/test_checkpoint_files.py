@@ -6,9 +6,10 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
+from disks import disk_of_16_mb
 
 from edgessd.errors import InputError
-from edgessd_training.checkpoint import card_for, load_checkpoint, load_weights_file, save_checkpoint
+from edgessd_training.checkpoint import card_for, load_checkpoint, load_weights_file, save_checkpoint, save_torch
 from edgessd_training.networks import build
 
 
@@ -57,3 +58,10 @@ def test_a_checkpoint_with_a_changed_byte_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"damaged.*copy it again"):
         load_checkpoint(path)
+
+
+def test_a_full_disk_is_named_and_leaves_no_file(tmp_path: Path) -> None:
+    with disk_of_16_mb(tmp_path / "disk") as disk:
+        with pytest.raises(InputError, match="No space left on device"):
+            save_torch(disk / "state.pt", {"weights": torch.zeros(5_000_000)})
+        assert list(disk.iterdir()) == []

@@ -61,8 +61,17 @@ def save_checkpoint(path: Path, network: SSD, description: Mapping[str, Any], ca
         "card": card.dumps(),
         "weights": {name: value.detach().cpu() for name, value in network.state_dict().items()},
     }
+    save_torch(path, content)
+
+
+def save_torch(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a torch file, whole or not at all. Raises InputError, such as of a full disk."""
     with replacing(path) as unfinished:
-        torch.save(content, unfinished)
+        try:
+            with unfinished.open("wb") as file:  # given a path, PyTorch hides why it could not write
+                torch.save(content, file)
+        except RuntimeError as error:
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_weights_file(path: Path) -> dict[str, Any]:

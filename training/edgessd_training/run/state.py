@@ -4,11 +4,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from edgessd.errors import InputError
-from edgessd.util.files import replacing
-from edgessd_training.checkpoint import load_weights_file, refuse_damage
+from edgessd_training.checkpoint import load_weights_file, refuse_damage, save_torch
 from edgessd_training.loop.ema import replace_weights
 from edgessd_training.loop.training import Progress
 from edgessd_training.recipe_file import as_table
@@ -34,8 +31,7 @@ def save(run: Run) -> None:
         "progress": vars(training.progress),
         "recipe": _plain(as_table(run.recipe)),
     }
-    with replacing(run.folder.state) as unfinished:
-        torch.save(content, unfinished)
+    save_torch(run.folder.state, content)
 
 
 def resume_run(run: Run) -> None:
