@@ -260,3 +260,15 @@ def test_a_validation_split_of_the_training_pictures_is_replaced(tmp_path: Path)
     assert val
     assert not train & val
     assert "val holds no picture that is its own" in found.told
+
+
+def test_labels_in_another_format_are_told(tmp_path: Path) -> None:
+    for number, name in enumerate(NAMES):
+        picture(tmp_path / "JPEGImages" / f"{name}.png", number)
+        xml(tmp_path / "Annotations" / f"{name}.xml", name)
+        picture(tmp_path / "images" / f"{name}.png", number)
+        yolo(tmp_path / "labels" / f"{name}.txt")
+    (tmp_path / "data.yaml").write_text("names: [hen]\ntrain: images\n")
+    prepared = prepare(str(tmp_path), tmp_path / "run")
+    assert prepared.layout == "YOLO"
+    assert f"labels in another format are there too and are not read: voc:{tmp_path}@all" in prepared.told

@@ -124,6 +124,13 @@ def test_what_is_not_there_is_named(tmp_path):
     assert len(read_annotations(text).records) == 1
 
 
+def test_a_list_of_pairs_says_what_a_line_is(tmp_path):
+    text = write_set(tmp_path, {"a": xml()})
+    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("JPEGImages/a.jpg Annotations/a.xml\n")
+    with pytest.raises(DataError, match="a line is an image id such as 000005"):
+        read_data(text)
+
+
 def test_ids_that_leave_the_folder_are_refused(tmp_path):
     write_set(tmp_path, {"a": xml()})
     for name in ("../a", "/etc/passwd", "C:\\a"):

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from edgessd.errors import DataError
+from edgessd_training.data.faults import SHARED_LABELS
 from edgessd_training.data.read import read_data
+from edgessd_training.data.source import parse_source
+from edgessd_training.data.yolo import parse_yolo
 
 
 @pytest.fixture
@@ -110,3 +113,12 @@ def test_wrong_lines_are_refused_by_name(root, line, complaint):
     (root / "labels" / "val" / "a.txt").write_text(line + "\n")
     with pytest.raises(DataError, match=complaint):
         read_data(write(root, "names: [cat, dog]\nval: images/val\n"))
+
+
+def test_two_images_of_one_label_file_are_noted(root):
+    folder = root / "images" / "val"
+    (folder / "a.bmp").write_bytes((folder / "a.png").read_bytes())
+    parsed = parse_yolo(parse_source(write(root, "names: [cat, dog]\nval: images/val\n")))
+    (noted,) = [fault for fault in parsed.faults if fault.kind == SHARED_LABELS]
+    assert (noted.where, noted.is_error) == ("images/val/a.png", False)
+    assert noted.detail.endswith("labels/val/a.txt is also that of images/val/a.bmp")

@@ -29,6 +29,7 @@ ID_GAP = "category-id gap"
 NOT_READ = "not read"
 UNUSED_LABEL = "unused label"
 ALIKE_LABELS = "labels alike"
+SHARED_LABELS = "labels of two images"
 TURNED = "turned by EXIF"
 DARK = "nearly black"
 
@@ -43,6 +44,7 @@ NOTES = frozenset(
         NOT_READ,
         UNUSED_LABEL,
         ALIKE_LABELS,
+        SHARED_LABELS,
         TURNED,
         DARK,
     }

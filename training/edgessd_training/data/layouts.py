@@ -2,8 +2,9 @@
 
 import filecmp
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgessd.errors import DataError
@@ -32,11 +33,15 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Layout:
-    """What was recognised. root: the folder that holds it all. splits: train, val, test, or ``all`` where not split."""
+    """What was recognised. root: the folder that holds it all. splits: train, val, test, or ``all`` where not split.
+
+    unread: the data sets in other formats that are there too, as texts.
+    """
 
     name: str
     root: Path
     splits: Mapping[str, Source]
+    unread: tuple[str, ...] = ()
 
 
 def recognise(folder: Path) -> Layout:
@@ -47,8 +52,7 @@ def recognise(folder: Path) -> Layout:
     place = folder
     for _ in range(_MOST_LEVELS):
         if found := _layout(place):
-            name, splits = found
-            return Layout(name, place.absolute(), splits)
+            return replace(found, root=place.absolute())
         inner = [path for path in _visible(place) if path.is_dir()]
         if len(inner) != 1:
             break
@@ -62,17 +66,26 @@ def split_of(text: str) -> str | None:
     return next((split for split, names in SPLITS.items() if any(word in names for word in words)), None)
 
 
-def _layout(folder: Path) -> tuple[str, dict[str, Source]] | None:
-    for name, finder in (
+def _layout(folder: Path) -> Layout | None:
+    finders = (
         ("CVAT YOLO 1.1", _cvat),
         ("YOLO", _yolo_yaml),
         ("COCO", _coco),
         ("VOC", _voc),
         ("YOLO with a list of names", _yolo_names),
-    ):
+    )
+    for number, (name, finder) in enumerate(finders, start=1):
         if splits := finder(folder):
-            return name, splits
+            formats = {source.format for source in splits.values()}
+            others = _sources(folder, [other for _, other in finders[number:]])
+            return Layout(name, folder, splits, tuple(str(other) for other in others if other.format not in formats))
     return _split_folders(folder)
+
+
+def _sources(folder: Path, finders: Sequence[Callable[[Path], dict[str, Source]]]) -> Iterator[Source]:
+    for finder in finders:
+        with suppress(DataError):  # not asked for, so what is wrong with it matters to nobody
+            yield from finder(folder).values()
 
 
 def _cvat(folder: Path) -> dict[str, Source]:
@@ -176,19 +189,18 @@ def _labels(folder: Path) -> Iterator[Path]:
         yield from (path for path in place.rglob("*.txt") if path.name not in NAME_FILES)
 
 
-def _split_folders(folder: Path) -> tuple[str, dict[str, Source]] | None:
+def _split_folders(folder: Path) -> Layout | None:
     """Return the layout of folders train, valid and test that each hold one, as Roboflow writes them."""
     parts = {split: path for path in _visible(folder) if path.is_dir() and (split := split_of(path.name))}
     if "train" not in parts:
         return None
     found = {split: _layout(path) for split, path in parts.items()}
-    known = {split: layout for split, layout in found.items() if layout and len(layout[1]) == 1}
+    known = {split: layout for split, layout in found.items() if layout and len(layout.splits) == 1}
     if "train" not in known:
         return None
-    name = known["train"][0]
-    return f"{name} in folders {', '.join(path.name for path in parts.values())}", {
-        split: next(iter(splits.values())) for split, (_, splits) in known.items()
-    }
+    name = f"{known['train'].name} in folders {', '.join(path.name for path in parts.values())}"
+    splits = {split: next(iter(layout.splits.values())) for split, layout in known.items()}
+    return Layout(name, folder, splits, tuple(text for layout in known.values() for text in layout.unread))
 
 
 def _whole(splits: dict[str, Source]) -> dict[str, Source]:

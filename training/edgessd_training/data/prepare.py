@@ -70,6 +70,8 @@ def prepare(
     kept = {name: kept_images(split) for name, split in zip(names, checked, strict=True)}
     sizes = ", ".join(f"{name} {len(kept[name])}" for name in names)
     told = [f"{layout.name}: {sizes} pictures", *_lost(checked, kept)]
+    if layout.unread:
+        told.append(f"labels in another format are there too and are not read: {', '.join(layout.unread)}")
     for name in [name for name in ("val", "test") if name in kept and not kept[name]]:
         del kept[name]
         told.append(f"{name} holds no picture that is its own")

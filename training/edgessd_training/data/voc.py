@@ -50,7 +50,11 @@ def parse_voc(source: Source) -> RawSet:
             parsed.images.append(_image(root, name, annotation))
         except FileNotFoundError:
             parsed.faults.append(
-                Fault(MISSING_ANNOTATION, str(annotation), "the split lists it, the file is not there")
+                Fault(
+                    MISSING_ANNOTATION,
+                    str(annotation),
+                    "the split lists it, the file is not there; a line is an image id such as 000005",
+                )
             )
         except DataError as error:
             parsed.faults.append(Fault(BROKEN_ANNOTATION, str(annotation), str(error)))

@@ -6,7 +6,7 @@ A label lies beside its image or, where the path holds a folder ``images``, in t
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from edgessd_training.data.faults import (
     LISTED_TWICE,
     MISSING_IMAGE,
     NOT_READ,
+    SHARED_LABELS,
     UNSAFE_PATH,
     Fault,
 )
@@ -54,7 +55,17 @@ def parse_yolo(source: Source) -> RawSet:
         seen.add(path)
         parsed.images.append(_image(path, root, labels, parsed.faults, len(parsed.images), points))
     parsed.faults += _labels_without_images(seen, root)
+    parsed.faults += _shared_labels(parsed.images)
     return parsed
+
+
+def _shared_labels(images: Sequence[RawImage]) -> Iterator[Fault]:
+    """Yield the images whose label file is another's too: a.jpg and a.png, of which it may fit only one."""
+    owners: dict[Path, str] = {}
+    for index, image in enumerate(images):
+        owner = owners.setdefault(image.annotation, image.file_name) if image.annotation else image.file_name
+        if owner != image.file_name:
+            yield Fault(SHARED_LABELS, image.file_name, f"{image.annotation} is also that of {owner}", image=index)
 
 
 def _labels_without_images(images: Set[Path], root: Path) -> Iterator[Fault]:
