@@ -127,6 +127,11 @@ def test_what_it_refuses_leaves_nothing(
 def test_a_folder_that_is_there_is_not_replaced(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "out").mkdir()
-    assert run(["deploy", str(checkpoint), "--out", str(tmp_path / "out")]) == 2
-    assert "is there already" in capsys.readouterr().err
+    out = tmp_path / "out"
+    out.mkdir()
+    for removable in (False, True):
+        assert run(["deploy", str(checkpoint), "--out", str(out)]) == 2
+        said = capsys.readouterr().err
+        assert "is there already" in said
+        assert ("rm -r" in said) == removable  # what deploy has not made may be anything
+        (out / "card.json").touch()

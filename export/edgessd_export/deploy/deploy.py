@@ -55,7 +55,9 @@ def deploy(
     precisions: those to try; a refusal of one that is not the last is told, of the last one raised.
     """
     if status(out):
-        raise InputError(f"{out} is there already", fix=f"remove it, `{shlex.join(['rm', '-r', str(out)])}`, or --out")
+        ours = (out / "card.json").is_file()  # never offer to remove what deploy has not made
+        fix = f"remove it, `{shlex.join(['rm', '-r', str(out)])}`, or --out" if ours else "give another --out"
+        raise InputError(f"{out} is there already", fix=fix)
     with new_folder(out) as unfinished:
         told = _models(source, unfinished, target, precisions, budget, say)
         card = card_of(unfinished / "model.onnx")
