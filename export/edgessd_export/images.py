@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgessd.errors import DataError
+from edgessd.errors import DataError, InputError
 from edgessd.model.card import ModelCard
 from edgessd.model.preprocess import to_input
 from edgessd_training.data.images import SUFFIXES, read_image
@@ -30,7 +30,13 @@ def image_paths(data: str) -> list[Path]:
             raise DataError(f"the folder {folder} holds no image ({', '.join(SUFFIXES)})", fix="give another")
         return paths
     from edgessd_training.data.read import read_data
+    from edgessd_training.data.source import FORMATS
 
+    if data.partition(":")[0] not in FORMATS:
+        raise InputError(
+            f"expected a folder of images or a data set, got {data}",
+            fix=f"give a folder that exists, {', '.join(FORMATS.values())}",
+        )
     return [record.path for record in read_data(data).records]
 
 

@@ -74,3 +74,10 @@ def test_images_are_spread_over_the_set() -> None:
     assert [path.name for path in spread(paths, 4)] == ["0", "3", "6", "9"]
     assert spread(paths, 50) == paths
     assert spread([], 5) == []
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "nowhere"])
+def test_what_is_no_folder_of_images_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(InputError, match=rf"expected a folder of images or a data set, got .*{name}: give a folder"):
+        image_paths(str(tmp_path / name))

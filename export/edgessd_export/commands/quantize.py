@@ -93,8 +93,8 @@ def quantize(
         if precision == "fp16":
             card = write_fp16(loaded, unfinished, layout)
         else:
-            plain = float_graph(loaded, Layout())
             paths, seen, held_out = for_gate(calibration, data, images)
+            plain = float_graph(loaded, Layout())
             if trained:
                 measured, floats = trained_ranges(plain, trained)
                 console.print("ranges and rounding are those that the checkpoint was trained with")
