@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -158,6 +159,17 @@ def test_an_epoch_whose_evaluation_failed_is_judged_when_the_run_resumes(data, r
     assert float(rows[0]["loss"]) == pytest.approx(losses(out)[5:].mean())
     train_here(recipe, data, out, "evaluation.every=2", resume=True)  # nothing is left to do
     assert len((out / "epochs.csv").read_text().splitlines()) == 2
+
+
+def test_a_stopped_run_says_how_to_go_on(data, recipe, tmp_path, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgessd_training.run.train.judge_and_log", stop)
+    out = str(tmp_path / "run")
+    command = ["train", str(recipe), "--data", data, "--val", data, "--out", out, "--set", "epochs=1"]
+    assert run_command(command) == 130
+    assert f"go on with: edgessd {shlex.join(command)} --resume\n" in capsys.readouterr().out
 
 
 def test_two_processes_follow_the_curve_of_one(data, recipe, tmp_path):

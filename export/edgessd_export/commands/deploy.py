@@ -25,7 +25,6 @@ def deploy(
 ) -> None:
     """Export, quantise, gate and build in one go: a folder with the model, its card, streams.toml and the commands."""
     from edgessd.util.console import PlainConsole
-    from edgessd.util.exit import stop_on_signals
     from edgessd.util.extras import need
     from edgessd_export.deploy.deploy import deploy as run
     from edgessd_export.deploy.deploy import source_of
@@ -36,8 +35,7 @@ def deploy(
     source = source_of(what, calibration, data)
     folder = out or source.path.parent / f"deploy-{for_}"
     console = PlainConsole()
-    with stop_on_signals():
-        told = run(source, folder, target, precisions, max_map_drop, console.print, build=not no_build)
+    told = run(source, folder, target, precisions, max_map_drop, console.print, build=not no_build)
     for line in told:
         console.print(line)
     console.print(f"wrote {folder}; next: {folder / 'README.md'}")

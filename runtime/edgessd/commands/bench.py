@@ -58,7 +58,6 @@ def bench(
     from edgessd.model.shipped import model_path
     from edgessd.sources import Repeated, open_source
     from edgessd.streams.capacity import default_workers
-    from edgessd.util.exit import stop_on_signals
     from edgessd.util.files import make_folder, writable, write_text
     from edgessd.util.overwrite import keep_apart
 
@@ -75,15 +74,14 @@ def bench(
     played = Repeated(open_source(source) if source else Synthetic(), pace)
     count = workers or default_workers(live=played.live)
     opened = partial(Detector, model, backend=backend, settings=PostProcess(score=score), gpu_resize=gpu_resize)
-    with stop_on_signals():
-        if report is None:
-            with opened(workers=count) as detector:
-                figures = measure(played, detector, frames=frames, workers=count).as_json(detector)
-        else:
-            accepted = accept(played, lambda many: opened(workers=many), frames=frames, workers=count)
-            accepted |= {} if accuracy is None else {"accuracy": accuracy}
-            figures = {**accepted["pipeline"], "model": accepted["model"], "machine": accepted["machine"]}
-            write_report(report, accepted)
+    if report is None:
+        with opened(workers=count) as detector:
+            figures = measure(played, detector, frames=frames, workers=count).as_json(detector)
+    else:
+        accepted = accept(played, lambda many: opened(workers=many), frames=frames, workers=count)
+        accepted |= {} if accuracy is None else {"accuracy": accuracy}
+        figures = {**accepted["pipeline"], "model": accepted["model"], "machine": accepted["machine"]}
+        write_report(report, accepted)
     print_figures(figures)
     if report is not None:
         say(f"report: {report / 'report.md'}")

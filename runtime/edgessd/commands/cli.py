@@ -4,6 +4,7 @@ import os
 import sys
 from errno import EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from edgessd import __version__
 from edgessd.errors import EdgessdError, InputError
 from edgessd.util.console import PlainConsole, notice
-from edgessd.util.exit import leave
+from edgessd.util.exit import leave, stop_on_signals
 from edgessd.util.extras import BROUGHT_BY, missing_extra, pip_install
 from edgessd.util.files import reason
 from edgessd.util.standard_streams import occupy_closed
@@ -65,13 +66,17 @@ def main() -> None:
     occupy_closed()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    leave(run(arguments, debug=debug))
+    with stop_on_signals():
+        code = run(arguments, debug=debug)
+    leave(code)
 
 
 def run(arguments: list[str], *, debug: bool = False) -> int:
     """Return the exit code of one command line."""
     try:
         code = build_app()(args=arguments, prog_name="edgessd", standalone_mode=False)
+        if code == INTERRUPTED:  # a newer Typer's word for KeyboardInterrupt
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except EdgessdError as error:
         if debug:
@@ -95,6 +100,14 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
             raise
         about = f"{error.filename}: " if error.filename is not None else ""
         return _complain(f"{about}{reason(error)} (--debug shows where)", _exit_code(error))
+
+
+def _working_folder_is_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _exit_code(error: OSError) -> int:
@@ -129,5 +142,7 @@ def _unknown_option(option: str, parameters: list[Any]) -> str:
 
 
 def _complain(message: str, code: int) -> int:
+    if code != INTERRUPTED and _working_folder_is_gone():
+        message += "; the working folder was deleted, `cd` to another"
     PlainConsole(stderr=True).print(notice("error", message, "bold red"))
     return code

@@ -27,21 +27,19 @@ def demo(
     from edgessd.sinks.images import write_image
     from edgessd.sources import Repeated, open_source
     from edgessd.streams.capacity import default_workers
-    from edgessd.util.exit import stop_on_signals
     from edgessd.util.files import make_folder
 
     make_folder(out)
     clip = out / ("clip.mp4" if frames == FRAMES else f"clip-{frames}.mp4")
     annotated, snapshot = out / "annotated.mp4", out / "snapshot.jpg"
-    with stop_on_signals():
-        if not clip.exists():
-            write_clip(clip, frames)
-        source = open_source(str(clip))
-        workers = default_workers()
-        with Detector(model, backend=backend, workers=workers) as detector:
-            seen, best = annotate(source, detector, annotated, workers=workers)
-            measured = measure(Repeated(source), detector, frames=frames, workers=workers)
-        write_image(snapshot, draw(best.frame.image, best.detections, detector.card.labels))
+    if not clip.exists():
+        write_clip(clip, frames)
+    source = open_source(str(clip))
+    workers = default_workers()
+    with Detector(model, backend=backend, workers=workers) as detector:
+        seen, best = annotate(source, detector, annotated, workers=workers)
+        measured = measure(Repeated(source), detector, frames=frames, workers=workers)
+    write_image(snapshot, draw(best.frame.image, best.detections, detector.card.labels))
     found = ", ".join(f"{label} in {count} frames" for label, count in seen.most_common()) or "nothing found"
     say(f"{detector.card.name} {detector.card.precision}, {detector.backend.name}: {found}")
     say(f"{measured.fps:.1f} FPS on the 1280x720 clip, decoding and detection, {workers} workers")

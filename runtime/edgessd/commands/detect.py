@@ -91,7 +91,6 @@ def detect(
     from edgessd.streams.capacity import default_workers
     from edgessd.streams.frame_skipper import interval_named
     from edgessd.streams.policy import policy_named
-    from edgessd.util.exit import stop_on_signals
     from edgessd.util.logs import log_to_stderr
 
     model = _served(model, url)
@@ -117,7 +116,6 @@ def detect(
     settings = PostProcess(score=score, labels=labels, faint=FAINT if track else None)
     count = workers or default_workers(live=any(source.live for source in opened))
     with ExitStack() as stack:
-        stack.enter_context(stop_on_signals())
         detector = stack.enter_context(
             Detector(model, backend=backend, settings=settings, workers=count, gpu_resize=gpu_resize)
         )

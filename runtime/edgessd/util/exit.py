@@ -1,17 +1,20 @@
 """The end of the process, also when a camera hangs in its driver."""
 
 import logging
+import math
 import os
 import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
 READER_PREFIX = "read "
+_SAME_SECONDS = 2.0
 
 
 def leave(code: int) -> NoReturn:
@@ -53,12 +56,19 @@ def on_end_signals(stop: Callable[[], None], *more: signal.Signals) -> Iterator[
 
 
 def stop_on_signals() -> AbstractContextManager[None]:
-    """Turn SIGTERM and SIGHUP into the KeyboardInterrupt that Ctrl-C raises, so that files are closed properly."""
+    """Turn Ctrl-C, SIGTERM and SIGHUP into KeyboardInterrupt, so that files are closed properly.
+
+    A second one within seconds does nothing: it would interrupt the removal of what is unfinished.
+    """
+    asked = -math.inf
 
     def stop() -> None:
-        raise KeyboardInterrupt
+        nonlocal asked
+        if time.monotonic() - asked > _SAME_SECONDS:
+            asked = time.monotonic()
+            raise KeyboardInterrupt
 
-    return on_end_signals(stop)
+    return on_end_signals(stop, signal.SIGINT)
 
 
 def _without_terminal() -> None:

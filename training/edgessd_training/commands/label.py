@@ -38,7 +38,6 @@ def label(
     from edgessd.model.postprocess import PostProcess
     from edgessd.model.shipped import model_path
     from edgessd.util.console import PlainConsole
-    from edgessd.util.exit import stop_on_signals
     from edgessd.util.files import make_folder, status
     from edgessd.util.progress import image_progress
     from edgessd_training.prelabel.formats import FORMATS
@@ -50,7 +49,7 @@ def label(
     settings = PostProcess(score=least, class_scores=by_label)
     console = PlainConsole()
     labels = card_of(model_path(model)).labels
-    with stop_on_signals(), _looking(model, backend, settings, ray) as look:
+    with _looking(model, backend, settings, ray) as look:
         if status(out):
             make_folder(out)  # one that is not there is made with the first picture
         with image_progress("label", None) as progress:

@@ -1,5 +1,8 @@
 """``edgessd train``: labelled images, with a recipe or without, become a checkpoint."""
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,8 +79,23 @@ def _by_recipe(recipe: str, data: str, val: str, out: Path, *, resume: bool, cha
     path = recipe_path(recipe)
     chosen = read_recipe(path, changes)
     _warn_of_slow_bf16(chosen)
-    folder = train_run(chosen, data, val, out, resume=resume, folders=(Path(), path.parent))
+    options = ("--data", data, "--val", val, "--out", str(out), *(part for text in changes for part in ("--set", text)))
+    with _told_to_go_on(out, recipe, *options):
+        folder = train_run(chosen, data, val, out, resume=resume, folders=(Path(), path.parent))
     say(f"trained: {folder.best} is the best on {val}; next: {next_command(folder.best, chosen.quantisation.variant)}")
+
+
+@contextmanager
+def _told_to_go_on(folder: Path, *arguments: str) -> Iterator[None]:
+    """Say after a stop which command goes on with the run, where it has saved what to go on from."""
+    from edgessd_training.run.folder import RunFolder
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if RunFolder(folder).state.exists():
+            say(f"go on with: {shlex.join(['edgessd', 'train', *arguments, '--resume'])}")
+        raise
 
 
 def next_command(best: Path, variant: str) -> str:
@@ -100,27 +118,18 @@ def _warn_of_slow_bf16(recipe: "Recipe") -> None:
 def _on_own_data(
     data: str, out: Path | None, recipe: str | None, changes: list[str], minutes: float | None, *, resume: bool
 ) -> None:
-    import shlex
-
     from edgessd.errors import InputError
     from edgessd.util.console import PlainConsole
-    from edgessd.util.exit import stop_on_signals
     from edgessd_training.run.own_data import new_folder, next_commands, read_plan, train_on
 
     if resume and out is None:
         raise InputError("--resume needs the run's folder", fix="give it with --out")
     place = out or new_folder(data)
     console = PlainConsole()
-    again = shlex.join(["edgessd", "train", data, "--out", str(place), "--resume"])
-    try:
-        with stop_on_signals():
-            folder = train_on(
-                data, place, recipe=recipe, changes=changes, minutes=minutes, resume=resume, say=console.print
-            )
-    except KeyboardInterrupt:
-        if (place / "state.pt").exists():
-            console.print(f"stopped; go on with: {again}")
-        raise
+    with _told_to_go_on(place, data, "--out", str(place)):
+        folder = train_on(
+            data, place, recipe=recipe, changes=changes, minutes=minutes, resume=resume, say=console.print
+        )
     console.print("next:")
     for command in next_commands(folder, read_plan(folder)):
         console.print(f"  {command}")
