@@ -1,6 +1,7 @@
 """``edgessd train``: labelled images, with a recipe or without, become a checkpoint."""
 
 import shlex
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,8 +75,11 @@ def train(
 
 def _by_recipe(recipe: str, data: str, val: str, out: Path, *, resume: bool, changes: list[str]) -> None:
     from edgessd_training.recipe_file import read_recipe, recipe_path
+    from edgessd_training.run.hardware import by_torchrun
     from edgessd_training.run.train import train as train_run
 
+    if by_torchrun():  # which ends its processes so, also amid a collective call, where Python's handler would wait
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     path = recipe_path(recipe)
     chosen = read_recipe(path, changes)
     _warn_of_slow_bf16(chosen)
