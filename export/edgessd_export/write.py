@@ -127,8 +127,8 @@ def write(
 ) -> ModelCard:
     """Write a graph beside its place, run it, record its self-test, let the gate judge it, and rename it.
 
-    images: what the gate compares on, (1, H, W, 3) each; the seeded ones where there are none. fake: what the weights
-    were trained to compute in, which the graph is then compared with: in float they were never meant to be right.
+    images: what the gate compares on, (1, H, W, 3) each; the seeded ones where there are none. fake: the INT8
+    that the weights were trained in; the graph is then compared with the network in fake INT8.
     """
     with replacing(path) as unfinished:
         save(model, card.with_changes(self_test={}), unfinished)

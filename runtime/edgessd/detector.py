@@ -71,9 +71,10 @@ class Detector:
         Raises CardError, BackendError or InputError with the fix.
         """
         if not isinstance(settings, PostProcess):
-            raise InputError(f"settings are a PostProcess, got {type(settings).__name__}", fix="PostProcess(score=0.5)")
+            given = type(settings).__name__
+            raise InputError(f"settings must be a PostProcess, got {given}", fix="PostProcess(score=0.5)")
         if not isinstance(workers, int) or workers < 1:
-            raise InputError(f"workers are a whole number above 0, got {workers!r}", fix="leave it out for 1")
+            raise InputError(f"workers must be a whole number above 0, got {workers!r}", fix="the default is 1")
         self._closed = False
         self.path: Place = locate(model)
         self.card = card_at(self.path)

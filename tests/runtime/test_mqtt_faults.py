@@ -1,4 +1,4 @@
-"""Brokers that hang, refuse and lie, and messages that nobody of the house sent; the broker is mosquitto."""
+"""Brokers that hang, refuse or answer nonsense, and messages from strangers; the broker is mosquitto."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ mqtt = pytest.importorskip("paho.mqtt.client")
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[tuple[int, list[socket.socket]]]:
-    """Yield the port of a server that answers a connection so and closes it, and its connections."""
+    """Yield the port of a server that answers a connection and closes it, and its connections."""
     taken: list[socket.socket] = []
 
     def serve() -> None:
@@ -49,7 +49,7 @@ def answering(answer: bytes) -> Iterator[tuple[int, list[socket.socket]]]:
         (b"\x20\x02\x00\x05", "refuses us (Not authorized)"),
     ],
 )
-def test_who_takes_no_connection_is_told_once(answer: bytes, words: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_connection_is_reported_once(answer: bytes, words: str, caplog: pytest.LogCaptureFixture) -> None:
     with answering(answer) as (port, taken):
         sink = Mqtt(LABELS, host="127.0.0.1", port=port, user="admin", password="geheim")
         assert eventually(lambda: len(taken) >= 3, 30)
@@ -59,7 +59,7 @@ def test_who_takes_no_connection_is_told_once(answer: bytes, words: str, caplog:
     assert "geheim" not in line
 
 
-def test_a_broker_that_hangs_keeps_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broker_that_hangs_does_not_block(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     port = free_port()
     with broker(port, tmp_path) as running:
@@ -74,7 +74,7 @@ def test_a_broker_that_hangs_keeps_nobody(tmp_path: Path, caplog: pytest.LogCapt
         assert "does not answer: its last frames and events are lost" in caplog.text
 
 
-def test_who_says_online_all_the_time_is_not_answered_each_time(tmp_path: Path) -> None:
+def test_a_flood_of_online_is_answered_once(tmp_path: Path) -> None:
     port = free_port()
     states: list[bytes] = []
     with broker(port, tmp_path):
@@ -99,7 +99,7 @@ def test_who_says_online_all_the_time_is_not_answered_each_time(tmp_path: Path) 
     assert len(states) < 10
 
 
-def test_a_sink_says_in_the_end_what_it_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sink_reports_its_losses_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     sink = QueuedSink("full", Remembered(broken=True))
     for index in range(3):
         sink.put(result(index))

@@ -50,7 +50,7 @@ def test_no_broker_is_told_and_waited_for(tmp_path: Path, tiny: Path, video: Pat
     with running(path, log):
         assert eventually(lambda: "cannot be reached (nothing listens there)" in log.read_text(), 30)
         line = next(line for line in messages(log) if line.get("reason") == "broker-unreachable")
-        assert "systemctl enable --now mosquitto; trying on" in str(line["message"])
+        assert "systemctl enable --now mosquitto; retrying" in str(line["message"])
         with broker(port, tmp_path):
             assert eventually(lambda: f"127.0.0.1:{port} connected" in log.read_text(), 40)
 

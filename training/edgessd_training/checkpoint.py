@@ -86,7 +86,7 @@ def load_weights_file(path: Path) -> dict[str, Any]:
         )
     _refuse_bomb(path)
     try:
-        with warnings.catch_warnings():  # about the pickle protocol; what cannot be read is told below
+        with warnings.catch_warnings():  # about the pickle protocol: the error below says what is wrong
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises a dozen unrelated classes on foreign bytes; all mean the same to the reader.
@@ -139,7 +139,7 @@ def _refuse_bomb(path: Path) -> None:
 
 
 def refuse_damage(path: Path) -> None:
-    """Raise InputError for a file of ours in which a byte has changed: torch.load does not look at the checksums."""
+    """Raise InputError where a byte of our own file has changed: torch.load does not verify the checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

@@ -286,7 +286,7 @@ def collide(first: SinkTable, second: SinkTable) -> Path | None:
 
 
 def _becomes(lines: SinkTable, other: SinkTable) -> bool:
-    """Return whether a full file of lines gets the name of another sink's file: ``x`` becomes ``x.1``."""
+    """Return whether rotation gives a file of lines the name of another sink's file: ``x`` becomes ``x.1``."""
     if not isinstance(lines, LinesTable) or not isinstance(other, FileTable):
         return False
     name, _, number = other.path.name.rpartition(".")

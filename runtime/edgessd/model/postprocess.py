@@ -49,9 +49,9 @@ class PostProcess:
         if self.labels is not None and not self.labels:
             raise InputError("no label is named, and nothing would ever be reported", fix="name one, or leave it out")
         if isinstance(self.labels, str):  # its letters would be the labels
-            raise InputError(f"labels are several texts, got {self.labels!r}", fix=f"write ({self.labels!r},)")
+            raise InputError(f"labels must be a tuple of names, got {self.labels!r}", fix=f"write ({self.labels!r},)")
         if self.candidates < 1 or self.detections < 1:
-            raise InputError(f"at least 1 of candidates and detections stays, got {self.candidates}, {self.detections}")
+            raise InputError(f"candidates and detections start at 1, got {self.candidates} and {self.detections}")
         if self.faint is not None and not 0 < self.faint < 1:
             raise InputError(f"faint must lie between 0 and 1, got {self.faint}", fix="it is a part of the threshold")
         for name, value in {"score": self.score, **self.class_scores}.items():

@@ -29,7 +29,7 @@ def draw(
     check_image(image)
     if len(detections) and detections.classes.max() >= len(labels):
         raise InputError(
-            f"the detections have class {detections.classes.max()}, and there are {len(labels)} labels",
+            f"a detection has class {detections.classes.max()}, but there are only {len(labels)} labels",
             fix="give the labels of the model that found them: detector.card.labels",
         )
     canvas: NDArray[np.uint8] = image.copy()

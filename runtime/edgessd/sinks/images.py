@@ -24,7 +24,7 @@ class ImageSink(Sink):
         """Raises InputError for a place that cannot be written."""
         self._path = path
         self._labels = labels
-        self._name, self._again = "", 0
+        self._name, self._repeats = "", 0
         self._folder = path.is_dir() or path.suffix.lower() not in IMAGE_SUFFIXES
         if self._folder:
             sink_folder(path).mkdir(exist_ok=True)
@@ -32,21 +32,21 @@ class ImageSink(Sink):
             writable(path)
 
     def write(self, result: Result) -> None:
-        """Write one picture; of an animated image the first has its name, the others are numbered.
+        """Write one picture; of an image with several the first keeps its name, the others are numbered.
 
-        Raises InputError when the disk refuses it, or for another one where there is one file.
+        Raises InputError when the disk refuses it, or for a second picture where the target is one file.
         """
         name = Path(result.frame.source).name
-        self._name, self._again = name, self._again + 1 if name == self._name else 0
+        self._name, self._repeats = name, self._repeats + 1 if name == self._name else 0
         target = self._path
         if self._folder:
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 name = f"{Path(name).stem[:200]}_{result.frame.index:06d}.jpg"
-            elif self._again:
-                name = f"{Path(name).stem[:200]}_{self._again:06d}{Path(name).suffix}"
+            elif self._repeats:
+                name = f"{Path(name).stem[:200]}_{self._repeats:06d}{Path(name).suffix}"
             target /= name
-        elif self._again:
-            raise InputError(f"{target} is one image, and {name} has more", fix="give a folder or a video")
+        elif self._repeats:
+            raise InputError(f"{target} is one image, but {name} has several", fix="give a folder or a video")
         write_image(target, draw_result(result, self._labels))
 
 

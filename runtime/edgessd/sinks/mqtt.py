@@ -18,7 +18,7 @@ from edgessd.util.reachability import broker_fault, why_unreachable
 from edgessd.util.seldom import Seldom
 
 _QUEUED_IN_CLIENT = 1024  # events and retained messages while the broker is away
-_START_SECONDS = 5.0  # Home Assistant takes longer to start; who says "online" more often would multiply our messages
+_RESEND_SECONDS = 5.0  # Home Assistant needs longer to restart; a flood of "online" would be answered by a larger one
 _QUEUE_IS_FULL = 15  # paho's MQTT_ERR_QUEUE_SIZE
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,9 @@ class Mqtt(Sink):
         self._address = host, port
         self._where = f"{host}:{port}"
         self._seldom = Seldom()
-        self._start = Seldom(_START_SECONDS)
+        self._resend = Seldom(_RESEND_SECONDS)
         self._accepted = False
-        self._away_was_told = True
+        self._reported_away = True
         self.needs_pictures = snapshots or discovery is not None
         self._discovery = discovery
         self._places: dict[str, tuple[tuple[Zone, ...], tuple[Line, ...]]] = {}  # by stream, as announced
@@ -82,11 +82,11 @@ class Mqtt(Sink):
 
     def _connected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            self._away(lambda: f"MQTT broker {self._where} refuses us ({reason}): see user and password")
+            self._away(lambda: f"MQTT broker {self._where} refuses us ({reason}): check user and password")
             return
         self._accepted = True
-        if self._away_was_told:
-            self._away_was_told = False
+        if self._reported_away:
+            self._reported_away = False
             log.info("MQTT broker %s connected", self._where)
         client.publish(f"{self._prefix}/status", "online", qos=1, retain=True)
         self._publish_retained()
@@ -100,7 +100,7 @@ class Mqtt(Sink):
             self._client.publish(topic, payload, qos=1, retain=True)
 
     def _home_assistant_started(self, client: Any, userdata: Any, message: Any) -> None:
-        if message.payload == b"online" and self._start():
+        if message.payload == b"online" and self._resend():
             self._publish_retained()
 
     def _retain(self, topic: str, payload: str | bytes) -> None:
@@ -116,7 +116,7 @@ class Mqtt(Sink):
         self._away(self._why_unreachable)
 
     def _why_unreachable(self) -> str:
-        """Return what the client does not tell."""
+        """Return the cause, which the client does not report."""
         return broker_fault(*self._address, why_unreachable(*self._address) or "it answered a moment later")
 
     def _disconnected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -125,14 +125,17 @@ class Mqtt(Sink):
         if self._accepted:
             self._away(lambda: f"MQTT broker {self._where} is away ({reason})")
         else:
-            self._away(lambda: f"{self._where} ends the connection ({reason}): see whether a broker listens there")
+            self._away(lambda: f"{self._where} ends the connection ({reason}): check that a broker listens there")
         self._accepted = False
 
     def _away(self, why: Callable[[], str]) -> None:
-        """Say seldom why the broker takes nothing; the client goes on trying every 1 to 30 s."""
+        """Warn at most once a minute; the client retries every 1 to 30 s.
+
+        why: may take seconds, so it is called only when a warning is due.
+        """
         if self._seldom():
-            self._away_was_told = True
-            log.warning("%s; trying on", why(), extra={"reason": "broker-unreachable"})
+            self._reported_away = True
+            log.warning("%s; retrying", why(), extra={"reason": "broker-unreachable"})
 
     def write(self, result: Result) -> None:
         """Publish one frame. Raises ConnectionError while the broker is away."""

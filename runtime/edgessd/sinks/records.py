@@ -16,7 +16,7 @@ from edgessd.streams.sink import Sink, SinkClosed
 from edgessd.streams.status import Status
 from edgessd.tracking.watch import Tracks
 from edgessd.util.outside_text import outside_text, spreadsheet_cell
-from edgessd.util.standard_streams import drop
+from edgessd.util.standard_streams import discard
 
 CSV_COLUMNS = ("time", "source", "frame", "age_ms", "label", "score", "x1", "y1", "x2", "y2", "id")
 
@@ -84,7 +84,7 @@ class StandardOutput:
     def __init__(self) -> None:
         """Raises InputError where it is closed."""
         if sys.stdout is None:
-            raise InputError("standard output is closed, nothing can be written there", fix="give --jsonl a file")
+            raise InputError("standard output is closed", fix="give --jsonl a file")
 
     def write(self, line: str) -> None:
         """Write one line. Raises SinkClosed when its reader has ended, InputError when the disk refuses it."""
@@ -92,7 +92,7 @@ class StandardOutput:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         except OSError as error:
-            drop(sys.stdout.fileno())
+            discard(sys.stdout.fileno())
             if isinstance(error, BrokenPipeError):
                 raise SinkClosed from error
             raise InputError(

@@ -87,8 +87,8 @@ def parse_address(text: str) -> Address:
 
     Raises InputError; what does not parse is not shown, since it may hold a password.
     """
-    if not text.strip():  # a variable that is not set; as a path it would be the working folder
-        raise InputError("a source has no name here, the text is empty", fix="see the variable that it comes from")
+    if not text.strip():  # an unset variable; as a path it would be the working folder
+        raise InputError("a source has an empty name", fix="check the variable that it comes from")
     if text.startswith("gst:"):
         pipeline = text[4:].strip()
         return Address("gst", pipeline, "gst:" + redact_pipeline(pipeline))

@@ -115,9 +115,9 @@ class CapturedSource(Source):
         return (blank(*blank_hw) if skip and blank_hw else picture()), skip
 
     def _ended_early(self, read: int, seconds: float, damaged: int) -> bool:
-        """Return whether the header promises more after so many frames and seconds.
+        """Return whether a file ended before its header says. seconds: the time of the last frame.
 
-        Its count is a guess from length and rate where frames do not come evenly; then the time tells.
+        With a variable frame rate the count in the header is an estimate, so the time must be short as well.
         """
         promised, fps = self.frame_count or 0, self.fps or USUAL_FPS
         return read < _CUT * promised and (damaged > 0 or seconds * fps + 1 < _CUT * promised)

@@ -47,7 +47,7 @@ def when_converted(frames: Iterator[Frame], address: Address) -> Iterator[Frame]
     """
     known = list(islice(frames, 2))
     if not known and address.kind == "path" and which("ffmpeg") is not None:  # AV1, which pip's OpenCV does not decode
-        with suppress(SourceFault):  # nor does ffmpeg: whoever asks tells what OpenCV knows of it
+        with suppress(SourceFault):  # ffmpeg does not decode it either: the caller's error names the codec
             yield from open_ffmpeg(address).frames()
         return
     at = 0

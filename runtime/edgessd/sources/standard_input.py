@@ -52,7 +52,7 @@ class StandardInput(Source):
             raise SourceFault(
                 Reason.NOT_A_STREAM,
                 "standard input holds neither YUV4MPEG2 nor JPEG",
-                fix="put `ffmpeg -i - -f yuv4mpegpipe -` before it, or give raw frames a size, "
+                fix="pipe it through `ffmpeg -i - -f yuv4mpegpipe -`, or give raw frames a size, "
                 "stdin?width=640&height=360",
             )
         else:

@@ -6,11 +6,11 @@ from pathlib import Path
 from threading import Event, Thread
 from time import sleep
 
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.2  # each look costs 20 microseconds, for every camera
 
 
 def bound_memory(process: "subprocess.Popen[bytes]", most: int) -> Event:
-    """Kill a program as soon as it holds more than so many bytes of its own; the event is set if that happens.
+    """Kill a program once it holds more than ``most`` bytes of its own; return an event that is set when this happens.
 
     The kernel's limit (RLIMIT_DATA) would also count what the drivers of graphics cards only reserve.
     """
@@ -29,7 +29,7 @@ def bound_memory(process: "subprocess.Popen[bytes]", most: int) -> Event:
 
 
 def _own_bytes(pid: int) -> int:
-    """Return what a process holds and shares with none, 0 where the system does not tell."""
+    """Return the bytes that a process holds and does not share, 0 where the system does not report them."""
     try:
         resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
     except (OSError, ValueError):  # it has ended; only Linux has the file

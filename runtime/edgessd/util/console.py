@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgessd.util.outside_text import outside_text
-from edgessd.util.standard_streams import drop
+from edgessd.util.standard_streams import discard
 
 
 class PlainConsole(Console):
@@ -25,16 +25,16 @@ class PlainConsole(Console):
         return Text("\n".join(map(outside_text, text.split("\n"))), style=style, justify=justify)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print as rich does. What standard error does not take is dropped: telling is not the work."""
+        """Print as rich does. Messages that standard error refuses are discarded: they must not stop the work."""
         try:
             super().print(*objects, **options)
         except OSError:
             if not self.stderr:
                 raise
-            drop(2)
+            discard(2)
 
     def on_broken_pipe(self) -> None:
-        """Let the error pass; rich would end the process with exit code 1."""
+        """Raise the error; rich would exit with code 1."""
         raise
 
     def print_facts(self, facts: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ SECONDS = 60.0
 
 
 class Seldom:
-    """True at the first call, then once in so many seconds; any thread may call it."""
+    """True at the first call, then at most once in ``seconds``; any thread may call it."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds

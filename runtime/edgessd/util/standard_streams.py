@@ -1,4 +1,4 @@
-"""Standard input, output and error where they are closed, or nobody takes what is written there."""
+"""Standard input, output and error that are closed or whose reader has gone."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,7 @@ from pathlib import Path
 def occupy_closed() -> None:
     """Open the null device where standard input, output or error is closed.
 
-    A file that is opened later would take the free number, and with it what libraries print or read there.
+    Otherwise the next file that is opened gets the free number, and what libraries print goes into it.
     """
     for number in (0, 1, 2):
         try:
@@ -17,7 +17,7 @@ def occupy_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # it takes the lowest free number, which is this one
 
 
-def drop(number: int) -> None:
-    """Send what is still to be written to a descriptor nowhere: Python would try it again at its end, and complain."""
+def discard(number: int) -> None:
+    """Send what is still buffered for a descriptor to the null device: Python would retry at exit and complain."""
     with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), number)

@@ -132,13 +132,13 @@ def _pixel_faults(image: RawImage, index: int, pixels: _Pixels) -> list[Fault]:
 
 
 def _alike_labels(labels: Iterable[str]) -> Iterator[Fault]:
-    """Yield the labels that only capitals or blanks tell apart, which the network learns as several classes."""
+    """Yield the labels that differ only in case or white space: the network would learn them as several classes."""
     same: dict[str, list[str]] = {}
     for label in dict.fromkeys(labels):
         same.setdefault(" ".join(label.casefold().split()), []).append(label)
     for group in same.values():
         if len(group) > 1:
-            yield Fault(ALIKE_LABELS, ", ".join(map(repr, group)), "several classes: correct the names if they are one")
+            yield Fault(ALIKE_LABELS, ", ".join(map(repr, group)), "several classes: correct the names if one is meant")
 
 
 def _size_hw(image: RawImage, pixels: _Pixels) -> tuple[int, int] | None:

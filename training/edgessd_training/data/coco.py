@@ -2,8 +2,7 @@
 
 import json
 import math
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from edgessd_training.data.text import decode_text
 
 MAX_JSON_BYTES = 2 << 30
 _KEYS = ("images", "annotations", "categories")
-_LISTS = re.compile(rf'"(?:{"|".join(_KEYS)})"\s*:')
 
 
 def parse_coco(source: Source) -> RawSet:
@@ -47,11 +45,8 @@ def parse_coco(source: Source) -> RawSet:
         where = f"{source.place.name}, image {index}"
         key = whole(entry.get("id")) if isinstance(entry, dict) else None
         if key is None or not entry.get("file_name"):
-            parsed.faults.append(
-                Fault(
-                    BROKEN_ANNOTATION, where, f"an image needs a whole-number id and a file_name, got {_shown(entry)}"
-                )
-            )
+            detail = f"an image needs a whole-number id and a file_name, got {_shown(entry)}"
+            parsed.faults.append(Fault(BROKEN_ANNOTATION, where, detail))
             continue
         name = local_name(str(entry["file_name"]), folder)
         if leaves_its_folder(name):
@@ -83,7 +78,7 @@ def parse_coco(source: Source) -> RawSet:
 
 
 def _second_entry(image: RawImage, index: int, key: int, boxes: list[RawBox]) -> Fault:
-    """Return the finding for a file that has a second image id; with other boxes neither entry holds all objects."""
+    """Return the fault of a file with a second image id; where the boxes differ, neither entry has all objects."""
     known = {(box.label, box.box_xyxy) for box in image.boxes}
     same = all((box.label, box.box_xyxy) in known for box in boxes)
     detail = f"the image ids {image.image_id} and {key} name this file{'' if same else ', with other boxes'}"
@@ -94,7 +89,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return a COCO file's content; its three lists are there. Raises DataError."""
     text = decode_text(bounded_bytes(path, MAX_JSON_BYTES), str(path))
     try:
-        content = json.loads(text, parse_constant=float)
+        content = json.loads(text, parse_constant=float, object_pairs_hook=_lists_once)
+    except DataError as error:
+        raise error.within(str(path)) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not whole JSON ({error})", fix="copy or export it again") from error
     if not isinstance(content, dict):
@@ -102,20 +99,17 @@ def read_json(path: Path) -> dict[str, Any]:
     for key in _KEYS:
         if not isinstance(content.get(key), list):
             raise DataError(f"COCO annotations need a list {key!r}, {path} has none", fix="is it an instances file?")
-    if len(_LISTS.findall(text)) > 3 and (repeated := _repeated_list(text)):
-        raise DataError(f"{path} has the list {repeated!r} twice, of which one would be lost", fix="join the two")
     return content
 
 
-def _repeated_list(text: str) -> str | None:
-    """Return which of a COCO file's lists stands twice in one object: JSON readers take the last in silence."""
-    found: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1 and key in _KEYS)
-
-    json.loads(text, object_pairs_hook=look)
-    return found[0] if found else None
+def _lists_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of a key that comes twice a JSON reader keeps the last value only."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        for key in _KEYS:
+            if sum(name == key for name, _ in pairs) > 1:
+                raise DataError(f"it has the list {key!r} twice, of which one would be lost", fix="join the two")
+    return content
 
 
 def _categories(content: dict[str, Any], path: Path, faults: list[Fault]) -> dict[int, str]:
@@ -162,11 +156,8 @@ def _boxes_by_image(
     for index, entry in enumerate(annotations):
         image_id = whole(entry.get("image_id")) if isinstance(entry, dict) else None
         if image_id is None:
-            faults.append(
-                Fault(
-                    BROKEN_ANNOTATION, f"annotation {index}", f"it needs a whole-number image_id, got {_shown(entry)}"
-                )
-            )
+            detail = f"it needs a whole-number image_id, got {_shown(entry)}"
+            faults.append(Fault(BROKEN_ANNOTATION, f"annotation {index}", detail))
             continue
         boxes[image_id].append(_box(entry, index, categories))
     return boxes, set(boxes)

@@ -177,7 +177,7 @@ def _image(root: Path, name: str, annotation: Path) -> RawImage:
 
 
 def _objects(xml: Any) -> list[Any]:
-    """Return the objects of an annotation. Raises DataError where others stand elsewhere: they would be lost."""
+    """Return the objects of an annotation. Raises DataError for objects at another place, which would be lost."""
     objects: list[Any] = xml.findall("object")
     if xml.tag != "annotation" and not objects:
         raise DataError(f"its root is <{quoted(xml.tag)}>, VOC's is <annotation>", fix="export it as PASCAL VOC")
@@ -185,7 +185,7 @@ def _objects(xml: Any) -> list[Any]:
     for element in xml.iter():
         if element.tag.lower() in ("object", "bndbox") and id(element) not in known:
             raise DataError(
-                f"it has a <{element.tag}> elsewhere than annotation/object or annotation/object/bndbox",
+                f"it has a <{element.tag}> outside annotation/object or annotation/object/bndbox",
                 fix="export it as PASCAL VOC",
             )
     if any(len(one.findall("bndbox")) > 1 for one in objects):

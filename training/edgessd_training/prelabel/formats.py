@@ -25,13 +25,16 @@ class Labelled(NamedTuple):
 
 
 class Writer(Protocol):
-    """One form of labels below a folder. images: the folder for the pictures, below it. mark: what only it writes."""
+    """One form of labels below a folder.
+
+    images: the folder for the pictures, below it. mark: a file or folder that only this form has.
+    """
 
     images: str
     mark: str
 
     def start(self, folder: Path, labels: Sequence[str]) -> None:
-        """Look at what is there already, before any work. Raises InputError where new labels do not fit to it."""
+        """Check what is already there, before any work. Raises InputError where new labels would not match it."""
         ...
 
     def has(self, folder: Path, name: str) -> bool:
@@ -89,7 +92,7 @@ class Yolo:
         self._names: tuple[str, ...] = ()
 
     def start(self, folder: Path, labels: Sequence[str]) -> None:
-        """Take the class numbers of a data.yaml that is there: labels that are there count by it."""
+        """Take the class numbers of an existing data.yaml, which existing labels follow."""
         place = folder / self.mark
         self._names = label_names(read_yaml(place), place) if place.exists() else tuple(labels)
         if missing := [label for label in labels if label not in self._names]:
@@ -97,7 +100,7 @@ class Yolo:
                 f"{place} has no name for {', '.join(missing[:8])}", fix="add it there or give another --out"
             )
         if not place.exists() and any((folder / "labels").glob("*.txt")):
-            raise InputError(f"{folder / 'labels'} has labels and no {place} names them", fix="give another --out")
+            raise InputError(f"{folder / 'labels'} has labels, but {place} is missing", fix="give another --out")
 
     def has(self, folder: Path, name: str) -> bool:
         return _file(folder, "labels", name, ".txt").exists()
@@ -109,7 +112,7 @@ class Yolo:
             values += [(right - left) / labelled.width, (bottom - top) / labelled.height]
             lines.append(f"{self._names.index(label)} {' '.join(f'{value:.6f}' for value in values)}\n")
         make_folder(folder / "labels")
-        self._name_classes(folder / self.mark)  # before the first label: a run that is killed leaves none without names
+        self._name_classes(folder / self.mark)  # first: a killed run leaves no labels without names
         write_text(_file(folder, "labels", labelled.name, ".txt"), "".join(lines))
 
     def _name_classes(self, place: Path) -> None:
@@ -200,7 +203,7 @@ FORMATS: dict[str, type[Voc] | type[Yolo] | type[Coco] | type[LabelStudio]] = {
 
 
 def refuse_other(folder: Path, writer: Writer) -> None:
-    """Raise InputError for a folder with labels of another form: readers would take one and pass over the other."""
+    """Raise InputError for a folder with labels of another form: readers would use one and ignore the other."""
     for form, kind in FORMATS.items():
         if not isinstance(writer, kind) and (folder / kind.mark).exists():
             raise InputError(f"{folder} holds labels as {form} ({kind.mark})", fix=f"--format {form}, or another --out")
