@@ -86,7 +86,7 @@ def test_numbers_follow_the_names_that_are_there(pictures: Path, tmp_path: Path)
     ("there", "content", "form", "words"),
     [
         ("data.yaml", "names: [cat]\ntrain: images\n", "yolo", "has no name for"),
-        ("labels/a.txt", "0 0.5 0.5 0.1 0.1\n", "yolo", "names them"),
+        ("labels/a.txt", "0 0.5 0.5 0.1 0.1\n", "yolo", "is missing"),
         ("Annotations/a.xml", "<annotation/>", "yolo", "holds labels as voc"),
         ("data.yaml", "names: [cat]\ntrain: images\n", "voc", "holds labels as yolo"),
     ],
