@@ -65,3 +65,18 @@ def test_a_second_signal_does_not_disturb_the_clean_up(number: signal.Signals, t
     finally:
         signal.signal(number, before)
     assert [path.name for path in tmp_path.iterdir()] == ["cleaned"]
+
+
+@pytest.mark.parametrize("thread", ["read door", "detect 0", "sink jsonl", None])
+def test_a_thread_that_may_be_in_foreign_code_is_not_torn_out_of_it(thread: str | None) -> None:
+    """Python's own end would: it runs what ``atexit`` holds, and then aborts in C++."""
+    program = f"""
+import atexit, threading, time
+from edgessd.util.exit import leave
+atexit.register(print, "Python's own end")
+if {thread!r}:
+    threading.Thread(target=time.sleep, args=(60,), name={thread!r}, daemon=True).start()
+leave(3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, bool(done.stdout)) == (3, thread is None)

@@ -17,13 +17,14 @@ from edgessd.sources.fault import Reason, SourceFault
 from edgessd.sources.frame import Choose, Frame, Source
 from edgessd.sources.y4m import y4m_frames
 from edgessd.util.child_memory import bound_memory
+from edgessd.util.cores import usable_cores
 from edgessd.util.ffmpeg import frame_timing, version
 from edgessd.util.suggestions import did_you_mean
 
 _COMPLAINT_CHARACTERS = 300
-# ffmpeg and GStreamer buffer a picture that never ends until the machine has no memory left. 8K HEVC of 10 bits takes
-# 1.0 GB with one decoding thread and 2.1 GB with 16, as GStreamer has on 16 cores.
-_MOST_MEMORY = 3 << 30  # bytes
+# ffmpeg and GStreamer buffer a picture that never ends until the machine has no memory left. GStreamer has a decoding
+# thread a core: 4K HEVC of 10 bits takes 264 MB with one and 758 MB with 16; 8K takes 1.0 GB, which is left to OpenCV.
+_MOST_MEMORY = (512 + 64 * usable_cores()) << 20  # bytes
 _SCRIPTS_TAKE_OPTIONS = (5, 0)  # of ffmpeg
 _TRANSPORTS = ("tcp", "udp", "udp_multicast", "http", "https")
 _PROTOCOLS = "pipe,fd,file,crypto,data,rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,hls,srt,rtmp,rtmps"
@@ -71,7 +72,11 @@ class Program(Source):
                 process.stdout.close()
             if too_large.is_set():
                 cause = f"{self.name} made {self._command[0]} take over {_MOST_MEMORY >> 20} MiB of memory"
-                raise SourceFault(Reason.NOT_A_STREAM, cause, fix="check what it sends")
+                raise SourceFault(
+                    Reason.NOT_A_STREAM,
+                    cause,
+                    fix="check what it sends; OpenCV reads videos larger than 4K (without via=ffmpeg)",
+                )
             if not found:
                 complaints.seek(0)
                 raise self._fault(complaints.read(1 << 16).decode(errors="replace"))

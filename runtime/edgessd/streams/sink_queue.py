@@ -13,6 +13,7 @@ from edgessd.streams.event import Event
 from edgessd.streams.result import Result
 from edgessd.streams.sink import EventTaker, Overview, OverviewReader, Sink
 from edgessd.streams.status import Status
+from edgessd.util.exit import SINK_PREFIX
 from edgessd.util.seldom import Seldom
 
 CAPACITY = 256
@@ -48,7 +49,7 @@ class QueuedSink:
         self._changed = threading.Condition()
         self._finishing = False
         self._seldom = Seldom()
-        self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{SINK_PREFIX}{name}", daemon=True)
         self._thread.start()
 
     def watch(self, overview: Overview) -> None:

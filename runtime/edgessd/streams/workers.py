@@ -13,6 +13,7 @@ from edgessd.model.detections import Detections
 from edgessd.streams.batcher import Batcher
 from edgessd.streams.lane import Ticket
 from edgessd.streams.result import Result
+from edgessd.util.exit import WORKER_PREFIX
 
 _HANG_SECONDS = 30.0
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Workers:
         self._busy_since: list[float | None] = [None] * count
         self._busy_seconds = [0.0] * count
         self._threads = [
-            threading.Thread(target=self._work, args=(number,), name=f"detect {number}", daemon=True)
+            threading.Thread(target=self._work, args=(number,), name=f"{WORKER_PREFIX}{number}", daemon=True)
             for number in range(count)
         ]
 

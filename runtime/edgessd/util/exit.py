@@ -14,16 +14,20 @@ from types import FrameType
 from typing import NoReturn
 
 READER_PREFIX = "read "
+WORKER_PREFIX = "detect "
+SINK_PREFIX = "sink "
 _SAME_SECONDS = 2.0
 
 
 def leave(code: int) -> NoReturn:
     """End the process with an exit code.
 
-    A reader's thread that still hangs in OpenCV would be torn out of C++ code by Python's own end, which aborts the
-    process; so with such a thread the process ends at once. All files are closed by then.
+    A thread that is still in a camera's driver, in an inference or in a decoder would be torn out of C++ code by
+    Python's own end, which aborts the process; so with such a thread the process ends at once. All files are closed by
+    then.
     """
-    if any(thread.name.startswith(READER_PREFIX) for thread in threading.enumerate()):
+    busy = (READER_PREFIX, WORKER_PREFIX, SINK_PREFIX)
+    if any(thread.name.startswith(busy) for thread in threading.enumerate()):
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
