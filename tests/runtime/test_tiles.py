@@ -218,7 +218,7 @@ def test_tiles_around_motion_need_the_gate(edgessd: Edgessd, tiny: Path, tmp_pat
     assert config_from(parse_toml(text + "\nmotion = true")).streams[0].parts == MOTION
     picture = small_blue(tmp_path / "small.png")
     code, _, err = edgessd("detect", picture, "--model", tiny, "--tiles", "motion")
-    assert (code, "need the motion gate" in err) == (2, True)
+    assert (code, "add --motion --track" in err) == (2, True)
 
 
 def test_a_configuration_s_tiles() -> None:
