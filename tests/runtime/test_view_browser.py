@@ -88,7 +88,8 @@ def opened(page: Any, address: str) -> None:
         try:
             page.goto(address)
         except Exception as error:
-            if "ERR_CONNECTION_REFUSED" not in str(error):
+            # The browser's own page about the refusal may come up during the next attempt.
+            if "ERR_CONNECTION_REFUSED" not in str(error) and "chrome-error:" not in str(error):
                 raise
             time.sleep(0.2)
             return False

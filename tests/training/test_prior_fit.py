@@ -58,7 +58,7 @@ def data(tmp_path: Path) -> str:
     boxes = [
         [200 * x, 100 * y, 200 * (right - x), 100 * (bottom - y)] for x, y, right, bottom in small_boxes().tolist()
     ]
-    boxes.append([0, 0, 0.2, 0.2])  # a slip of the mouse: less than a pixel of any input
+    boxes.append([50, 50, 0.2, 0.2])  # a slip of the mouse: less than a pixel of any input
     annotations = [
         {"id": index, "image_id": 1, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
         for index, box in enumerate(boxes, start=1)
